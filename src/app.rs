@@ -1,0 +1,277 @@
+//! Wires everything. `connect` opens what every command needs; `run` is the service: the web, and the loops that decide
+//! on sign-ups, poll feeds, publish, deliver and keep house.
+
+use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::clock::{Clock, Entropy};
+use crate::config::Config;
+use crate::context::{Bells, Context};
+use crate::delivering::{Engine, Until};
+use crate::domain::token::{AddressHasher, Keys};
+use crate::ingesting::{self, fetch::Fetcher};
+use crate::mail::compose::{ComposeError, Composer};
+use crate::store::{self, Db};
+use crate::{publishing, subscribing, web};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the database at {place}: {error}; look at [database] url")]
+    Database { place: String, error: store::Error },
+    #[error("the database could not be brought up to date: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("the database: {0}")]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Templates(#[from] ComposeError),
+    #[error(
+        "another bellwether serves from {0}; stop it first, or give this one another [server] data folder"
+    )]
+    Locked(PathBuf),
+    #[error("the data folder {folder}: {error}; look at [server] data")]
+    Data { folder: PathBuf, error: std::io::Error },
+    #[error("the senders: {0}")]
+    Delivering(#[from] crate::delivering::Error),
+    #[error("this machine's TLS can't be set up: {0}")]
+    Tls(#[from] reqwest::Error),
+    #[error("this machine gives no randomness")]
+    Randomness,
+}
+
+/// Opens the database, brings it up to date, and puts the configuration's topics, feeds and schedules into it.
+///
+/// # Errors
+/// A database that can't be opened or migrated, or a template that is wrong.
+pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<Context, StartError> {
+    let composer = Composer::new(&config)?;
+    let url = config.database.url.expose();
+    let db = Db::open(url).await.map_err(|error| StartError::Database { place: place(url), error })?;
+    db.migrate().await?;
+    let mut tx = db.begin().await?;
+    let key = store::settings::get_or_set(&mut tx, "suppression key", &entropy.bytes::<32>()).await?;
+    tx.commit().await?;
+    let old = config.server.old_secrets.iter().map(|secret| secret.expose());
+    let cx = Context {
+        keys: Keys::new(config.server.secret.expose(), old),
+        hasher: AddressHasher::new(&key),
+        composer: Arc::new(composer),
+        bells: Arc::new(Bells::default()),
+        left: Arc::default(),
+        cancelled: Arc::default(),
+        config: Arc::new(config),
+        db,
+        clock,
+        entropy,
+    };
+    provision(&cx).await?;
+    Ok(cx)
+}
+
+/// Serves until `shutdown`; then finishes what is in flight and settles it.
+///
+/// # Errors
+/// When the data folder is in use or can't be written, or the database fails at the start.
+pub async fn run(
+    cx: Context,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    let _lock = lock(&cx.config.server.data)?;
+    let engine = Arc::new(Engine::open(cx.clone(), &installation(&cx).await?).await?);
+    let fetcher = Fetcher::new(cx.config.fetching.allow_networks.clone(), &cx.config.server.public_url)?;
+    let mut tx = cx.db.begin().await?;
+    store::feeds::poll_all_at(&mut tx, cx.clock.now()).await?;
+    tx.commit().await?;
+
+    let (stop, stopped) = watch::channel(false);
+    let mut loops = JoinSet::new();
+    loops.spawn(decide_loop(cx.clone(), stopped.clone()));
+    loops.spawn(publish_loop(cx.clone(), stopped.clone()));
+    loops.spawn(poll_loop(cx.clone(), fetcher, stopped.clone()));
+    loops.spawn(house_loop(cx.clone(), stopped.clone()));
+    loops.spawn(tend_loop(Arc::clone(&engine), stopped.clone()));
+    loops.spawn({
+        let (engine, stopped) = (Arc::clone(&engine), stopped.clone());
+        async move {
+            if let Err(error) = engine.pump(Until::Stopped(stopped)).await {
+                tracing::error!(%error, "the senders stopped");
+            }
+        }
+    });
+    let mut web_stopped = stopped.clone();
+    let service = web::router(cx.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let web = axum::serve(listener, service).with_graceful_shutdown(async move {
+        // An error means that the sender is gone, which is a stop as well.
+        let _ = web_stopped.wait_for(|stop| *stop).await;
+    });
+    let web = tokio::spawn(web.into_future());
+
+    shutdown.await;
+    tracing::info!("stopping: finishing what is in flight");
+    stop.send_replace(true);
+    while loops.join_next().await.is_some() {}
+    // A browser may hold its connection open; everything that matters is settled.
+    let _ = tokio::time::timeout(Duration::from_secs(5), web).await;
+    if let Err(error) = engine.tend().await {
+        tracing::warn!(%error, "the last look at the queue failed");
+    }
+    cx.db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The name of this database, by which a node's journal belongs to it.
+pub async fn installation(cx: &Context) -> Result<String, StartError> {
+    let mut tx = cx.db.begin().await?;
+    let fresh = cx.entropy.uuid(cx.clock.now());
+    let stored = store::settings::get_or_set(&mut tx, "installation", fresh.as_bytes()).await?;
+    tx.commit().await?;
+    Ok(Uuid::from_slice(&stored).unwrap_or(fresh).simple().to_string())
+}
+
+async fn provision(cx: &Context) -> Result<(), StartError> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.begin().await?;
+    store::topics::retire_all(&mut tx).await?;
+    store::feeds::stop_all(&mut tx).await?;
+    let mut ids = std::collections::HashMap::new();
+    for topic in &cx.config.topics {
+        let id =
+            store::topics::provision(&mut tx, topic.slug.as_str(), &topic.name, &topic.description).await?;
+        ids.insert(&topic.slug, id);
+    }
+    for feed in &cx.config.feeds {
+        if let Some(topic_id) = ids.get(&feed.topic) {
+            let every = i64::try_from(feed.every.as_micros()).unwrap_or(i64::MAX);
+            store::feeds::provision(&mut tx, feed.url.as_str(), *topic_id, every, feed.alert, now).await?;
+        }
+    }
+    let names: Vec<_> = cx.config.schedules.iter().map(|schedule| schedule.name.as_str()).collect();
+    store::schedules::stop_others(&mut tx, &names).await?;
+    for schedule in &cx.config.schedules {
+        let (cron, timezone) = (schedule.cadence.cron_text(), schedule.cadence.timezone());
+        store::schedules::provision(&mut tx, &schedule.name, cron, timezone, schedule.digest, now).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The lock is the operating system's, on a file in the data folder: a kill leaves nothing behind.
+fn lock(data: &std::path::Path) -> Result<File, StartError> {
+    let failed = |error| StartError::Data { folder: data.to_owned(), error };
+    std::fs::create_dir_all(data).map_err(failed)?;
+    let file =
+        File::options().create(true).write(true).truncate(false).open(data.join("lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::Locked(data.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// A database's address without its password.
+fn place(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(parsed) if parsed.has_host() => {
+            let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{}://{}{port}{}", parsed.scheme(), parsed.host_str().unwrap_or_default(), parsed.path())
+        }
+        _ => url.to_owned(),
+    }
+}
+
+/// Sleeps until the bell rings, `longest` is over or the service stops. True when it stops.
+async fn rest(
+    bell: Option<&tokio::sync::Notify>,
+    longest: Duration,
+    stopped: &mut watch::Receiver<bool>,
+) -> bool {
+    let ring = async {
+        match bell {
+            Some(bell) => bell.notified().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = ring => {}
+        () = tokio::time::sleep(longest) => {}
+        // An error means that the sender is gone, which is a stop as well.
+        _ = stopped.wait_for(|stop| *stop) => return true,
+    }
+    *stopped.borrow()
+}
+
+async fn decide_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = subscribing::decide_signups(&cx).await {
+            tracing::error!(%error, "sign-ups can't be decided upon; trying again");
+        }
+        if rest(Some(&cx.bells.signup), Duration::from_secs(1), &mut stopped).await {
+            return;
+        }
+    }
+}
+
+async fn publish_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = publish_all(&cx, &stopped).await {
+            tracing::error!(%error, "publishing failed; trying again");
+        }
+        if rest(Some(&cx.bells.publish), Duration::from_millis(500), &mut stopped).await {
+            return;
+        }
+    }
+}
+
+async fn publish_all(cx: &Context, stopped: &watch::Receiver<bool>) -> Result<(), publishing::Error> {
+    publishing::alerting::alert_posts(cx).await?;
+    publishing::run_due_schedules(cx).await?;
+    while !*stopped.borrow() && publishing::fan_out(cx).await? {}
+    Ok(())
+}
+
+async fn poll_loop(cx: Context, fetcher: Fetcher, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let polling = ingesting::poll_due(&cx, &fetcher);
+        let polled = tokio::select! {
+            polled = polling => polled,
+            _ = stopped.wait_for(|stop| *stop) => return,
+        };
+        if let Err(error) = polled {
+            tracing::error!(%error, "feeds can't be polled; trying again");
+        }
+        if rest(None, Duration::from_millis(250), &mut stopped).await {
+            return;
+        }
+    }
+}
+
+async fn tend_loop(engine: Arc<Engine>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = engine.tend().await {
+            tracing::error!(%error, "the queue can't be tended; trying again");
+        }
+        if rest(None, Duration::from_millis(500), &mut stopped).await {
+            return;
+        }
+    }
+}
+
+async fn house_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = publishing::keep_house(&cx).await {
+            tracing::error!(%error, "housekeeping failed; it is tried again in an hour");
+        }
+        if rest(None, Duration::from_secs(3600), &mut stopped).await {
+            return;
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The configuration: what the operator may say, checked and with its defaults. `load` finds and reads it, `source`
+//! lays the environment over the file, `settings` says for every key its default and what it must fulfil, with the
+//! help of `section` for types and unknown keys, and `report` words what is wrong.
+
+mod load;
+mod relay;
+mod report;
+mod section;
+mod settings;
+mod source;
+mod values;
+
+pub use report::{ConfigError, Problem};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::{address::EmailAddress, subscription::Digest, topic::Slug};
+
+/// The commented example, as `bellwether config` prints it. It loads, and `serve` refuses its secret.
+pub const EXAMPLE: &str = include_str!("../../config.toml");
+
+/// The secret of [`EXAMPLE`], which everybody knows.
+const EXAMPLE_SECRET: &str = "example: replace me, anyone can read this";
+
+/// Everything the operator configured, defaults filled in and checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub server: Server,
+    pub database: Database,
+    pub sender: Sender,
+    pub signup: Signup,
+    /// At least one.
+    pub relays: Vec<Relay>,
+    pub topics: Vec<Topic>,
+    pub fetching: Fetching,
+    pub feeds: Vec<Feed>,
+    /// At most one for daily and one for weekly; where the file has none, the default stands here.
+    pub schedules: Vec<Schedule>,
+    pub mail: Mail,
+}
+
+impl Config {
+    /// Whether links are signed, or still believed, with the secret that stands in the example for all to read.
+    pub fn uses_example_secret(&self) -> bool {
+        let mut secrets = self.server.old_secrets.iter().chain([&self.server.secret]);
+        secrets.any(|secret| secret.expose() == EXAMPLE_SECRET)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub listen: std::net::SocketAddr,
+    /// No query, no fragment; its path ends without a slash unless it is nothing but that.
+    pub public_url: url::Url,
+    /// 32 characters or more.
+    pub secret: Secret,
+    /// Former secrets, whose links still work.
+    pub old_secrets: Vec<Secret>,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The folder of the journal and the lock.
+    pub data: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub url: Secret,
+}
+
+#[derive(Clone, Debug)]
+pub struct Sender {
+    pub from: Mailbox,
+    pub reply_to: Option<Mailbox>,
+    pub postal_address: String,
+    /// The return path with `{id}` for the delivery's, as in `bounces+{id}@example.org`.
+    pub bounces: Option<String>,
+    /// Who is told when something needs a person.
+    pub operator: Option<EmailAddress>,
+    pub test_addresses: Vec<EmailAddress>,
+}
+
+impl Sender {
+    /// The MAIL FROM of every mail, `{id}` standing for the delivery's.
+    pub fn return_path(&self) -> String {
+        self.bounces.clone().unwrap_or_else(|| self.from.address.envelope())
+    }
+}
+
+/// A display name and an address, as in `Election Desk <desk@example.org>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    pub name: Option<String>,
+    pub address: EmailAddress,
+}
+
+/// What a form that doesn't ask gives, and how many sign-ups are let through.
+#[derive(Clone, Debug)]
+pub struct Signup {
+    pub alerts: bool,
+    pub digest: Digest,
+    /// The shortest time between two confirmations to one address.
+    pub per_address: Duration,
+    /// The most confirmations to one address in 7 days.
+    pub per_address_week: u32,
+    /// The most sign-ups from one network (/32 or /64) in an hour.
+    pub per_network_hour: u32,
+    /// The most sign-ups altogether in an hour.
+    pub per_hour: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Relay {
+    pub name: String,
+    pub host: String,
+    pub port: u16,
+    pub credentials: Option<Credentials>,
+    pub tls: Tls,
+    /// A PEM file of the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    pub connections: u32,
+    /// Messages a second; none for no limit.
+    pub rate: Option<f64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub user: String,
+    pub password: Secret,
+}
+
+crate::domain::words! {
+    /// How a connection to a relay is protected.
+    pub enum Tls {
+        /// STARTTLS, or no mail.
+        Required = "required",
+        /// TLS from the first byte (`smtps://`, port 465).
+        Implicit = "implicit",
+        /// None; on loopback only.
+        None = "none",
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Topic {
+    pub slug: Slug,
+    pub name: String,
+    pub description: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Fetching {
+    /// Networks that feeds may be on though they are private or loopback.
+    pub allow_networks: Vec<Network>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Feed {
+    pub url: url::Url,
+    pub topic: Slug,
+    /// From 1 s.
+    pub every: Duration,
+    pub alert: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    pub name: String,
+    pub cadence: crate::domain::cadence::Cadence,
+    /// Never `none`.
+    pub digest: Digest,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Mail {
+    /// A folder whose templates stand in for the built-in ones of the same name.
+    pub templates: Option<PathBuf>,
+}
+
+/// A network in CIDR form; a bare address is a network of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    pub address: std::net::IpAddr,
+    pub prefix: u8,
+}
+
+/// A value that no log and no error may show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, at the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}

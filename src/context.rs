@@ -1,0 +1,74 @@
+//! What every verb is handed: the configuration, the database, the clock and dice, the keys of links, the composer of
+//! mails, the bells that wake the loops, and who left a moment ago.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::clock::{Clock, Entropy};
+use crate::config::Config;
+use crate::domain::time::{HOUR, Timestamp};
+use crate::domain::token::{AddressHasher, Keys};
+use crate::mail::compose::Composer;
+use crate::store::Db;
+
+#[derive(Clone)]
+pub struct Context {
+    pub config: Arc<Config>,
+    pub db: Db,
+    pub clock: Clock,
+    pub entropy: Entropy,
+    pub keys: Keys,
+    pub hasher: AddressHasher,
+    pub composer: Arc<Composer>,
+    pub bells: Arc<Bells>,
+    /// Subscribers who left.
+    pub left: Arc<CalledOff<i64>>,
+    /// Issues that were cancelled.
+    pub cancelled: Arc<CalledOff<Uuid>>,
+}
+
+/// Rung when there is something to do, so that nobody waits for the next look.
+#[derive(Debug, Default)]
+pub struct Bells {
+    /// A sign-up waits for the decision what to mail.
+    pub signup: Notify,
+    /// An issue is to be fanned out.
+    pub publish: Notify,
+    /// A delivery is queued.
+    pub deliver: Notify,
+}
+
+/// What was called off within the last hour: a sender asks here between its claim and the mail's body, when the
+/// database has said yes already. `K` is a subscriber who left, or an issue that was cancelled.
+#[derive(Debug)]
+pub struct CalledOff<K>(Mutex<HashMap<K, Timestamp>>);
+
+impl<K: Hash + Eq> CalledOff<K> {
+    pub fn add(&self, key: K, now: Timestamp) {
+        let mut called_off = self.lock();
+        called_off.retain(|_, at| now.since(*at) < HOUR);
+        called_off.insert(key, now);
+    }
+
+    pub fn remove(&self, key: &K) {
+        self.lock().remove(key);
+    }
+
+    pub fn contains(&self, key: &K) -> bool {
+        self.lock().contains_key(key)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K> Default for CalledOff<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}

@@ -1,0 +1,151 @@
+//! From what happened to a mail to what is written down about it. Pure: the database and the relay are the callers'.
+
+use super::journal::Accepted;
+use crate::domain::{
+    delivery::{GIVE_UP_AFTER, State, backoff},
+    time::Timestamp,
+};
+use crate::mail::{
+    relay::Failure,
+    reply::{Reply, Stage, Verdict, verdict},
+};
+use crate::store::deliveries::{Claimed, Settled};
+
+/// What one try came to.
+pub struct Judgement {
+    pub settled: Settled,
+    /// The verdict's word, for the record of attempts; none when it was plainly accepted or never tried.
+    pub attempt: Option<&'static str>,
+    /// The recipient's address must not be mailed again.
+    pub suppress: bool,
+    pub relay: Relay,
+}
+
+/// What it says about the relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Relay {
+    Works,
+    /// Not reached, or asking for patience.
+    Fails(String),
+    /// It refuses us: a person has to look.
+    Refuses(String),
+    /// Nothing was learned.
+    Unknown,
+}
+
+/// Judges a try of `delivery`; `dice` (0 to 1) spreads the retries.
+pub fn judge(
+    delivery: &Claimed,
+    relay: &str,
+    outcome: &Result<Reply, Failure>,
+    now: Timestamp,
+    dice: f64,
+) -> Judgement {
+    let judged = |state, tried, reply: Option<&Reply>, attempt, of_relay| Judgement {
+        settled: settled(delivery.id, state, tried, relay, reply, now),
+        attempt,
+        suppress: false,
+        relay: of_relay,
+    };
+    match outcome {
+        Ok(reply) => judged(State::Sent, true, Some(reply), None, Relay::Works),
+        Err(Failure::Withdrawn) => judged(State::Queued, false, None, None, Relay::Unknown),
+        Err(Failure::Broken(stage @ (Stage::Connect | Stage::Hello | Stage::Auth), why)) => {
+            let reply = local(why);
+            let why = format!("{}: {why}", stage);
+            judged(State::Queued, false, Some(&reply), None, Relay::Fails(why))
+        }
+        Err(Failure::Broken(stage, why)) => {
+            let reply = local(&format!("the connection broke at {}: {why}", stage));
+            later(delivery, relay, &reply, "broken", Relay::Unknown, now, dice)
+        }
+        Err(Failure::Reply(stage, reply)) => match verdict(*stage, reply) {
+            Verdict::Accepted => judged(State::Sent, true, Some(reply), None, Relay::Works),
+            Verdict::Throttled => {
+                let why = reply.to_string();
+                judged(State::Queued, false, Some(reply), Some("throttled"), Relay::Fails(why))
+            }
+            Verdict::OurFault => {
+                let why = reply.to_string();
+                judged(State::Queued, false, Some(reply), Some("our-fault"), Relay::Refuses(why))
+            }
+            Verdict::Transient if matches!(stage, Stage::Connect | Stage::Hello | Stage::Auth) => {
+                judged(State::Queued, false, Some(reply), None, Relay::Fails(reply.to_string()))
+            }
+            Verdict::Transient => later(delivery, relay, reply, "transient", Relay::Works, now, dice),
+            Verdict::Refused { suppress } => Judgement {
+                suppress,
+                ..judged(State::Bounced, true, Some(reply), Some("refused"), Relay::Works)
+            },
+        },
+    }
+}
+
+/// What was never handed over, because nobody wants it any more or it is too late.
+pub fn ended(delivery: &Claimed, state: State, now: Timestamp) -> Settled {
+    Settled { relay: None, ..settled(delivery.id, state, false, "", None, now) }
+}
+
+/// What can't be sent for a reason of our own, such as a stored mail that can't be read.
+pub fn put_off(delivery: &Claimed, why: &str, now: Timestamp, dice: f64) -> Settled {
+    later(delivery, "", &local(why), "broken", Relay::Unknown, now, dice).settled
+}
+
+/// What the journal knows of a delivery that the database still shows as being sent.
+pub fn replayed(line: &Accepted, now: Timestamp) -> Settled {
+    Settled {
+        id: line.delivery,
+        state: State::Sent,
+        tried: 1,
+        retry_at: None,
+        ended_at: Some(now.as_micros()),
+        relay: Some(line.relay.clone()),
+        reply_code: Some(i64::from(line.code)),
+        reply_enhanced: line.enhanced.clone(),
+        reply_text: Some(line.text.clone()),
+    }
+}
+
+fn later(
+    delivery: &Claimed,
+    relay: &str,
+    reply: &Reply,
+    word: &'static str,
+    of_relay: Relay,
+    now: Timestamp,
+    dice: f64,
+) -> Judgement {
+    let attempts = u32::try_from(delivery.attempts + 1).unwrap_or(u32::MAX);
+    let given_up = now.since(delivery.due_at) >= GIVE_UP_AFTER;
+    let state = if given_up { State::Failed } else { State::Deferred };
+    let mut settled = settled(delivery.id, state, true, relay, Some(reply), now);
+    settled.retry_at = (!given_up).then(|| now.plus(backoff(attempts, dice)).as_micros());
+    Judgement { settled, attempt: Some(word), suppress: false, relay: of_relay }
+}
+
+fn settled(
+    id: i64,
+    state: State,
+    tried: bool,
+    relay: &str,
+    reply: Option<&Reply>,
+    now: Timestamp,
+) -> Settled {
+    let over = !matches!(state, State::Queued | State::Sending | State::Deferred);
+    Settled {
+        id,
+        state,
+        tried: i64::from(tried),
+        retry_at: None,
+        ended_at: over.then_some(now.as_micros()),
+        relay: Some(relay.to_owned()),
+        reply_code: reply.map(|reply| i64::from(reply.code)).filter(|code| *code > 0),
+        reply_enhanced: reply.and_then(Reply::enhanced_text),
+        reply_text: reply.map(|reply| reply.text.clone()),
+    }
+}
+
+/// Something we say ourselves where there is no reply: code 0.
+fn local(why: &str) -> Reply {
+    Reply::parse(0, why)
+}

@@ -1,0 +1,148 @@
+//! From a queued delivery to an accepted mail: claim, commit, send with no transaction open, settle in batches. What
+//! was accepted is in the journal first, so that a kill loses nothing and repeats as little as can be.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::context::Context;
+use crate::domain::time::{DAY, Timestamp};
+use crate::store::{self, Db};
+
+mod gate;
+mod journal;
+mod judging;
+mod pump;
+mod settling;
+mod stored_mail;
+mod worker;
+
+use gate::Gate;
+use journal::Journal;
+use stored_mail::StoredMail;
+
+/// How long a node lives without a heartbeat; past it other nodes take over its claims, and it sends no further body.
+const LIFE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("the journal in the data folder: {0}")]
+    Journal(#[from] std::io::Error),
+    #[error(transparent)]
+    Outbox(#[from] crate::outbox::Error),
+}
+
+/// The senders of one node.
+pub struct Engine {
+    cx: Context,
+    node: Uuid,
+    journal: Journal,
+    gates: Vec<Gate>,
+    mails: Mutex<HashMap<i64, Arc<StoredMail>>>,
+    /// In microseconds: the node's own deadline, moved by each heartbeat.
+    alive_until: AtomicI64,
+    /// Set while the database takes no settlement: no further body is written until it does.
+    hold: AtomicBool,
+    /// Claimed and not yet settled.
+    in_flight: AtomicUsize,
+}
+
+/// When [`Engine::pump`] returns.
+#[derive(Clone)]
+pub enum Until {
+    /// When nothing is due and nothing is in flight.
+    Idle,
+    /// When told to stop: what is in flight is finished and settled first.
+    Stopped(watch::Receiver<bool>),
+}
+
+impl Engine {
+    /// Takes up where this node left off: its journal is replayed, and what it had claimed is queued again. The
+    /// caller holds the lock on the data folder.
+    ///
+    /// # Errors
+    /// A data folder or a database that can't be written.
+    pub async fn open(cx: Context, installation: &str) -> Result<Self, Error> {
+        let data = cx.config.server.data.clone();
+        std::fs::create_dir_all(&data)?;
+        let (node, journal, accepted) =
+            journal::open(&data, installation, || cx.entropy.uuid(cx.clock.now()))?;
+        let gates = cx.config.relays.iter().map(Gate::new).collect();
+        let engine = Self {
+            node,
+            journal,
+            gates,
+            mails: Mutex::default(),
+            alive_until: AtomicI64::new(0),
+            hold: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            cx,
+        };
+        engine.recover(&accepted).await?;
+        Ok(engine)
+    }
+
+    async fn recover(&self, accepted: &[journal::Accepted]) -> Result<(), Error> {
+        let now = self.cx.clock.now();
+        let mut tx = self.cx.db.begin().await?;
+        let settled: Vec<_> = accepted.iter().map(|line| judging::replayed(line, now)).collect();
+        let replayed = store::deliveries::settle(&mut tx, self.node, &settled).await?;
+        let mut released = store::deliveries::release(&mut tx, self.node).await?;
+        if matches!(self.cx.db, Db::Sqlite { .. }) {
+            // The only node there can be: whatever else is claimed was claimed in another data folder.
+            released += store::deliveries::rescue(&mut tx, now.plus(DAY)).await?;
+        }
+        for gate in &self.gates {
+            store::nodes::trouble_over(&mut tx, gate.name()).await?;
+        }
+        store::nodes::beat(&mut tx, self.node, now).await?;
+        tx.commit().await?;
+        self.journal.clear()?;
+        self.alive_until.store(now.plus(LIFE).as_micros(), Ordering::SeqCst);
+        if replayed + released > 0 {
+            tracing::info!(replayed, queued_again = released, "took up where the last run stopped");
+        }
+        Ok(())
+    }
+
+    /// What has to be seen to every half second: the heartbeat, deferred mails whose time has come, the claims of dead
+    /// nodes, issues that have ended, who left on another node.
+    ///
+    /// # Errors
+    /// A database that can't be written.
+    pub async fn tend(&self) -> Result<(), Error> {
+        let now = self.cx.clock.now();
+        let mut tx = self.cx.db.begin().await?;
+        store::nodes::beat(&mut tx, self.node, now).await?;
+        let due = store::deliveries::requeue_due(&mut tx, now).await?;
+        let rescued = store::deliveries::rescue(&mut tx, now.minus(LIFE)).await?;
+        let ended = store::issues::end_finished(&mut tx, now).await?;
+        let left = store::subscribers::left_since(&mut tx, now.minus(Duration::from_secs(5))).await?;
+        tx.commit().await?;
+        self.alive_until.store(now.plus(LIFE).as_micros(), Ordering::SeqCst);
+        for subscriber_id in left {
+            self.cx.left.add(subscriber_id, now);
+        }
+        if rescued > 0 {
+            tracing::warn!(rescued, "took over the deliveries of a node that is gone");
+        }
+        for issue in ended {
+            tracing::info!(%issue, "issue sent");
+        }
+        if due + rescued > 0 {
+            self.cx.bells.deliver.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Whether this node may still write a body.
+    fn may_send(&self, now: Timestamp) -> bool {
+        now.as_micros() < self.alive_until.load(Ordering::SeqCst) && !self.hold.load(Ordering::SeqCst)
+    }
+}

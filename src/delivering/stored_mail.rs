@@ -1,0 +1,56 @@
+//! The stored pieces of a mail, read once and spliced for each recipient.
+
+use std::sync::{Arc, PoisonError};
+
+use super::{Engine, Error};
+use crate::domain::token::Purpose;
+use crate::mail::compose::{Fragment, Slots, splice};
+use crate::store::{self, deliveries::Claimed};
+
+/// How many variants are kept in memory; beyond it all are read anew.
+const KEPT: usize = 256;
+
+pub struct StoredMail {
+    head: String,
+    fragments: Vec<Fragment>,
+}
+
+impl Engine {
+    /// The mail of a variant, from memory where it was read before.
+    pub(super) async fn stored_mail(&self, variant_id: i64) -> Result<Arc<StoredMail>, Error> {
+        if let Some(mail) = self.mails.lock().unwrap_or_else(PoisonError::into_inner).get(&variant_id) {
+            return Ok(Arc::clone(mail));
+        }
+        let mut tx = self.cx.db.read().await?;
+        let (head, ids) = store::issues::variant_by_id(&mut tx, variant_id).await?;
+        let ids: Vec<i64> = serde_json::from_str(&ids).map_err(|error| store::Error::Decode(error.into()))?;
+        let mut pieces = store::issues::fragments(&mut tx, &ids).await?;
+        pieces.sort_by_key(|(id, ..)| ids.iter().position(|wanted| wanted == id));
+        let fragments =
+            pieces.into_iter().map(|(_, text, html)| Fragment { name: String::new(), text, html }).collect();
+        let mail = Arc::new(StoredMail { head, fragments });
+        let mut mails = self.mails.lock().unwrap_or_else(PoisonError::into_inner);
+        if mails.len() >= KEPT {
+            mails.clear();
+        }
+        mails.insert(variant_id, Arc::clone(&mail));
+        Ok(mail)
+    }
+
+    /// The message for one recipient: the same bytes each time, whatever has changed since.
+    pub(super) fn message(&self, mail: &StoredMail, delivery: &Claimed) -> Vec<u8> {
+        let token = |purpose, subject: Option<uuid::Uuid>| {
+            subject.map(|id| self.cx.keys.sign(&delivery.link_key, purpose, id)).unwrap_or_default()
+        };
+        let slots = Slots {
+            to: &delivery.address,
+            delivery: &delivery.id.to_string(),
+            date: delivery.due_at,
+            // A test goes to somebody who need not be a reader: its links name the issue, and open nothing.
+            unsubscribe: &token(Purpose::Unsubscribe, delivery.subscriber.or(Some(delivery.issue))),
+            preferences: &token(Purpose::Preferences, delivery.subscriber.or(Some(delivery.issue))),
+            confirm: &token(Purpose::Confirm, delivery.signup),
+        };
+        splice(&mail.head, &mail.fragments.iter().collect::<Vec<_>>(), &slots)
+    }
+}

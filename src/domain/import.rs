@@ -1,0 +1,448 @@
+//! Reads a CSV file of people to import, row by row: a row that is no good says why and never keeps the others out.
+//! Who may be imported, and what stands twice in the file, is the caller's to decide.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use super::address::EmailAddress;
+use super::subscription::Digest;
+use super::time::Timestamp;
+use super::topic::Slug;
+
+/// The longest `source`, in characters.
+const LONGEST_SOURCE: usize = 200;
+
+/// One person, and what the file says of them; what it doesn't say is for the caller's defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportRow {
+    pub address: EmailAddress,
+    pub alerts: Option<bool>,
+    pub digest: Option<Digest>,
+    /// Empty where the file names none.
+    pub topics: Vec<Slug>,
+    /// When the person agreed, as the list's former home noted it.
+    pub confirmed_at: Option<Timestamp>,
+    /// Where the person agreed, in the words of the list's former home.
+    pub source: Option<String>,
+}
+
+/// One line of the file, counted from 1, and its person or what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub line: u64,
+    pub outcome: Result<ImportRow, String>,
+}
+
+/// Why a file can't be imported at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("the file can't be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("the file is empty; its first line must name the columns, as in email,alerts,digest,topics")]
+    Empty,
+    #[error("the file isn't UTF-8 text; save it as \"CSV UTF-8\" and import that")]
+    NotUtf8,
+    #[error("the first line, which names the columns, can't be read: {0}")]
+    Header(String),
+    #[error(
+        "the first line names no column \"email\"; it must name the columns, as in email,alerts,digest,topics"
+    )]
+    NoEmail,
+    #[error("the first line names the column \"{0}\" twice; keep one of them")]
+    Twice(&'static str),
+}
+
+/// A CSV file (RFC 4180) with a header line, fields parted by commas, semicolons or tabs, one row to a line. Known are
+/// the columns email, alerts, digest, topics, confirmed_at (or consented_at) and source; only email must be there.
+pub struct ImportReader<R> {
+    lines: BufReader<R>,
+    line: u64,
+    /// After a read that failed nothing more is asked of the file.
+    failed: bool,
+    separator: char,
+    columns: Vec<Option<Column>>,
+    unknown: Vec<String>,
+}
+
+impl<R: Read> ImportReader<R> {
+    /// Reads the header line.
+    ///
+    /// # Errors
+    /// When the file can't be read, isn't UTF-8 or names no column `email`.
+    pub fn new(input: R) -> Result<Self, ImportError> {
+        let mut lines = BufReader::new(input);
+        let mut line = 0;
+        let header = loop {
+            let bytes = next_line(&mut lines)?.ok_or(ImportError::Empty)?;
+            line += 1;
+            let text = String::from_utf8(bytes).map_err(|_| ImportError::NotUtf8)?;
+            let text = text.trim_start_matches('\u{feff}').trim_end();
+            if !text.is_empty() {
+                break text.to_owned();
+            }
+        };
+        let separator = separator_of(&header);
+        let names = split(&header, separator).map_err(ImportError::Header)?;
+        let columns: Vec<_> = names.iter().map(|name| Column::named(name)).collect();
+        for column in Column::ALL {
+            if columns.iter().filter(|&&known| known == Some(column)).count() > 1 {
+                return Err(ImportError::Twice(column.name()));
+            }
+        }
+        if !columns.contains(&Some(Column::Email)) {
+            return Err(ImportError::NoEmail);
+        }
+        let unknown = names.into_iter().zip(&columns).filter(|(_, known)| known.is_none());
+        let unknown = unknown.map(|(name, _)| name).filter(|name| !name.is_empty()).collect();
+        Ok(Self { lines, line, failed: false, separator, columns, unknown })
+    }
+
+    /// The columns that are passed over, as the file names them.
+    pub fn unknown_columns(&self) -> &[String] {
+        &self.unknown
+    }
+
+    /// The person of one line; none where it is blank.
+    fn row(&mut self, bytes: Vec<u8>) -> Result<Option<ImportRow>, String> {
+        let text = String::from_utf8(bytes)
+            .map_err(|_| "this line isn't UTF-8 text; save the file as \"CSV UTF-8\"".to_owned())?;
+        let fields = split(&text, self.separator)?;
+        if fields.iter().all(String::is_empty) {
+            return Ok(None);
+        }
+        if fields.iter().skip(self.columns.len()).any(|extra| !extra.is_empty()) {
+            return Err(format!(
+                "there are {} fields for {} columns; a field with the separator in it needs quotation marks around it",
+                fields.len(),
+                self.columns.len()
+            ));
+        }
+        let field = |wanted| {
+            let at = self.columns.iter().position(|&column| column == Some(wanted));
+            at.and_then(|at| fields.get(at)).map_or("", String::as_str)
+        };
+        Ok(Some(ImportRow {
+            address: field(Column::Email).parse().map_err(|error| format!("email: {error}"))?,
+            alerts: told(Column::Alerts, field(Column::Alerts), yes_or_no)?,
+            digest: told(Column::Digest, field(Column::Digest), |word| word.to_ascii_lowercase().parse())?,
+            topics: told(Column::Topics, field(Column::Topics), topics)?.unwrap_or_default(),
+            confirmed_at: told(Column::ConfirmedAt, field(Column::ConfirmedAt), moment)?,
+            source: told(Column::Source, field(Column::Source), source)?,
+        }))
+    }
+}
+
+impl<R: Read> Iterator for ImportReader<R> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        while !self.failed {
+            let read = next_line(&mut self.lines).transpose()?;
+            self.line += 1;
+            let outcome = match read {
+                Ok(bytes) => self.row(bytes).transpose(),
+                Err(error) => {
+                    self.failed = true;
+                    Some(Err(format!("the file can't be read any further: {error}")))
+                }
+            };
+            if let Some(outcome) = outcome {
+                return Some(Row { line: self.line, outcome });
+            }
+        }
+        None
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Email,
+    Alerts,
+    Digest,
+    Topics,
+    ConfirmedAt,
+    Source,
+}
+
+impl Column {
+    const ALL: [Self; 6] =
+        [Self::Email, Self::Alerts, Self::Digest, Self::Topics, Self::ConfirmedAt, Self::Source];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Alerts => "alerts",
+            Self::Digest => "digest",
+            Self::Topics => "topics",
+            Self::ConfirmedAt => "confirmed_at",
+            Self::Source => "source",
+        }
+    }
+
+    /// The column of a header's name, also as other services write it ("E-Mail", "Email Address").
+    fn named(name: &str) -> Option<Self> {
+        let name = name.to_lowercase().replace([' ', '-'], "_");
+        match name.as_str() {
+            "e_mail" | "email_address" | "e_mail_address" => Some(Self::Email),
+            "consented_at" => Some(Self::ConfirmedAt),
+            _ => Self::ALL.into_iter().find(|column| column.name() == name),
+        }
+    }
+}
+
+/// The separator that the header has most of.
+fn separator_of(header: &str) -> char {
+    // Of several with the same count `max_by_key` takes the last.
+    ['\t', ';', ','].into_iter().max_by_key(|&separator| header.matches(separator).count()).unwrap_or(',')
+}
+
+/// The fields of one line. The csv crate's reader lets an open quotation mark swallow the lines that follow; here it
+/// spoils its own row alone.
+fn split(line: &str, separator: char) -> Result<Vec<String>, String> {
+    let mut fields = Vec::new();
+    let mut rest = Some(line);
+    while let Some(text) = rest {
+        let field;
+        (field, rest) = first_field(text, separator)?;
+        fields.push(field);
+    }
+    Ok(fields)
+}
+
+/// The first field, and what follows behind its separator.
+fn first_field(text: &str, separator: char) -> Result<(String, Option<&str>), String> {
+    let until_separator = |text| match str::split_once(text, separator) {
+        Some((field, rest)) => (field, Some(rest)),
+        None => (text, None),
+    };
+    let Some(mut quoted) = text.trim_start_matches(' ').strip_prefix('"') else {
+        let (field, rest) = until_separator(text);
+        return Ok((field.trim().to_owned(), rest));
+    };
+    let mut field = String::new();
+    loop {
+        let (part, behind) = quoted
+            .split_once('"')
+            .ok_or("a quotation mark isn't closed in this line; a row must stand on one line")?;
+        field.push_str(part);
+        // Inside quotation marks a doubled one stands for one.
+        let Some(more) = behind.strip_prefix('"') else {
+            let (nothing, rest) = until_separator(behind);
+            if !nothing.trim().is_empty() {
+                return Err("text follows a closing quotation mark; double a mark that belongs to the text"
+                    .to_owned());
+            }
+            return Ok((field.trim().to_owned(), rest));
+        };
+        field.push('"');
+        quoted = more;
+    }
+}
+
+/// The next line with its end; none at the end of the file.
+fn next_line(lines: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    Ok((lines.read_until(b'\n', &mut bytes)? > 0).then_some(bytes))
+}
+
+/// What a field says, when it says something; an error names the column.
+fn told<T>(
+    column: Column,
+    field: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    if field.is_empty() {
+        return Ok(None);
+    }
+    let shown: String = field.chars().take(40).collect();
+    read(field).map(Some).map_err(|error| format!("{} \"{shown}\": {error}", column.name()))
+}
+
+fn yes_or_no(word: &str) -> Result<bool, String> {
+    match word.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("must be one of: true, false, yes, no, on, off, 1, 0".to_owned()),
+    }
+}
+
+fn topics(list: &str) -> Result<Vec<Slug>, String> {
+    let slugs = list.split([' ', ',', ';', '|']).filter(|slug| !slug.is_empty());
+    slugs.map(|slug| slug.to_ascii_lowercase().parse()).collect()
+}
+
+/// An instant, or a day, which is taken as its beginning in UTC.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text).or_else(|_| {
+        Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z"))
+            .map_err(|_| "must be a day or an instant, as in 2026-11-03 or 2026-11-03T20:00:00Z".to_owned())
+    })
+}
+
+fn source(text: &str) -> Result<String, String> {
+    if text.chars().nth(LONGEST_SOURCE).is_some() || text.contains(char::is_control) {
+        return Err(format!("must be at most {LONGEST_SOURCE} characters without control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ImportError, ImportReader, ImportRow, Row};
+    use crate::domain::subscription::Digest;
+    use crate::domain::time::Timestamp;
+
+    fn read(file: impl AsRef<[u8]>) -> Vec<Row> {
+        ImportReader::new(file.as_ref()).unwrap().collect()
+    }
+
+    fn refused(file: &[u8]) -> ImportError {
+        ImportReader::new(file).err().unwrap()
+    }
+
+    /// The error of the only row of a file.
+    fn error(file: impl AsRef<[u8]>) -> String {
+        let mut rows = read(file);
+        assert_eq!(rows.len(), 1);
+        rows.remove(0).outcome.unwrap_err()
+    }
+
+    fn only(address: &str) -> ImportRow {
+        ImportRow {
+            address: address.parse().unwrap(),
+            alerts: None,
+            digest: None,
+            topics: vec![],
+            confirmed_at: None,
+            source: None,
+        }
+    }
+
+    #[test]
+    fn a_column_of_addresses_is_enough() {
+        let rows = read("email\nada@example.org\r\n\n  bob@example.org  \n");
+        assert_eq!(
+            rows,
+            [
+                Row { line: 2, outcome: Ok(only("ada@example.org")) },
+                Row { line: 4, outcome: Ok(only("bob@example.org")) },
+            ]
+        );
+    }
+
+    #[test]
+    fn every_column_is_read_in_any_order() {
+        let file = "source,digest,alerts,topics,confirmed_at,email\n\
+                    \"Fair, May 2026\",Weekly,no,\"election-alerts|state:ga foreign\",2026-05-01,Ada@example.org\n";
+        let row = read(file).remove(0).outcome.unwrap();
+        assert_eq!(row.address.as_str(), "Ada@example.org");
+        assert_eq!((row.alerts, row.digest), (Some(false), Some(Digest::Weekly)));
+        let topics: Vec<_> = row.topics.iter().map(ToString::to_string).collect();
+        assert_eq!(topics, ["election-alerts", "state:ga", "foreign"]);
+        assert_eq!(row.confirmed_at, Some(Timestamp::parse_rfc3339("2026-05-01T00:00:00Z").unwrap()));
+        assert_eq!(row.source.as_deref(), Some("Fair, May 2026"));
+    }
+
+    #[test]
+    fn the_header_is_found_as_spreadsheets_and_other_services_write_it() {
+        for header in ["\u{feff}EMAIL;Name", "Name\tE-Mail", "\n\n\"Email Address\",Name", " email , name "] {
+            let mut rows = ImportReader::new(header.as_bytes()).unwrap();
+            assert_eq!(rows.unknown_columns().len(), 1, "{header:?}");
+            assert_eq!(rows.unknown_columns()[0].to_lowercase(), "name");
+            assert_eq!(rows.next(), None);
+        }
+    }
+
+    #[test]
+    fn a_bad_row_says_why_and_the_others_are_read() {
+        let mut file = b"email,alerts,note\nada@\nbob@example.org,perhaps\ncy@example.org,1,a,b\n".to_vec();
+        file.extend_from_slice(
+            b"dee@example.org,1,caf\xe9\neve@example.org,1,\"open\n,,\nfay@example.org,1\n",
+        );
+        let rows = read(&file);
+        let lines: Vec<_> = rows.iter().map(|row| (row.line, row.outcome.is_ok())).collect();
+        assert_eq!(lines, [(2, false), (3, false), (4, false), (5, false), (6, false), (8, true)]);
+        let errors: Vec<_> = rows.into_iter().filter_map(|row| row.outcome.err()).collect();
+        for (error, words) in errors.iter().zip([
+            "email: the part after the @ is missing",
+            "alerts \"perhaps\": must be one of",
+            "4 fields for 3 columns",
+            "isn't UTF-8",
+            "quotation mark isn't closed",
+        ]) {
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn quotation_marks_hold_separators_and_doubled_marks() {
+        for (line, source) in [
+            ("ada@example.org, \"a, b\" ", "a, b"),
+            ("\"ada@example.org\",\"a \"\"fair\"\" in May\"", "a \"fair\" in May"),
+            ("ada@example.org,6\" poster", "6\" poster"),
+        ] {
+            let row = read(format!("email,source\n{line}\n")).remove(0).outcome.unwrap();
+            assert_eq!(row.source.as_deref(), Some(source), "{line}");
+        }
+        assert!(error("email,source\nada@example.org,\"a\"b").contains("follows a closing quotation mark"));
+    }
+
+    #[test]
+    fn each_value_that_cannot_be_read_is_named() {
+        for (file, words) in [
+            (
+                "email,digest\nada@example.org,hourly",
+                "digest \"hourly\": must be one of: none, daily, weekly",
+            ),
+            ("email,topics\nada@example.org,a b/c", "topics \"a b/c\": must be 1 to 64"),
+            ("email,confirmed_at\nada@example.org,05/01/2026", "as in 2026-11-03"),
+            ("email,confirmed_at\nada@example.org,2026-02-30", "as in 2026-11-03"),
+            ("email,digest\n,daily", "email: type an e-mail address"),
+        ] {
+            assert!(error(file).contains(words), "{}", error(file));
+        }
+        let long = format!("email,source\nada@example.org,{}", "s".repeat(201));
+        assert!(error(long).contains("at most 200 characters"));
+    }
+
+    #[test]
+    fn yes_and_no_are_understood_in_the_usual_words() {
+        for (word, alerts) in [
+            ("TRUE", true),
+            ("yes", true),
+            ("On", true),
+            ("1", true),
+            ("false", false),
+            ("NO", false),
+            ("0", false),
+        ] {
+            let row = read(format!("email,alerts\nada@example.org,{word}")).remove(0).outcome.unwrap();
+            assert_eq!(row.alerts, Some(alerts), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_list_of_addresses_is_refused_as_a_whole() {
+        assert!(matches!(refused(b""), ImportError::Empty));
+        assert!(matches!(refused(b"\n \n"), ImportError::Empty));
+        assert!(matches!(refused(b"ada@example.org\nbob@example.org\n"), ImportError::NoEmail));
+        assert!(matches!(refused(b"email,\"name\n"), ImportError::Header(_)));
+        assert!(matches!(refused(b"email,E-Mail\n"), ImportError::Twice("email")));
+        assert!(matches!(refused(b"\xff\xfee\0m\0a\0i\0l\0\n\0"), ImportError::NotUtf8));
+    }
+
+    #[test]
+    fn a_disk_that_fails_ends_the_rows_with_its_reason() {
+        struct Failing(&'static [u8]);
+        impl std::io::Read for Failing {
+            fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+                match self.0.read(buf)? {
+                    0 => Err(std::io::Error::other("the disk is gone")),
+                    n => Ok(n),
+                }
+            }
+        }
+        let rows: Vec<_> = ImportReader::new(Failing(b"email\nada@example.org\n")).unwrap().take(3).collect();
+        assert_eq!(rows.len(), 2);
+        assert!(rows[1].outcome.as_ref().unwrap_err().contains("the disk is gone"));
+    }
+}

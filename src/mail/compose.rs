@@ -1,0 +1,356 @@
+//! Composes each kind of mail into what an issue stores: a head and fragments with slots. It knows the sender, the
+//! templates and what a mail is about; it knows nothing of recipients, and asks for no time.
+
+use serde::Serialize;
+use tera::Context;
+use uuid::Uuid;
+
+pub use crate::domain::issue::Level;
+
+pub use super::{
+    digest::digest_order,
+    fragment::{Draft, Fragment, Slots, splice},
+    templates::ComposeError,
+};
+use super::{
+    digest::{self, CUT},
+    fragment::{CONFIRM, PREFERENCES, UNSUBSCRIBE, without_controls},
+    head::{Class, Letterhead, one_line},
+    html,
+    templates::{Templates, tidy},
+};
+use crate::{
+    config::Config,
+    domain::{subscription, time::Timestamp},
+};
+
+/// The longest subject or title, in characters.
+const LONGEST_LINE: usize = 250;
+/// How much of a text an inbox shows beside the subject, and how much of it a digest shows, in characters.
+const PREHEADER: usize = 140;
+const SUMMARY: usize = 400;
+
+/// The mail with the link that confirms a sign-up.
+#[derive(Clone, Debug)]
+pub struct Confirmation {
+    /// The topics' names.
+    pub topics: Vec<String>,
+    pub alerts: bool,
+    pub digest: subscription::Digest,
+    /// The address belongs to an active reader: nothing changes until this is confirmed.
+    pub already: bool,
+}
+
+/// Breaking news, or a post that is sent at once.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    pub subject: String,
+    pub level: Level,
+    /// The topics' names.
+    pub topics: Vec<String>,
+    /// The headline; empty for the subject.
+    pub title: String,
+    pub html: String,
+    pub link: Option<String>,
+    /// What the button says; "Read the full story" if none.
+    pub link_text: Option<String>,
+    pub author: Option<String>,
+    pub published_at: Option<Timestamp>,
+    pub image: Option<Image>,
+}
+
+/// A picture in the web. Without an `http` or `https` address it is left out.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub url: String,
+    /// What it shows, for those who don't see it.
+    pub alt: String,
+}
+
+/// All stories that some reader's digest holds.
+#[derive(Clone, Debug)]
+pub struct Digest {
+    /// Daily or weekly.
+    pub cadence: subscription::Digest,
+    pub stories: Vec<Story>,
+}
+
+/// One post in a digest.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// The post's id, which names its fragments.
+    pub id: i64,
+    pub title: String,
+    /// HTML or plain text; its text is shown, up to 400 characters.
+    pub summary: String,
+    pub link: Option<String>,
+    pub author: Option<String>,
+    pub published_at: Option<Timestamp>,
+    pub image: Option<Image>,
+}
+
+/// A mail to the operator: what happened, to whom, what now.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    pub subject: String,
+    /// Plain text.
+    pub paragraphs: Vec<String>,
+}
+
+/// Composes mails in the name of one sender.
+pub struct Composer {
+    templates: Templates,
+    letterhead: Letterhead,
+    common: Context,
+}
+
+impl Composer {
+    /// With the built-in templates and those in `[mail] templates` in place of the ones of the same name. Each kind of
+    /// mail is rendered once on trial, so that a mistake in a template shows at the start and not on election night.
+    ///
+    /// # Errors
+    /// A template that is unknown, unreadable or wrong; the message names it, and the line where there is one.
+    pub fn new(config: &Config) -> Result<Self, ComposeError> {
+        let composer = Self {
+            templates: Templates::load(config.mail.templates.as_deref())?,
+            letterhead: Letterhead::new(&config.sender, &config.server),
+            common: common(config),
+        };
+        composer.rehearse()?;
+        Ok(composer)
+    }
+
+    /// The double opt-in's mail; its link is a slot.
+    ///
+    /// # Errors
+    /// When a template fails, as for all mails.
+    pub fn confirmation(&self, issue: Uuid, confirmation: &Confirmation) -> Result<Draft, ComposeError> {
+        let mut context = self.common.clone();
+        context.insert("topics", &listing(&confirmation.topics));
+        context.insert("alerts", &confirmation.alerts);
+        context.insert("digest", &confirmation.digest);
+        context.insert("already", &confirmation.already);
+        self.draft(issue, "confirmation", Class::Automatic, context)
+    }
+
+    /// An alert to all its recipients.
+    ///
+    /// # Errors
+    /// When a template fails.
+    pub fn alert(&self, issue: Uuid, alert: &Alert) -> Result<Draft, ComposeError> {
+        let subject = line(&alert.subject);
+        let title =
+            Some(line(&alert.title)).filter(|title| !title.is_empty()).unwrap_or_else(|| subject.clone());
+        let link_text = alert.link_text.as_deref().unwrap_or("Read the full story");
+        let mut context = self.common.clone();
+        context.insert("subject", &subject);
+        context.insert("level", &alert.level);
+        context.insert("urgent", &(alert.level != Level::All));
+        context.insert("topics", &listing(&alert.topics));
+        context.insert("rule", &rule(&title));
+        context.insert("title", &title);
+        context.insert("html", &html::sanitize(&alert.html));
+        context.insert("text", &html::plain_text(&alert.html));
+        context.insert("preheader", &html::excerpt(&alert.html, PREHEADER));
+        context.insert("link", &web_address(alert.link.as_deref()));
+        context.insert("link_text", &line(link_text));
+        context.insert("author", &line(alert.author.as_deref().unwrap_or_default()));
+        context.insert("published", &published(alert.published_at));
+        context.insert("image", &image(alert.image.as_ref()));
+        self.draft(issue, "alert", Class::Bulk("alert"), context)
+    }
+
+    /// The fragments of every story, as [`digest_order`] names them.
+    ///
+    /// # Errors
+    /// When a template fails or lost a mark.
+    pub fn digest(&self, digest: &Digest) -> Result<Vec<Fragment>, ComposeError> {
+        let mut context = self.common.clone();
+        context.insert("cadence", &digest.cadence);
+        context.insert("cut", CUT);
+        context.insert("stories", &digest.stories.iter().map(story).collect::<Vec<_>>());
+        let text = self.templates.text("digest", &context)?;
+        let html = self.templates.html("digest", &context)?;
+        let ids: Vec<_> = digest.stories.iter().map(|story| story.id).collect();
+        digest::cut(&text, &html, &ids)
+    }
+
+    /// The subject and the head for readers whose digest has so many stories and is led by this one.
+    ///
+    /// # Errors
+    /// When the subject's template fails.
+    pub fn digest_head(
+        &self,
+        issue: Uuid,
+        lead_title: &str,
+        stories: usize,
+    ) -> Result<(String, String), ComposeError> {
+        let mut context = self.common.clone();
+        context.insert("title", &line(lead_title));
+        context.insert("more", &stories.saturating_sub(1));
+        let subject = line(&self.templates.subject("digest", &context)?);
+        let head = self.letterhead.frame(issue, &subject, Class::Bulk("digest"));
+        Ok((subject, head))
+    }
+
+    /// A mail to the operator.
+    ///
+    /// # Errors
+    /// When a template fails.
+    pub fn notice(&self, issue: Uuid, notice: &Notice) -> Result<Draft, ComposeError> {
+        let paragraphs: Vec<_> = notice.paragraphs.iter().map(|text| without_controls(text)).collect();
+        let mut context = self.common.clone();
+        context.insert("subject", &line(&notice.subject));
+        context.insert("preheader", &one_line(paragraphs.first().map_or("", |text| text), PREHEADER));
+        context.insert("paragraphs", &paragraphs);
+        self.draft(issue, "notice", Class::Automatic, context)
+    }
+
+    fn draft(
+        &self,
+        issue: Uuid,
+        kind: &str,
+        class: Class,
+        mut context: Context,
+    ) -> Result<Draft, ComposeError> {
+        let subject = line(&self.templates.subject(kind, &context)?);
+        context.insert("subject", &subject);
+        let text = tidy(&self.templates.text(kind, &context)?);
+        let html = self.templates.html(kind, &context)?;
+        let head = self.letterhead.frame(issue, &subject, class);
+        Ok(Draft { subject, head, fragments: vec![Fragment::new(kind, &text, html.trim())] })
+    }
+
+    /// Renders each kind of mail, with everything and with nothing optional in it.
+    fn rehearse(&self) -> Result<(), ComposeError> {
+        let sample = || "Sample".to_owned();
+        let link = || Some("https://example.org/".to_owned());
+        let at = Some(Timestamp::from_micros(0));
+        let picture = || Some(Image { url: "https://example.org/a.png".to_owned(), alt: sample() });
+        for full in [true, false] {
+            let given = |text: Option<String>| text.filter(|_| full);
+            let digest = if full { subscription::Digest::Daily } else { subscription::Digest::None };
+            let topics = vec![sample()];
+            let confirmation = Confirmation { topics: topics.clone(), alerts: full, digest, already: full };
+            self.confirmation(Uuid::nil(), &confirmation)?;
+            let stories = vec![Story {
+                id: 1,
+                title: sample(),
+                summary: given(Some(sample())).unwrap_or_default(),
+                link: given(link()),
+                author: given(Some(sample())),
+                published_at: at.filter(|_| full),
+                image: picture().filter(|_| full),
+            }];
+            self.digest(&Digest { cadence: subscription::Digest::Weekly, stories })?;
+            self.digest_head(Uuid::nil(), "Sample", if full { 2 } else { 1 })?;
+            self.notice(Uuid::nil(), &Notice { subject: sample(), paragraphs: vec![sample()] })?;
+            for level in Level::ALL {
+                let alert = Alert {
+                    subject: sample(),
+                    level: *level,
+                    topics: topics.clone(),
+                    title: sample(),
+                    html: "<p>Sample</p>".to_owned(),
+                    link: given(link()),
+                    link_text: given(Some(sample())),
+                    author: given(Some(sample())),
+                    published_at: at.filter(|_| full),
+                    image: picture().filter(|_| full),
+                };
+                self.alert(Uuid::nil(), &alert)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What every template may use.
+fn common(config: &Config) -> Context {
+    let from = &config.sender.from;
+    let sender = line(from.name.as_deref().unwrap_or(from.address.as_str()));
+    let home = config.server.public_url.as_str().trim_end_matches('/');
+    let postal = without_controls(&config.sender.postal_address);
+    let postal: Vec<_> = postal.lines().map(line).filter(|part| !part.is_empty()).collect();
+    let mut context = Context::new();
+    context.insert("language", "en");
+    context.insert("subject", &sender);
+    context.insert("sender", &sender);
+    context.insert("home", home);
+    context.insert("postal_address", &postal);
+    context.insert("urgent", &false);
+    context.insert("unsubscribe_url", &format!("{home}/unsubscribe/{UNSUBSCRIBE}"));
+    context.insert("preferences_url", &format!("{home}/preferences/{PREFERENCES}"));
+    context.insert("confirm_url", &format!("{home}/confirm/{CONFIRM}"));
+    context
+}
+
+#[derive(Serialize)]
+struct StoryView {
+    id: i64,
+    rule: String,
+    title: String,
+    preheader: String,
+    summary: String,
+    link: String,
+    author: String,
+    published: String,
+    image: Option<ImageView>,
+}
+
+#[derive(Serialize)]
+struct ImageView {
+    url: String,
+    alt: String,
+}
+
+fn story(story: &Story) -> StoryView {
+    let title = line(&story.title);
+    StoryView {
+        id: story.id,
+        rule: rule(&title),
+        title,
+        preheader: html::excerpt(&story.summary, PREHEADER),
+        summary: html::excerpt(&story.summary, SUMMARY),
+        link: web_address(story.link.as_deref()),
+        author: line(story.author.as_deref().unwrap_or_default()),
+        published: published(story.published_at),
+        image: image(story.image.as_ref()),
+    }
+}
+
+fn image(image: Option<&Image>) -> Option<ImageView> {
+    let image = image?;
+    let url = web_address(Some(&image.url));
+    (!url.is_empty()).then(|| ImageView { url, alt: line(&image.alt) })
+}
+
+fn line(text: &str) -> String {
+    one_line(text, LONGEST_LINE)
+}
+
+/// A normalized `http` or `https` address; empty for anything else.
+fn web_address(link: Option<&str>) -> String {
+    link.and_then(|link| url::Url::parse(link).ok())
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .map_or_else(String::new, String::from)
+}
+
+fn published(at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| at.to_jiff().strftime("%-d %B %Y, %H:%M UTC").to_string())
+}
+
+/// What underlines a title in the text part.
+fn rule(title: &str) -> String {
+    "=".repeat(title.chars().count().min(html::WIDTH))
+}
+
+/// "A, B and C".
+fn listing(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| line(name)).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((only, _)) => only.clone(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,257 @@
+//! The stored pieces of a mail, and how they become a message again. A piece is rendered once per issue; what differs
+//! by recipient is a slot in it (U+0001 and a letter), so that a recipient costs a splice and a second copy is byte for
+//! byte the first. Nothing here looks at a template or a clock.
+
+use std::borrow::Cow;
+
+use super::head;
+use crate::domain::time::Timestamp;
+
+/// One stored piece of a mail: 7-bit quoted-printable (RFC 2045, section 6.7), CRLF line ends, with slots.
+/// Each part is empty or ends with CRLF, so that fragments follow one another as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    pub name: String,
+    pub text: String,
+    pub html: String,
+}
+
+impl Fragment {
+    /// Encodes one piece of the text part and of the HTML part.
+    pub(super) fn new(name: impl Into<String>, text: &str, html: &str) -> Self {
+        Self { name: name.into(), text: quoted_printable(text), html: quoted_printable(html) }
+    }
+
+    /// What it adds to a message, in bytes, but for the values of its slots.
+    pub fn size(&self) -> usize {
+        self.text.len() + self.html.len()
+    }
+}
+
+/// A rendered mail: what an issue stores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// As a person reads it, not as the header encodes it.
+    pub subject: String,
+    /// Everything around the fragments: the header, the boundaries, and a slot where each part's fragments go.
+    pub head: String,
+    pub fragments: Vec<Fragment>,
+}
+
+impl Draft {
+    /// The size of a message made of it, in bytes, but for the values of the slots.
+    pub fn size(&self) -> usize {
+        self.head.len() + self.fragments.iter().map(Fragment::size).sum::<usize>()
+    }
+
+    /// (name, text, html) of its fragments, as they are stored.
+    pub fn pieces(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.fragments.iter().map(|f| (f.name.as_str(), f.text.as_str(), f.html.as_str()))
+    }
+
+    /// The whole message for one recipient.
+    pub fn splice(&self, slots: &Slots) -> Vec<u8> {
+        splice(&self.head, &self.fragments.iter().collect::<Vec<_>>(), slots)
+    }
+}
+
+/// What differs from one recipient to the next. A kind of mail uses only some of it; the rest may be empty.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots<'a> {
+    /// The recipient's address as it was typed.
+    pub to: &'a str,
+    /// The delivery's id, in the Message-ID.
+    pub delivery: &'a str,
+    /// When the delivery was due.
+    pub date: Timestamp,
+    /// Tokens for the paths of links: base64url, so they need no encoding in a URL.
+    pub unsubscribe: &'a str,
+    pub preferences: &'a str,
+    pub confirm: &'a str,
+}
+
+/// What begins a slot. No text from outside holds it: control characters are taken out before rendering.
+pub(super) const MARK: char = '\u{1}';
+pub(super) const TO: &str = "\u{1}t";
+pub(super) const DELIVERY: &str = "\u{1}d";
+pub(super) const DATE: &str = "\u{1}w";
+pub(super) const UNSUBSCRIBE: &str = "\u{1}u";
+pub(super) const PREFERENCES: &str = "\u{1}p";
+pub(super) const CONFIRM: &str = "\u{1}c";
+/// Where the fragments' text and HTML go.
+pub(super) const TEXT: &str = "\u{1}x";
+pub(super) const HTML: &str = "\u{1}h";
+
+/// The whole message, ready for DATA: 7-bit, CRLF line ends (also the last), no line begins with a dot (so nothing is
+/// to be stuffed), and no line is longer than 78 characters but for an address or a URL in the header that can't be
+/// folded. The same input gives the same bytes.
+pub fn splice(head: &str, fragments: &[&Fragment], slots: &Slots) -> Vec<u8> {
+    let stored: usize = fragments.iter().map(|fragment| fragment.size()).sum();
+    let mut message = Vec::with_capacity(head.len() + stored + 1024);
+    fill(&mut message, head, |message, slot| match slot {
+        TEXT => fragments.iter().for_each(|fragment| fill_body(message, &fragment.text, slots)),
+        HTML => fragments.iter().for_each(|fragment| fill_body(message, &fragment.html, slots)),
+        TO => put_header_value(message, &head::ascii_address(slots.to)),
+        DATE => put_header_value(message, &head::date(slots.date)),
+        _ => put_header_value(message, slots.token(slot)),
+    });
+    message
+}
+
+impl Slots<'_> {
+    fn token(&self, slot: &str) -> &str {
+        match slot {
+            DELIVERY => self.delivery,
+            UNSUBSCRIBE => self.unsubscribe,
+            PREFERENCES => self.preferences,
+            CONFIRM => self.confirm,
+            _ => "",
+        }
+    }
+}
+
+fn fill_body(message: &mut Vec<u8>, stored: &str, slots: &Slots) {
+    fill(message, stored, |message, slot| put_body_value(message, slots.token(slot)));
+}
+
+/// Copies `stored` with each slot replaced by what `put` puts for it.
+fn fill(message: &mut Vec<u8>, stored: &str, put: impl Fn(&mut Vec<u8>, &str)) {
+    let mut rest = stored;
+    while let Some(at) = rest.find(MARK) {
+        message.extend_from_slice(&rest.as_bytes()[..at]);
+        let end = (at + TO.len()).min(rest.len());
+        put(message, rest.get(at..end).unwrap_or_default());
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    message.extend_from_slice(rest.as_bytes());
+}
+
+/// A slot's value can't end its header line, whatever it holds.
+fn put_header_value(message: &mut Vec<u8>, value: &str) {
+    message.extend(value.bytes().filter(|byte| (b' '..=b'~').contains(byte)));
+}
+
+/// A slot in a body stands alone between soft line breaks, so a value only has to keep to the line's length itself.
+fn put_body_value(message: &mut Vec<u8>, value: &str) {
+    let mut line = Line::default();
+    let mut encoded = String::with_capacity(value.len());
+    value.bytes().for_each(|byte| line.put(&mut encoded, &[byte]));
+    message.extend_from_slice(encoded.as_bytes());
+}
+
+/// Encodes text to quoted-printable with CRLF line ends, the last one included. A slot is put on a line of its own
+/// between soft line breaks.
+fn quoted_printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for source in text.strip_suffix('\n').unwrap_or(text).split('\n').filter(|_| !text.is_empty()) {
+        let mut line = Line::default();
+        let mut chars = source.chars().peekable();
+        while let Some(c) = chars.next() {
+            let last = chars.peek().is_none();
+            if c == MARK {
+                if let Some(letter) = chars.next() {
+                    line.end_softly(&mut out);
+                    out.extend([MARK, letter]);
+                    line.length = 1;
+                    if chars.peek().is_some() {
+                        line.end_softly(&mut out);
+                    }
+                }
+            } else if last && (c == ' ' || c == '\t') {
+                line.put_encoded(&mut out, &[c as u8]);
+            } else {
+                line.put(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+        out.push_str("\r\n");
+    }
+    out
+}
+
+/// A line of quoted-printable: at most 76 characters with the `=` of its soft break.
+#[derive(Default)]
+struct Line {
+    length: usize,
+}
+
+impl Line {
+    const LONGEST: usize = 75;
+
+    /// Appends one character, encoded where it must be. The bytes of one character stay on one line.
+    fn put(&mut self, out: &mut String, character: &[u8]) {
+        match *character {
+            // A dot at the start of a line would have to be stuffed for SMTP (RFC 5321, section 4.5.2).
+            [b'.'] if self.length == 0 || self.length == Self::LONGEST => self.put_encoded(out, b"."),
+            [byte] if byte == b'\t' || (byte != b'=' && (b' '..=b'~').contains(&byte)) => {
+                self.make_room(out, 1);
+                out.push(char::from(byte));
+                self.length += 1;
+            }
+            _ => self.put_encoded(out, character),
+        }
+    }
+
+    fn put_encoded(&mut self, out: &mut String, character: &[u8]) {
+        const HEX: &[u8; 16] = b"0123456789ABCDEF";
+        self.make_room(out, 3 * character.len());
+        for byte in character {
+            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+            out.extend(['=', char::from(digits[0]), char::from(digits[1])]);
+        }
+        self.length += 3 * character.len();
+    }
+
+    fn make_room(&mut self, out: &mut String, width: usize) {
+        if self.length + width > Self::LONGEST {
+            self.end_softly(out);
+        }
+    }
+
+    fn end_softly(&mut self, out: &mut String) {
+        if self.length > 0 {
+            out.push_str("=\r\n");
+            self.length = 0;
+        }
+    }
+}
+
+/// Text without control characters but newline and tab, with `\n` line ends: nothing in it can be taken for a slot or a
+/// mark of ours.
+pub(super) fn without_controls(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+        return Cow::Borrowed(text);
+    }
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    Cow::Owned(text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_at_the_start_of_a_line_is_encoded() {
+        assert_eq!(quoted_printable(".\n..a\nb."), "=2E\r\n=2E.a\r\nb.\r\n");
+        let long = format!("{}{}", "x".repeat(75), ".".repeat(80));
+        assert!(quoted_printable(&long).lines().all(|line| !line.starts_with('.') && line.len() <= 76));
+    }
+
+    #[test]
+    fn a_space_at_the_end_of_a_line_survives() {
+        assert_eq!(quoted_printable("a \nb\t"), "a=20\r\nb=09\r\n");
+    }
+
+    #[test]
+    fn a_slot_stands_alone_on_its_line() {
+        assert_eq!(quoted_printable("see \u{1}u"), "see =\r\n\u{1}u\r\n");
+        assert_eq!(quoted_printable("\u{1}u!"), "\u{1}u=\r\n!\r\n");
+        assert_eq!(quoted_printable(""), "");
+    }
+
+    #[test]
+    fn a_value_longer_than_a_line_is_broken_softly() {
+        let mut message = Vec::new();
+        put_body_value(&mut message, &"k".repeat(80));
+        assert_eq!(String::from_utf8(message).unwrap(), format!("{}=\r\nkkkkk", "k".repeat(75)));
+    }
+}

@@ -1,0 +1,10 @@
+//! Mail: composing it, handing it to a relay, and what the answer means.
+
+pub mod compose;
+mod digest;
+pub mod fragment;
+pub mod head;
+pub mod html;
+pub mod relay;
+pub mod reply;
+mod templates;

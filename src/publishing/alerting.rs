@@ -1,0 +1,273 @@
+//! Alerts: breaking news that somebody writes, and posts that a feed or a site wants sent at once. The issue is
+//! committed first; its deliveries follow by the fan-out.
+
+use uuid::Uuid;
+
+use super::Error;
+use crate::context::Context;
+use crate::domain::{
+    issue::{Kind, Level, State},
+    subscription::Digest,
+    text,
+    time::Timestamp,
+    topic::Slug,
+};
+use crate::mail::{
+    compose::{Alert, Draft, Image},
+    html,
+};
+use crate::store::{self, Tx, issues::NewIssue, posts::Post, tokens::Answered, topics::Topic};
+
+/// Breaking news as it is asked for.
+#[derive(Clone, Debug)]
+pub struct AlertRequest {
+    /// None for the post's title.
+    pub subject: Option<String>,
+    pub body: Body,
+    pub link: Option<String>,
+    /// At least one.
+    pub topics: Vec<Slug>,
+    pub level: Level,
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Body {
+    Html(String),
+    Markdown(String),
+    Post(Uuid),
+}
+
+/// What became of the request; `audience` is the one decision's count at the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    pub id: Uuid,
+    pub state: State,
+    pub audience: i64,
+}
+
+/// The mail as it would be, and how many would get it.
+pub struct Preview {
+    pub audience: i64,
+    pub draft: Draft,
+}
+
+/// An idempotency key: the first call with it acts, the others get its answer.
+pub struct Once<'a> {
+    pub token_id: i64,
+    pub key: &'a str,
+    pub body_hash: Vec<u8>,
+    /// The answer to keep, from what was published.
+    pub answer: &'a (dyn Fn(Published) -> (u16, String) + Send + Sync),
+}
+
+/// A request made ready: the mail is composed and the names are resolved.
+struct Prepared {
+    public_id: Uuid,
+    draft: Draft,
+    topic_ids: Vec<i64>,
+    post_id: Option<i64>,
+    content: String,
+}
+
+/// The mail and the audience, without sending.
+///
+/// # Errors
+/// An unknown topic or post, a template that can't be rendered, a database that can't be read.
+pub async fn preview(cx: &Context, request: &AlertRequest) -> Result<Preview, Error> {
+    let mut tx = cx.db.read().await?;
+    let prepared = prepare(cx, &mut tx, request).await?;
+    let audience = audience(&mut tx, &prepared.topic_ids, request.level).await?;
+    Ok(Preview { audience, draft: prepared.draft })
+}
+
+/// Publishes the alert. Once this returns, every delivery of it will be made. With a key that has an answer already
+/// nothing is published and none is returned.
+///
+/// # Errors
+/// An unknown topic or post, a template that can't be rendered, a database that can't be written.
+pub async fn publish(
+    cx: &Context,
+    request: &AlertRequest,
+    created_by: &str,
+    once: Option<Once<'_>>,
+) -> Result<Option<Published>, Error> {
+    let mut tx = cx.db.read().await?;
+    let prepared = prepare(cx, &mut tx, request).await?;
+    drop(tx);
+    let mut tx = cx.db.begin().await?;
+    let published = insert(cx, &mut tx, &prepared, request, created_by).await?;
+    if let Some(once) = once {
+        let (status, response) = (once.answer)(published);
+        let answered = Answered { body_hash: once.body_hash, status: i64::from(status), response };
+        let now = cx.clock.now();
+        let forgotten = now.minus(super::KEYS_KEPT);
+        if !store::tokens::remember(&mut tx, once.token_id, once.key, &answered, now, forgotten).await? {
+            return Ok(None);
+        }
+    }
+    tx.commit().await?;
+    cx.bells.publish.notify_one();
+    tracing::info!(issue = %published.id, audience = published.audience, level = %request.level, "alert published");
+    Ok(Some(published))
+}
+
+/// Mails the alert as it would be to one address, marked as a test.
+///
+/// # Errors
+/// As for [`publish`].
+pub async fn send_test(cx: &Context, request: &AlertRequest, to: &str) -> Result<Uuid, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.read().await?;
+    let (alert, ..) = resolve(&mut tx, request).await?;
+    drop(tx);
+    let public_id = cx.entropy.uuid(now);
+    let draft =
+        cx.composer.alert(public_id, &Alert { subject: format!("[Test] {}", alert.subject), ..alert })?;
+    let mut tx = cx.db.begin().await?;
+    let envelope = crate::outbox::Envelope {
+        public_id,
+        to,
+        signup_id: None,
+        created_by: "test",
+        expires_at: now.plus(crate::domain::time::HOUR),
+    };
+    crate::outbox::queue(cx, &mut tx, &draft, &envelope).await?;
+    tx.commit().await?;
+    cx.bells.deliver.notify_one();
+    Ok(public_id)
+}
+
+/// Publishes the alerts that new posts wait for. Returns how many.
+///
+/// # Errors
+/// A template that can't be rendered, a database that can't be written.
+pub async fn alert_posts(cx: &Context) -> Result<usize, Error> {
+    let mut tx = cx.db.read().await?;
+    let waiting = store::posts::to_alert(&mut tx, 20).await?;
+    drop(tx);
+    for post in &waiting {
+        let mut tx = cx.db.begin().await?;
+        let topics = store::posts::topic_slugs(&mut tx, post.id).await?;
+        let request = AlertRequest {
+            subject: None,
+            body: Body::Post(post.public_id),
+            link: None,
+            topics: topics.iter().filter_map(|slug| slug.parse().ok()).collect(),
+            level: Level::All,
+            expires_at: None,
+        };
+        if store::posts::mark_alerted(&mut tx, post.id, cx.clock.now()).await? && !request.topics.is_empty() {
+            let prepared = prepare(cx, &mut tx, &request).await?;
+            let published = insert(cx, &mut tx, &prepared, &request, "feed").await?;
+            tracing::info!(issue = %published.id, post = %post.public_id, audience = published.audience, "post alerted");
+        }
+        tx.commit().await?;
+        cx.bells.publish.notify_one();
+    }
+    Ok(waiting.len())
+}
+
+/// How many the one decision would mail now.
+async fn audience(tx: &mut Tx, topic_ids: &[i64], level: Level) -> Result<i64, Error> {
+    Ok(store::subscribers::count_audience(tx, topic_ids, level == Level::Critical).await?)
+}
+
+async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -> Result<Prepared, Error> {
+    let (alert, topic_ids, post_id) = resolve(tx, request).await?;
+    let public_id = cx.entropy.uuid(cx.clock.now());
+    let draft = cx.composer.alert(public_id, &alert)?;
+    let content = super::stories::Carried {
+        title: alert.subject.clone(),
+        summary: text::multi_line(&html::plain_text(&alert.html), 2_000),
+        link: alert.link.clone(),
+    };
+    Ok(Prepared { public_id, draft, topic_ids, post_id, content: serde_json::json!(content).to_string() })
+}
+
+async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>, Option<i64>), Error> {
+    let topics = named_topics(tx, &request.topics).await?;
+    let post = match &request.body {
+        Body::Post(id) => Some(store::posts::by_public_id(tx, *id).await?.ok_or(Error::UnknownPost(*id))?),
+        Body::Html(_) | Body::Markdown(_) => None,
+    };
+    let title = post.as_ref().map(|post| post.title.clone());
+    let alert = Alert {
+        subject: request.subject.clone().or_else(|| title.clone()).unwrap_or_default(),
+        level: request.level,
+        topics: topics.iter().map(|topic| topic.name.clone()).collect(),
+        title: title.unwrap_or_default(),
+        html: match (&request.body, &post) {
+            (_, Some(post)) => post_body(post),
+            (Body::Html(given), None) => html::sanitize(given),
+            (Body::Markdown(given), None) => html::markdown(given),
+            (Body::Post(_), None) => String::new(),
+        },
+        link: request.link.clone().or_else(|| post.as_ref().and_then(|post| post.url.clone())),
+        link_text: None,
+        author: post.as_ref().and_then(|post| post.author.clone()),
+        published_at: post.as_ref().map(|post| post.published_at),
+        image: post.as_ref().and_then(picture),
+    };
+    Ok((alert, topics.iter().map(|topic| topic.id).collect(), post.map(|post| post.id)))
+}
+
+/// Its summary, or its text where it has none.
+fn post_body(post: &Post) -> String {
+    if post.summary.is_empty() { post.html.clone() } else { html::paragraph(&post.summary) }
+}
+
+pub(super) fn picture(post: &Post) -> Option<Image> {
+    post.image.clone().map(|url| Image { url, alt: String::new() })
+}
+
+async fn named_topics(tx: &mut Tx, slugs: &[Slug]) -> Result<Vec<Topic>, Error> {
+    let topics = store::topics::all(tx).await?;
+    let mut named = Vec::new();
+    for slug in slugs {
+        let topic = topics.iter().find(|topic| topic.slug == slug.as_str());
+        let topic = topic.ok_or_else(|| Error::UnknownTopic(slug.to_string()))?;
+        if !named.contains(topic) {
+            named.push(topic.clone());
+        }
+    }
+    Ok(named)
+}
+
+async fn insert(
+    cx: &Context,
+    tx: &mut Tx,
+    prepared: &Prepared,
+    request: &AlertRequest,
+    created_by: &str,
+) -> Result<Published, Error> {
+    let now = cx.clock.now();
+    let issue = NewIssue {
+        public_id: prepared.public_id,
+        kind: Kind::Alert,
+        state: State::Publishing,
+        subject: &prepared.draft.subject,
+        level: request.level,
+        digest: Digest::None,
+        post_id: prepared.post_id,
+        signup_id: None,
+        content: &prepared.content,
+        return_path: &cx.config.sender.return_path(),
+        link_key: &cx.keys.current(),
+        last_subscriber: store::subscribers::last_id(tx).await?,
+        last_post: 0,
+        created_by,
+        now,
+        expires_at: request.expires_at,
+    };
+    let issue_id = store::issues::insert(tx, &issue).await?;
+    for topic_id in &prepared.topic_ids {
+        store::issues::add_topic(tx, issue_id, *topic_id).await?;
+    }
+    store::issues::add_mail(tx, issue_id, &prepared.draft.head, prepared.draft.pieces()).await?;
+    if let Some(post_id) = prepared.post_id {
+        store::posts::mark_alerted(tx, post_id, now).await?;
+    }
+    let audience = audience(tx, &prepared.topic_ids, request.level).await?;
+    Ok(Published { id: prepared.public_id, state: State::Publishing, audience })
+}

@@ -1,0 +1,180 @@
+//! From an issue to its deliveries, a window of readers at a time. The cursor moves in the same transaction, so a crash
+//! repeats nothing, and the first mails leave while the rest is still being written.
+
+use std::collections::HashMap;
+
+use super::{Error, stories};
+use crate::context::Context;
+use crate::domain::{
+    decision::{Decision, Matter, Reader, Subscription, decide},
+    delivery,
+    issue::Kind,
+    time::Timestamp,
+};
+use crate::mail::compose::digest_order;
+use crate::store::{self, Tx, deliveries::Batch, issues::Issue, subscribers::ReaderRow};
+
+/// How many readers one transaction takes: a few first, so that their mails leave at once.
+const FIRST_WINDOW: i64 = 500;
+const WINDOW: i64 = 4_000;
+
+/// Writes the next window of deliveries of the most pressing issue. False when no issue waits for its fan-out.
+///
+/// # Errors
+/// A template that can't be rendered, a database that can't be written.
+pub async fn fan_out(cx: &Context) -> Result<bool, Error> {
+    let mut tx = cx.db.begin().await?;
+    let Some(issue) = store::issues::next_to_fan_out(&mut tx).await? else {
+        return Ok(false);
+    };
+    let after = issue.next_subscriber;
+    let size = if after == 0 { FIRST_WINDOW } else { WINDOW };
+    let Some(last) = store::subscribers::window(&mut tx, after, issue.last_subscriber, size).await? else {
+        store::issues::fanned_out(&mut tx, issue.id).await?;
+        tx.commit().await?;
+        return Ok(true);
+    };
+    let rows = store::subscribers::readers(&mut tx, after, last).await?;
+    let readers: Vec<_> =
+        rows.chunk_by(|a, b| a.subscriber_id == b.subscriber_id).map(Recipient::new).collect();
+    let now = cx.clock.now();
+    let added = match issue.kind {
+        Kind::Digest => digest_window(cx, &mut tx, &issue, &readers, (after, last), now).await?,
+        Kind::Alert | Kind::Notice => alert_window(&mut tx, &issue, &readers, now).await?,
+    };
+    if store::issues::advance(&mut tx, issue.id, after, last, i64::try_from(added).unwrap_or(0)).await? {
+        tx.commit().await?;
+        cx.bells.deliver.notify_one();
+    }
+    Ok(true)
+}
+
+struct Recipient {
+    id: i64,
+    active: bool,
+    suppressed: bool,
+    subscriptions: Vec<Subscription>,
+}
+
+impl Recipient {
+    fn new(rows: &[ReaderRow]) -> Self {
+        let subscription = |row: &ReaderRow| Subscription {
+            topic: row.topic_id,
+            alerts: row.alerts,
+            digest: row.digest,
+            digest_after: row.digest_after,
+        };
+        Self {
+            id: rows[0].subscriber_id,
+            active: rows[0].active,
+            suppressed: rows[0].suppressed,
+            subscriptions: rows.iter().map(subscription).collect(),
+        }
+    }
+
+    fn decide(&self, issue: &Issue, topics: &[i64], now: Timestamp) -> Decision {
+        let reader =
+            Reader { active: self.active, suppressed: self.suppressed, subscriptions: &self.subscriptions };
+        let matter = Matter {
+            kind: issue.kind,
+            level: issue.level,
+            topics,
+            digest: issue.digest,
+            expires_at: issue.expires_at,
+        };
+        decide(&reader, &matter, now)
+    }
+}
+
+async fn alert_window(
+    tx: &mut Tx,
+    issue: &Issue,
+    readers: &[Recipient],
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let topics = store::issues::topic_ids(tx, issue.id).await?;
+    let (mut in_time, mut late) = (Vec::new(), Vec::new());
+    for reader in readers {
+        match reader.decide(issue, &topics, now) {
+            Decision::Now => in_time.push(reader.id),
+            Decision::IntoDigest => late.push(reader.id),
+            Decision::Never(_) => {}
+        }
+    }
+    let variant_id = store::issues::only_variant(tx, issue.id).await?;
+    let mut added = 0;
+    for (state, ids) in [(delivery::State::Queued, in_time), (delivery::State::Expired, late)] {
+        if !ids.is_empty() {
+            let batch = Batch { issue_id: issue.id, variant_id, priority: issue.priority, state, now };
+            added += store::deliveries::insert_for(tx, batch, &ids).await?;
+        }
+    }
+    Ok(added)
+}
+
+async fn digest_window(
+    cx: &Context,
+    tx: &mut Tx,
+    issue: &Issue,
+    readers: &[Recipient],
+    window: (i64, i64),
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let fragments: HashMap<String, i64> =
+        store::issues::fragment_names(tx, issue.id).await?.into_iter().map(|(id, name)| (name, id)).collect();
+    let rendered = |id: i64| fragments.contains_key(&format!("story:{id}"));
+    let first = fragments
+        .keys()
+        .filter_map(|name| name.strip_prefix("story:")?.parse::<i64>().ok())
+        .filter(|id| *id > 0)
+        .min();
+    let after = first.map_or(issue.last_post, |id| id - 1);
+    let mut stories = stories::load(tx, issue.digest, after, issue.last_post).await?;
+    stories.retain(|story| rendered(story.id));
+    let alerted = by_reader(store::deliveries::alerted(tx, (after, issue.last_post), window).await?);
+    let missed = by_reader(store::deliveries::too_late(tx, window).await?);
+
+    let mut by_content: HashMap<(Vec<i64>, Vec<i64>), Vec<i64>> = HashMap::new();
+    let mut carried: HashMap<i64, Vec<i64>> = HashMap::new();
+    for reader in readers {
+        if reader.decide(issue, &[], now) != Decision::Now {
+            continue;
+        }
+        let of = |map: &HashMap<i64, Vec<i64>>| map.get(&reader.id).cloned().unwrap_or_default();
+        let selection =
+            stories::select(&stories, issue.digest, &reader.subscriptions, &of(&alerted), &of(&missed));
+        for issue_id in selection.carried {
+            carried.entry(issue_id).or_default().push(reader.id);
+        }
+        if !selection.full.is_empty() || !selection.seen.is_empty() {
+            by_content.entry((selection.full, selection.seen)).or_default().push(reader.id);
+        }
+    }
+
+    let mut added = 0;
+    for ((full, seen), ids) in by_content {
+        let lead = full.first().or(seen.first()).copied();
+        let title =
+            stories.iter().find(|story| Some(story.id) == lead).map_or("", |story| story.title.as_str());
+        let (_, head) = cx.composer.digest_head(issue.public_id, title, full.len() + seen.len())?;
+        let order: Vec<i64> =
+            digest_order(&full, &seen).iter().filter_map(|name| fragments.get(name).copied()).collect();
+        let variant_id = store::issues::variant(tx, issue.id, &head, &order).await?;
+        let state = delivery::State::Queued;
+        let batch = Batch { issue_id: issue.id, variant_id, priority: issue.priority, state, now };
+        added += store::deliveries::insert_for(tx, batch, &ids).await?;
+    }
+    for (alert, ids) in carried {
+        store::deliveries::carry(tx, issue.id, alert, &ids).await?;
+    }
+    store::subscribers::advance_digests(tx, issue.digest, window.0, window.1, issue.last_post).await?;
+    Ok(added)
+}
+
+fn by_reader(pairs: Vec<(i64, i64)>) -> HashMap<i64, Vec<i64>> {
+    let mut map: HashMap<i64, Vec<i64>> = HashMap::new();
+    for (reader, thing) in pairs {
+        map.entry(reader).or_default().push(thing);
+    }
+    map
+}

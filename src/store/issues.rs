@@ -1,0 +1,251 @@
+//! Issues with their topics, fragments and variants.
+
+use uuid::Uuid;
+
+use super::{Result, Tx, on, touched};
+use crate::domain::{
+    issue::{Kind, Level, State},
+    subscription::Digest,
+    time::Timestamp,
+};
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Issue {
+    pub id: i64,
+    pub public_id: Uuid,
+    pub kind: Kind,
+    pub state: State,
+    pub subject: String,
+    pub level: Level,
+    pub digest: Digest,
+    pub priority: i64,
+    pub post_id: Option<i64>,
+    pub content: String,
+    pub next_subscriber: i64,
+    pub last_subscriber: i64,
+    pub last_post: i64,
+    pub audience: i64,
+    pub totals: Option<String>,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+}
+
+pub struct NewIssue<'a> {
+    pub public_id: Uuid,
+    pub kind: Kind,
+    pub state: State,
+    pub subject: &'a str,
+    pub level: Level,
+    pub digest: Digest,
+    pub post_id: Option<i64>,
+    pub signup_id: Option<i64>,
+    pub content: &'a str,
+    pub return_path: &'a str,
+    pub link_key: &'a str,
+    pub last_subscriber: i64,
+    pub last_post: i64,
+    pub created_by: &'a str,
+    pub now: Timestamp,
+    pub expires_at: Option<Timestamp>,
+}
+
+pub async fn insert(tx: &mut Tx, issue: &NewIssue<'_>) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar(
+        "INSERT INTO issues (public_id, kind, state, subject, level, digest, priority, post_id, signup_id, content,
+                             return_path, link_key, next_subscriber, last_subscriber, last_post, audience, created_by,
+                             created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, 0, $15, $16, $17) RETURNING id",
+    )
+    .bind(issue.public_id)
+    .bind(issue.kind)
+    .bind(issue.state)
+    .bind(issue.subject)
+    .bind(issue.level)
+    .bind(issue.digest)
+    .bind(crate::domain::issue::priority(issue.kind, issue.level))
+    .bind(issue.post_id)
+    .bind(issue.signup_id)
+    .bind(issue.content)
+    .bind(issue.return_path)
+    .bind(issue.link_key)
+    .bind(issue.last_subscriber)
+    .bind(issue.last_post)
+    .bind(issue.created_by)
+    .bind(issue.now)
+    .bind(issue.expires_at)
+    .fetch_one(c))
+}
+
+pub async fn add_topic(tx: &mut Tx, issue_id: i64, topic_id: i64) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query("INSERT INTO issue_topics (issue_id, topic_id) VALUES ($1, $2)")
+            .bind(issue_id)
+            .bind(topic_id)
+    )
+}
+
+pub async fn topic_ids(tx: &mut Tx, issue_id: i64) -> Result<Vec<i64>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT topic_id FROM issue_topics WHERE issue_id = $1 ORDER BY topic_id",
+    )
+    .bind(issue_id)
+    .fetch_all(c))
+}
+
+pub async fn add_fragment(tx: &mut Tx, issue_id: i64, name: &str, text: &str, html: &str) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar(
+        "INSERT INTO fragments (issue_id, name, text, html) VALUES ($1, $2, $3, $4) RETURNING id",
+    )
+    .bind(issue_id)
+    .bind(name)
+    .bind(text)
+    .bind(html)
+    .fetch_one(c))
+}
+
+/// (id, name) of an issue's fragments.
+pub async fn fragment_names(tx: &mut Tx, issue_id: i64) -> Result<Vec<(i64, String)>> {
+    on!(tx, c => sqlx::query_as("SELECT id, name FROM fragments WHERE issue_id = $1").bind(issue_id).fetch_all(c))
+}
+
+/// Stores a mail that is the same for everybody: its (name, text, html) fragments and the one variant of them.
+pub async fn add_mail<'a>(
+    tx: &mut Tx,
+    issue_id: i64,
+    head: &str,
+    fragments: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
+) -> Result<i64> {
+    let mut ids = Vec::new();
+    for (name, text, html) in fragments {
+        ids.push(add_fragment(tx, issue_id, name, text, html).await?);
+    }
+    variant(tx, issue_id, head, &ids).await
+}
+
+/// The variant with this list of fragments, made when it is new.
+pub async fn variant(tx: &mut Tx, issue_id: i64, head: &str, fragment_ids: &[i64]) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar(
+        "INSERT INTO variants (issue_id, head, fragments) VALUES ($1, $2, $3)
+         ON CONFLICT (issue_id, fragments) DO UPDATE SET head = variants.head RETURNING id",
+    )
+    .bind(issue_id)
+    .bind(head)
+    .bind(super::key_set(fragment_ids))
+    .fetch_one(c))
+}
+
+/// (id, head, JSON list of fragment ids).
+pub async fn variant_by_id(tx: &mut Tx, id: i64) -> Result<(String, String)> {
+    on!(tx, c => sqlx::query_as("SELECT head, fragments FROM variants WHERE id = $1").bind(id).fetch_one(c))
+}
+
+/// An issue's first variant; an alert has no other.
+pub async fn only_variant(tx: &mut Tx, issue_id: i64) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar("SELECT min(id) FROM variants WHERE issue_id = $1").bind(issue_id).fetch_one(c))
+}
+
+/// (id, text, html) of some fragments.
+pub async fn fragments(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String, String)>> {
+    let sql = tx.fork(
+        "SELECT id, text, html FROM fragments WHERE id IN (SELECT value FROM json_each($1))",
+        "SELECT id, text, html FROM fragments WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
+    );
+    on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
+}
+
+pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Issue>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
+                last_subscriber, last_post, audience, totals, created_at, expires_at
+         FROM issues WHERE public_id = $1",
+    )
+    .bind(public_id)
+    .fetch_optional(c))
+}
+
+/// Issues but notices, the newest first.
+pub async fn recent(tx: &mut Tx, limit: i64) -> Result<Vec<Issue>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
+                last_subscriber, last_post, audience, totals, created_at, expires_at
+         FROM issues WHERE kind <> 'notice' ORDER BY id DESC LIMIT $1",
+    )
+    .bind(limit)
+    .fetch_all(c))
+}
+
+/// The issue whose fan-out is most pressing.
+pub async fn next_to_fan_out(tx: &mut Tx) -> Result<Option<Issue>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
+                last_subscriber, last_post, audience, totals, created_at, expires_at
+         FROM issues WHERE state = 'publishing' ORDER BY priority, id LIMIT 1",
+    )
+    .fetch_optional(c))
+}
+
+/// Moves the fan-out's cursor; false when somebody else moved it, or the issue was cancelled, meanwhile.
+pub async fn advance(tx: &mut Tx, id: i64, from: i64, to: i64, added: i64) -> Result<bool> {
+    let rows = touched!(
+        tx,
+        sqlx::query(
+            "UPDATE issues SET next_subscriber = $3, audience = audience + $4
+             WHERE id = $1 AND next_subscriber = $2 AND state = 'publishing'",
+        )
+        .bind(id)
+        .bind(from)
+        .bind(to)
+        .bind(added)
+    )?;
+    Ok(rows == 1)
+}
+
+/// The fan-out is through.
+pub async fn fanned_out(tx: &mut Tx, id: i64) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query("UPDATE issues SET state = 'sending' WHERE id = $1 AND state = 'publishing'").bind(id)
+    )
+}
+
+/// Ends the issues that nothing is on its way of any more.
+pub async fn end_finished(tx: &mut Tx, now: Timestamp) -> Result<Vec<Uuid>> {
+    on!(tx, c => sqlx::query_scalar(
+        "UPDATE issues SET state = 'sent', ended_at = $1 WHERE state = 'sending'
+         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.issue_id = issues.id AND d.state IN ('queued', 'sending', 'deferred'))
+         RETURNING public_id",
+    )
+    .bind(now)
+    .fetch_all(c))
+}
+
+/// Stops an issue; false when it had ended before.
+pub async fn cancel(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
+    let rows = touched!(
+        tx,
+        sqlx::query("UPDATE issues SET state = 'cancelled', ended_at = $2 WHERE id = $1 AND state IN ('publishing', 'sending')")
+            .bind(id)
+            .bind(now)
+    )?;
+    Ok(rows == 1)
+}
+
+/// Some ended issues whose deliveries are older than `before` and still there.
+pub async fn to_reduce(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<Vec<i64>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT id FROM issues WHERE totals IS NULL AND ended_at < $1 ORDER BY id LIMIT $2",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(c))
+}
+
+/// Keeps only an issue's totals (JSON): its deliveries and stored mail go.
+pub async fn reduce(tx: &mut Tx, id: i64, totals: &str) -> Result<u64> {
+    let deliveries = touched!(tx, sqlx::query("DELETE FROM deliveries WHERE issue_id = $1").bind(id))?;
+    touched!(tx, sqlx::query("DELETE FROM variants WHERE issue_id = $1").bind(id))?;
+    touched!(tx, sqlx::query("DELETE FROM fragments WHERE issue_id = $1").bind(id))?;
+    touched!(tx, sqlx::query("UPDATE issues SET totals = $2 WHERE id = $1").bind(id).bind(totals))?;
+    Ok(deliveries)
+}

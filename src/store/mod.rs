@@ -1,0 +1,207 @@
+//! All SQL, on SQLite and on PostgreSQL: one text per statement, a named fork where the two must differ. A file per
+//! noun; every function takes the transaction it belongs to. Knows rows and keys, no rules and no order of steps.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Postgres, Sqlite, Transaction};
+
+pub mod deliveries;
+pub mod feeds;
+pub mod issues;
+pub mod nodes;
+pub mod posts;
+pub mod schedules;
+pub mod settings;
+pub mod signups;
+pub mod subscribers;
+pub mod suppressions;
+pub mod tokens;
+pub mod topics;
+
+pub type Error = sqlx::Error;
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The database. On SQLite one connection writes and some read; PostgreSQL has one pool.
+#[derive(Clone, Debug)]
+pub enum Db {
+    Sqlite { write: SqlitePool, read: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// A transaction on either. Dropped without [`Tx::commit`], it never happened.
+pub enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Runs one statement on whichever database the transaction is on: `on!(tx, c => sqlx::query("…").execute(c))`.
+macro_rules! on {
+    ($tx:expr, $c:ident => $run:expr) => {
+        match $tx {
+            $crate::store::Tx::Sqlite(t) => {
+                let $c = &mut **t;
+                $run.await
+            }
+            $crate::store::Tx::Postgres(t) => {
+                let $c = &mut **t;
+                $run.await
+            }
+        }
+    };
+}
+pub(crate) use on;
+
+/// The same for statements without rows: how many were touched.
+macro_rules! touched {
+    ($tx:expr, $query:expr) => {
+        match $tx {
+            $crate::store::Tx::Sqlite(t) => $query.execute(&mut **t).await.map(|done| done.rows_affected()),
+            $crate::store::Tx::Postgres(t) => $query.execute(&mut **t).await.map(|done| done.rows_affected()),
+        }
+    };
+}
+pub(crate) use touched;
+
+impl Db {
+    /// Opens the database at `sqlite:PATH` or `postgres://…`; a SQLite file and its folder are made when missing.
+    ///
+    /// # Errors
+    /// When the folder can't be made or the database can't be reached.
+    pub async fn open(url: &str) -> Result<Self> {
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url)?.application_name("bellwether");
+            let pool = PgPoolOptions::new()
+                .max_connections(10)
+                .acquire_timeout(Duration::from_secs(10))
+                .connect_with(options)
+                .await?;
+            return Ok(Self::Postgres(pool));
+        }
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(30))
+            .pragma("secure_delete", "on")
+            .pragma("cache_size", "-8000")
+            .optimize_on_close(true, 400);
+        if let Some(folder) = options.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder).map_err(Error::Io)?;
+        }
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(60))
+            .connect_with(options.clone())
+            .await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(60))
+            .connect_with(options.pragma("query_only", "on"))
+            .await?;
+        Ok(Self::Sqlite { write, read })
+    }
+
+    /// Brings the schema up to date; safe to call at every start and from several nodes at once.
+    ///
+    /// # Errors
+    /// When a migration fails, or the database was made by a newer version.
+    pub async fn migrate(&self) -> std::result::Result<(), sqlx::migrate::MigrateError> {
+        match self {
+            Self::Sqlite { write, .. } => sqlx::migrate!("migrations/sqlite").run(write).await,
+            Self::Postgres(pool) => sqlx::migrate!("migrations/postgres").run(pool).await,
+        }
+    }
+
+    /// A transaction that may write. On SQLite it holds the only writer: keep it to some tens of milliseconds.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// A transaction that only reads; writers don't wait for it.
+    pub async fn read(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Writes a consistent copy of a running SQLite database to a new file.
+    ///
+    /// # Errors
+    /// When the file exists, can't be written, or the database is PostgreSQL (use `pg_dump`).
+    pub async fn backup(&self, to: &str) -> Result<()> {
+        match self {
+            Self::Sqlite { read, .. } => {
+                let mut connection = read.acquire().await?;
+                // `query_only` is about the database itself; VACUUM INTO writes another file.
+                sqlx::query("PRAGMA query_only = off").execute(&mut *connection).await?;
+                let done = sqlx::query("VACUUM INTO $1").bind(to).execute(&mut *connection).await;
+                sqlx::query("PRAGMA query_only = on").execute(&mut *connection).await?;
+                done.map(|_| ())
+            }
+            Self::Postgres(_) => Err(Error::Configuration(
+                "this copies SQLite; for PostgreSQL use pg_dump --format=custom".into(),
+            )),
+        }
+    }
+
+    /// Takes deleted text out of SQLite's write-ahead log as well (it stays there until a truncating checkpoint).
+    pub async fn forget(&self) -> Result<()> {
+        if let Self::Sqlite { write, .. } = self {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(write).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+
+    /// One statement in two texts, for the few that can't be one.
+    const fn fork(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
+        }
+    }
+}
+
+/// A set of keys as a parameter: JSON text, which both databases can unfold.
+fn key_set(keys: &[i64]) -> String {
+    serde_json::Value::from(keys).to_string()
+}
+
+/// A list of words as it is kept in a TEXT column.
+fn word_list<T: serde::Serialize>(words: &[T]) -> String {
+    serde_json::json!(words).to_string()
+}
+
+/// Whether an error is the answer of a unique constraint.
+pub fn is_taken(error: &Error) -> bool {
+    matches!(error, Error::Database(e) if e.is_unique_violation())
+}

@@ -1,0 +1,64 @@
+//! Nodes and their heartbeats; relays that take no mail.
+
+use uuid::Uuid;
+
+use super::{Result, Tx, on, touched};
+use crate::domain::time::Timestamp;
+
+/// A node lives: at its start and at each heartbeat.
+pub async fn beat(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query(
+            "INSERT INTO nodes (id, started_at, heartbeat_at) VALUES ($1, $2, $2)
+             ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at",
+        )
+        .bind(id)
+        .bind(now)
+    )
+}
+
+/// Drops the nodes that have not been heard of for long and hold no claim.
+pub async fn forget_dead(tx: &mut Tx, before: Timestamp) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query(
+            "DELETE FROM nodes WHERE heartbeat_at < $1
+             AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.node = nodes.id AND d.state = 'sending')",
+        )
+        .bind(before)
+    )
+}
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Trouble {
+    pub relay: String,
+    pub paused: bool,
+    pub reason: String,
+    pub since: Timestamp,
+    pub until: Timestamp,
+}
+
+/// Notes that a relay takes no mail until `until`, and why; since when stays as it was.
+pub async fn trouble(tx: &mut Tx, trouble: &Trouble) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query(
+            "INSERT INTO relay_troubles (relay, paused, reason, since, until) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (relay) DO UPDATE SET paused = excluded.paused, reason = excluded.reason, until = excluded.until",
+        )
+        .bind(&trouble.relay)
+        .bind(trouble.paused)
+        .bind(&trouble.reason)
+        .bind(trouble.since)
+        .bind(trouble.until)
+    )
+}
+
+pub async fn trouble_over(tx: &mut Tx, relay: &str) -> Result<u64> {
+    touched!(tx, sqlx::query("DELETE FROM relay_troubles WHERE relay = $1").bind(relay))
+}
+
+pub async fn troubles(tx: &mut Tx) -> Result<Vec<Trouble>> {
+    on!(tx, c => sqlx::query_as("SELECT relay, paused, reason, since, until FROM relay_troubles ORDER BY relay").fetch_all(c))
+}

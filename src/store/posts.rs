@@ -1,0 +1,202 @@
+//! Posts, the keys they are known under, and their topics.
+
+use uuid::Uuid;
+
+use super::{Result, Tx, on, touched};
+use crate::domain::time::Timestamp;
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Post {
+    pub id: i64,
+    pub public_id: Uuid,
+    pub url: Option<String>,
+    pub title: String,
+    pub summary: String,
+    /// Sanitized.
+    pub html: String,
+    pub author: Option<String>,
+    pub image: Option<String>,
+    pub published_at: Timestamp,
+    pub first_seen_at: Timestamp,
+    pub revision: i64,
+    pub silent: bool,
+    pub alerted_at: Option<Timestamp>,
+}
+
+/// What a post says, new or revised.
+pub struct Content<'a> {
+    pub url: Option<&'a str>,
+    pub title: &'a str,
+    pub summary: &'a str,
+    pub html: &'a str,
+    pub author: Option<&'a str>,
+    pub image: Option<&'a str>,
+    pub categories: &'a [String],
+    pub tags: &'a [String],
+    pub published_at: Timestamp,
+}
+
+/// Holds back other inserts of posts until this transaction ends, so that a key handed out earlier can't be committed
+/// later. On SQLite the only writer holds them back already.
+pub async fn lock(tx: &mut Tx) -> Result<()> {
+    if let Tx::Postgres(t) = tx {
+        sqlx::query("LOCK TABLE posts IN SHARE ROW EXCLUSIVE MODE").execute(&mut **t).await?;
+    }
+    Ok(())
+}
+
+/// The post known under one of these (scope, key) pairs, the first pair first.
+pub async fn find(tx: &mut Tx, keys: &[(String, String)]) -> Result<Option<Post>> {
+    for (scope, key) in keys {
+        let found: Option<Post> = on!(tx, c => sqlx::query_as(
+            "SELECT p.id, p.public_id, p.url, p.title, p.summary, p.html, p.author, p.image, p.published_at,
+                    p.first_seen_at, p.revision, p.silent, p.alerted_at
+             FROM post_keys k JOIN posts p ON p.id = k.post_id WHERE k.scope = $1 AND k.key = $2",
+        )
+        .bind(scope)
+        .bind(key)
+        .fetch_optional(c))?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Post>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT id, public_id, url, title, summary, html, author, image, published_at, first_seen_at, revision, silent, alerted_at
+         FROM posts WHERE public_id = $1",
+    )
+    .bind(public_id)
+    .fetch_optional(c))
+}
+
+pub async fn insert(
+    tx: &mut Tx,
+    public_id: Uuid,
+    content: &Content<'_>,
+    silent: bool,
+    now: Timestamp,
+) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar(
+        "INSERT INTO posts (public_id, url, title, summary, html, author, image, categories, tags, published_at,
+                            first_seen_at, revision, silent, alert_due)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, FALSE) RETURNING id",
+    )
+    .bind(public_id)
+    .bind(content.url)
+    .bind(content.title)
+    .bind(content.summary)
+    .bind(content.html)
+    .bind(content.author)
+    .bind(content.image)
+    .bind(super::word_list(content.categories))
+    .bind(super::word_list(content.tags))
+    .bind(content.published_at)
+    .bind(now)
+    .bind(silent)
+    .fetch_one(c))
+}
+
+/// A new text for a known post; when it was first seen, and whether it was alerted, stays.
+pub async fn revise(tx: &mut Tx, id: i64, content: &Content<'_>) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query(
+            "UPDATE posts SET url = $2, title = $3, summary = $4, html = $5, author = $6, image = $7, categories = $8,
+                    tags = $9, published_at = $10, revision = revision + 1
+             WHERE id = $1",
+        )
+        .bind(id)
+        .bind(content.url)
+        .bind(content.title)
+        .bind(content.summary)
+        .bind(content.html)
+        .bind(content.author)
+        .bind(content.image)
+        .bind(super::word_list(content.categories))
+        .bind(super::word_list(content.tags))
+        .bind(content.published_at)
+    )
+}
+
+/// A post keeps every key it was ever seen under; a key that another post has stays with that one.
+pub async fn add_key(tx: &mut Tx, post_id: i64, scope: &str, key: &str) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query("INSERT INTO post_keys (scope, key, post_id) VALUES ($1, $2, $3) ON CONFLICT (scope, key) DO NOTHING")
+            .bind(scope)
+            .bind(key)
+            .bind(post_id)
+    )
+}
+
+pub async fn add_topic(tx: &mut Tx, post_id: i64, topic_id: i64) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query("INSERT INTO post_topics (post_id, topic_id) VALUES ($1, $2) ON CONFLICT (post_id, topic_id) DO NOTHING")
+            .bind(post_id)
+            .bind(topic_id)
+    )
+}
+
+/// Whether this call was the first to alert readers to the post.
+pub async fn mark_alerted(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
+    let rows = touched!(
+        tx,
+        sqlx::query("UPDATE posts SET alerted_at = $2 WHERE id = $1 AND alerted_at IS NULL")
+            .bind(id)
+            .bind(now)
+    )?;
+    Ok(rows == 1)
+}
+
+/// The newest post's key: a digest holds what is up to it.
+pub async fn last_id(tx: &mut Tx) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM posts").fetch_one(c))
+}
+
+/// What digests may tell: the posts with `after < id <= last` that are not a feed's baseline, the newest first.
+pub async fn between(tx: &mut Tx, after: i64, last: i64) -> Result<Vec<Post>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT id, public_id, url, title, summary, html, author, image, published_at, first_seen_at, revision, silent, alerted_at
+         FROM posts WHERE id > $1 AND id <= $2 AND NOT silent ORDER BY published_at DESC, id DESC",
+    )
+    .bind(after)
+    .bind(last)
+    .fetch_all(c))
+}
+
+/// (post, topic) of the posts with `after < id <= last`.
+pub async fn topics_between(tx: &mut Tx, after: i64, last: i64) -> Result<Vec<(i64, i64)>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT post_id, topic_id FROM post_topics WHERE post_id > $1 AND post_id <= $2 ORDER BY post_id, topic_id",
+    )
+    .bind(after)
+    .bind(last)
+    .fetch_all(c))
+}
+
+/// The posts that wait for their alert, the oldest first.
+pub async fn to_alert(tx: &mut Tx, limit: i64) -> Result<Vec<Post>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT id, public_id, url, title, summary, html, author, image, published_at, first_seen_at, revision, silent, alerted_at
+         FROM posts WHERE alert_due AND alerted_at IS NULL ORDER BY id LIMIT $1",
+    )
+    .bind(limit)
+    .fetch_all(c))
+}
+
+/// An alert of this post is to be published.
+pub async fn want_alert(tx: &mut Tx, id: i64) -> Result<u64> {
+    touched!(tx, sqlx::query("UPDATE posts SET alert_due = TRUE WHERE id = $1").bind(id))
+}
+
+pub async fn topic_slugs(tx: &mut Tx, post_id: i64) -> Result<Vec<String>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT t.slug FROM post_topics p JOIN topics t ON t.id = p.topic_id WHERE p.post_id = $1 AND t.provisioned ORDER BY t.id",
+    )
+    .bind(post_id)
+    .fetch_all(c))
+}

@@ -1,0 +1,157 @@
+//! One person's record, for the operator and for the person: shown, exported, unsubscribed, erased.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Error, leaving};
+use crate::context::Context;
+use crate::domain::{address::EmailAddress, subscription::Digest, suppression, time::Timestamp};
+use crate::store::{self, Tx, subscribers::Subscriber};
+
+/// Everything we know of an address.
+#[derive(Debug, Serialize)]
+pub struct Record {
+    pub address: String,
+    /// None for an address that only signed up, or only stands in the suppressions.
+    pub subscriber: Option<Person>,
+    pub suppressions: Vec<Suppressed>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Person {
+    pub id: Uuid,
+    pub state: String,
+    pub confirmed_at: Timestamp,
+    pub unsubscribed_at: Option<Timestamp>,
+    pub subscriptions: Vec<Subscribed>,
+    pub consents: Vec<Consent>,
+    /// The newest first.
+    pub deliveries: Vec<Delivered>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Subscribed {
+    pub topic: String,
+    pub alerts: bool,
+    pub digest: Digest,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Consent {
+    pub at: Timestamp,
+    pub action: String,
+    pub detail: serde_json::Value,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Delivered {
+    pub due_at: Timestamp,
+    pub kind: String,
+    pub subject: String,
+    pub state: String,
+    pub reply: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Suppressed {
+    pub kind: suppression::Kind,
+    pub since: Timestamp,
+}
+
+/// The most deliveries that a record shows.
+const DELIVERIES: i64 = 1_000;
+
+/// What we know of an address; none when that is nothing.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn show(cx: &Context, address: &EmailAddress) -> Result<Option<Record>, Error> {
+    let mut tx = cx.db.read().await?;
+    let hash = cx.hasher.hash(address.key());
+    let suppressions: Vec<_> = store::suppressions::of(&mut tx, &hash)
+        .await?
+        .into_iter()
+        .map(|(kind, since)| Suppressed { kind, since })
+        .collect();
+    let subscriber = match store::subscribers::by_key(&mut tx, address.key()).await? {
+        Some(subscriber) => Some(person(&mut tx, &subscriber).await?),
+        None => None,
+    };
+    if subscriber.is_none() && suppressions.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Record { address: address.as_str().to_owned(), subscriber, suppressions }))
+}
+
+/// Unsubscribes by the operator's hand. False when there was no active reader.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn remove(cx: &Context, address: &EmailAddress) -> Result<bool, Error> {
+    let mut tx = cx.db.begin().await?;
+    let Some(subscriber) = store::subscribers::by_key(&mut tx, address.key()).await? else {
+        return Ok(false);
+    };
+    let ended = leaving::end(cx, &mut tx, &subscriber, "operator").await?;
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// Takes the address out of everything: the person, their consents' details, deliveries and sign-ups. What stays is a
+/// keyed hash that keeps imports from bringing it back. False when nothing was known of it.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn erase(cx: &Context, address: &EmailAddress) -> Result<bool, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.begin().await?;
+    let subscriber = store::subscribers::by_key(&mut tx, address.key()).await?;
+    if let Some(subscriber) = &subscriber {
+        cx.left.add(subscriber.id, now);
+        store::subscribers::erase(&mut tx, subscriber.id).await?;
+    }
+    let signups = store::signups::delete_of_address(&mut tx, address.key()).await?;
+    let bare = store::deliveries::delete_bare(&mut tx, address.key()).await?;
+    let known = subscriber.is_some() || signups + bare > 0;
+    if known {
+        let hash = cx.hasher.hash(address.key());
+        store::suppressions::insert(&mut tx, &hash, suppression::Kind::Erased, now).await?;
+    }
+    tx.commit().await?;
+    cx.db.forget().await?;
+    Ok(known)
+}
+
+async fn person(tx: &mut Tx, subscriber: &Subscriber) -> Result<Person, Error> {
+    let subscriptions = store::subscribers::subscriptions(tx, subscriber.id).await?;
+    let consents = store::subscribers::consents(tx, subscriber.id).await?;
+    let deliveries = store::deliveries::of_subscriber(tx, subscriber.id, DELIVERIES).await?;
+    Ok(Person {
+        id: subscriber.public_id,
+        state: subscriber.state.to_string(),
+        confirmed_at: subscriber.confirmed_at,
+        unsubscribed_at: subscriber.unsubscribed_at,
+        subscriptions: subscriptions
+            .into_iter()
+            .map(|s| Subscribed { topic: s.slug, alerts: s.alerts, digest: s.digest })
+            .collect(),
+        consents: consents
+            .into_iter()
+            .map(|(action, detail, at)| Consent {
+                at,
+                action,
+                detail: serde_json::from_str(&detail).unwrap_or_default(),
+            })
+            .collect(),
+        deliveries: deliveries
+            .into_iter()
+            .map(|(kind, subject, state, due_at, reply)| Delivered {
+                due_at,
+                kind: kind.to_string(),
+                subject,
+                state: state.to_string(),
+                reply,
+            })
+            .collect(),
+    })
+}

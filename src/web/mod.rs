@@ -1,0 +1,92 @@
+//! HTTP: the public pages and the API, and what holds for every answer: strict headers, a page or a problem for what
+//! isn't there.
+
+mod assets;
+pub mod client;
+pub mod json;
+pub mod pages;
+pub mod problem;
+pub mod public;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::context::Context;
+use pages::{Page, Site};
+use problem::Problem;
+
+/// The whole HTTP surface. It wants to be served with the peer's address
+/// (`into_make_service_with_connect_info::<SocketAddr>()`).
+pub fn router(cx: Context) -> Router {
+    Router::new()
+        .merge(public::router())
+        .route("/static/{name}", get(asset))
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(map_response(with_strict_headers))
+        .with_state(cx)
+}
+
+/// What no page of ours needs, no page of ours may do.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+     img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+async fn with_strict_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let strict = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::REFERRER_POLICY, "no-referrer"), // the addresses of pages hold tokens
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    for (name, value) in strict {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn asset(
+    State(cx): State<Context>,
+    uri: Uri,
+    version: Result<Query<assets::Version>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let version = version.map(|Query(version)| version).unwrap_or_default();
+    let name = uri.path().trim_start_matches("/static/");
+    match assets::serve(name, &version, &headers) {
+        Some(file) => file,
+        None => not_found(State(cx), uri.clone()).await,
+    }
+}
+
+async fn not_found(State(cx): State<Context>, uri: Uri) -> Response {
+    let status = StatusCode::NOT_FOUND;
+    if is_api(&uri) {
+        return Problem::new(status, format!("There is nothing at {}.", uri.path())).into_response();
+    }
+    let text = "The address may be mistyped, or the page may have moved.";
+    message(&cx, status, "There is no such page", text)
+}
+
+async fn wrong_method(State(cx): State<Context>, uri: Uri) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    if is_api(&uri) {
+        let detail =
+            format!("{} doesn't take this method; the Allow header says which it takes.", uri.path());
+        return Problem::new(status, detail).into_response();
+    }
+    message(&cx, status, "Nothing to see here", "This address only receives what a form sends.")
+}
+
+fn is_api(uri: &Uri) -> bool {
+    uri.path().starts_with("/api/")
+}
+
+fn message(cx: &Context, status: StatusCode, title: &str, text: &str) -> Response {
+    let page = Page::Message { title: title.to_owned(), text: text.to_owned() };
+    page.respond(&Site::of(&cx.config), status)
+}

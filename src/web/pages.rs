@@ -1,0 +1,244 @@
+//! The pages as visitors and readers see them: what each says, and the template that lays it out.
+
+use std::sync::LazyLock;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde::Serialize;
+use tera::{Kwargs, State, Tera, TeraResult};
+
+use super::assets;
+use crate::config::Config;
+use crate::domain::subscription::Digest;
+use crate::subscribing::{Asked, TopicChoice};
+
+/// What stands around every page.
+#[derive(Clone, Debug, Serialize)]
+pub struct Site {
+    /// The sender's name, as readers know it from their inbox.
+    pub brand: String,
+    /// The address that our mail comes from.
+    pub from: String,
+    pub postal_address: String,
+    /// Without a trailing slash.
+    pub public_url: String,
+}
+
+/// A page with what it says.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Page {
+    /// The hosted form.
+    SignUp(SignUpForm),
+    /// A mail with a link is on its way; `address` as it was typed, `back` the site whose form it was.
+    CheckInbox {
+        address: Option<String>,
+        back: Option<String>,
+    },
+    /// The form's code for other sites.
+    Embed {
+        link: Example,
+        short: Example,
+        full: Example,
+    },
+    /// One button that confirms.
+    Confirm {
+        token: String,
+        asked: Wanted,
+    },
+    /// With when the next digest is due, where one was asked for.
+    Confirmed {
+        asked: Wanted,
+        next_digest: Option<String>,
+    },
+    Expired {
+        token: String,
+        asked: Wanted,
+    },
+    /// "This wasn't me" was noted.
+    Refused {},
+    /// One button that ends everything.
+    Unsubscribe {
+        token: String,
+        address: String,
+    },
+    /// Everything has ended; `keep` is what can be kept after all.
+    Left {
+        token: String,
+        address: String,
+        keep: Vec<TopicChoice>,
+        just_now: bool,
+    },
+    Preferences(PreferencesForm),
+    /// Anything that needs a headline and a sentence.
+    Message {
+        title: String,
+        text: String,
+    },
+}
+
+/// The hosted form as it was filled in, with what is wrong.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignUpForm {
+    pub email: String,
+    pub topics: Vec<TopicChoice>,
+    pub alerts: bool,
+    pub digest: Digest,
+    pub faults: Faults,
+    /// What is wrong with none of the fields.
+    pub notice: Option<String>,
+}
+
+/// What a reader has, to be changed.
+#[derive(Clone, Debug, Serialize)]
+pub struct PreferencesForm {
+    pub token: String,
+    pub address: String,
+    pub topics: Vec<TopicChoice>,
+    pub alerts: bool,
+    pub digest: Digest,
+    pub saved: bool,
+    pub faults: Faults,
+}
+
+/// What is wrong, beside the field that it is about.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Faults {
+    pub email: Option<String>,
+    pub topics: Option<String>,
+    pub alerts: Option<String>,
+    pub digest: Option<String>,
+}
+
+/// Code to paste, and what it looks like.
+#[derive(Clone, Debug, Serialize)]
+pub struct Example {
+    pub code: String,
+    /// The same without its style sheet, which the page has already.
+    pub live: String,
+}
+
+/// What a sign-up asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Wanted {
+    pub topics: Vec<String>,
+    pub alerts: bool,
+    pub digest: Digest,
+}
+
+#[derive(rust_embed::Embed)]
+#[folder = "src/web/pages/"]
+struct Templates;
+
+impl Site {
+    pub fn of(config: &Config) -> Self {
+        let host = || config.server.public_url.host_str().unwrap_or_default().to_owned();
+        Self {
+            brand: config.sender.from.name.clone().unwrap_or_else(host),
+            from: config.sender.from.address.as_str().to_owned(),
+            postal_address: config.sender.postal_address.clone(),
+            public_url: config.server.public_url.as_str().trim_end_matches('/').to_owned(),
+        }
+    }
+}
+
+impl From<Asked> for Wanted {
+    fn from(asked: Asked) -> Self {
+        let topics = asked.topics.into_iter().map(|topic| topic.name).collect();
+        Self { topics, alerts: asked.alerts, digest: asked.digest }
+    }
+}
+
+impl Page {
+    /// The page as HTML.
+    ///
+    /// # Errors
+    /// When its template names what the page doesn't have.
+    pub fn render(&self, site: &Site) -> TeraResult<String> {
+        let mut context = tera::Context::from_serialize(self)?;
+        context.insert("site", site);
+        TEMPLATES.render(self.template(), &context)
+    }
+
+    /// The page as an answer. Only what shows no reader and came by no link from a mail is kept and indexed; only a
+    /// page whose address holds no token tells it, to ourselves: a form's site is noted with the consent.
+    pub fn respond(&self, site: &Site, status: StatusCode) -> Response {
+        let html = match self.render(site) {
+            Ok(html) => html,
+            Err(error) => {
+                tracing::error!(page = self.template(), %error, "a page could not be rendered");
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            }
+        };
+        let mut response = (status, Html(html)).into_response();
+        let headers = response.headers_mut();
+        let (shows_nobody, has_no_token) = match self {
+            Self::SignUp(form) => (form.email.is_empty(), true),
+            Self::Embed { .. } => (true, true),
+            _ => (false, false),
+        };
+        if has_no_token {
+            headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        }
+        if shows_nobody {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        } else {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.insert("x-robots-tag", HeaderValue::from_static("noindex"));
+        }
+        response
+    }
+
+    fn template(&self) -> &'static str {
+        match self {
+            Self::SignUp(_) => "sign-up.html",
+            Self::CheckInbox { .. } => "check-inbox.html",
+            Self::Embed { .. } => "embed.html",
+            Self::Confirm { .. } => "confirm.html",
+            Self::Confirmed { .. } => "confirmed.html",
+            Self::Expired { .. } => "expired.html",
+            Self::Refused {} => "refused.html",
+            Self::Unsubscribe { .. } => "unsubscribe.html",
+            Self::Left { .. } => "left.html",
+            Self::Preferences(_) => "preferences.html",
+            Self::Message { .. } => "message.html",
+        }
+    }
+}
+
+/// The page with the form's code; `otherwise` is what the full form has chosen at first.
+///
+/// # Errors
+/// When a template names what it isn't given.
+pub fn embed(site: &Site, topics: &[TopicChoice], alerts: bool, digest: Digest) -> TeraResult<Page> {
+    let mut context = tera::Context::new();
+    context.insert("site", site);
+    context.insert("topics", topics);
+    context.insert("alerts", &alerts);
+    context.insert("digest", &digest);
+    let style = assets::text("form.css").unwrap_or_default();
+    let example = |name: &str, style: &str| {
+        let live = TEMPLATES.render(name, &context)?.trim().to_owned();
+        TeraResult::Ok(Example { code: format!("{style}{live}"), live })
+    };
+    let styled = format!("<style>\n{}\n</style>\n", style.trim());
+    Ok(Page::Embed {
+        link: example("embed/link.html", "")?,
+        short: example("embed/short.html", &styled)?,
+        full: example("embed/full.html", &styled)?,
+    })
+}
+
+static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
+    let mut tera = Tera::default();
+    tera.register_function("asset", |args: Kwargs, _: &State| -> TeraResult<String> {
+        let name: String = args.must_get("name")?;
+        assets::url(&name).ok_or_else(|| tera::Error::message(format!("there is no asset {name}")))
+    });
+    let files = Templates::iter().filter_map(|name| {
+        let text = String::from_utf8(Templates::get(&name)?.data.into_owned()).ok()?;
+        Some((name.into_owned(), text))
+    });
+    tera.add_raw_templates(files).expect("the templates are part of the program, and a test renders each");
+    tera
+});

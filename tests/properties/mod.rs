@@ -1,0 +1,4 @@
+mod addresses;
+mod cadence;
+mod feeds;
+mod mails;
