@@ -5,6 +5,7 @@ mod digest;
 pub mod fragment;
 pub mod head;
 pub mod html;
+pub mod preview;
 pub mod relay;
 pub mod reply;
 mod templates;

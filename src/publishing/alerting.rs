@@ -81,6 +81,15 @@ pub async fn preview(cx: &Context, request: &AlertRequest) -> Result<Preview, Er
     Ok(Preview { audience, draft: prepared.draft })
 }
 
+/// Whether what the request names exists.
+///
+/// # Errors
+/// An unknown topic or post, a database that can't be read.
+pub async fn check(cx: &Context, request: &AlertRequest) -> Result<(), Error> {
+    let mut tx = cx.db.read().await?;
+    resolve(&mut tx, request).await.map(|_| ())
+}
+
 /// Publishes the alert. Once this returns, every delivery of it will be made. With a key that has an answer already
 /// nothing is published and none is returned.
 ///

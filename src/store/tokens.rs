@@ -8,6 +8,7 @@ pub struct Token {
     pub id: i64,
     pub name: String,
     pub role: Role,
+    pub last_used_at: Option<Timestamp>,
 }
 
 pub async fn insert(
@@ -34,22 +35,16 @@ pub async fn insert(
 /// The token with this hash, if it still holds.
 pub async fn by_hash(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<Option<Token>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT id, name, role FROM tokens WHERE hash = $1 AND (expires_at IS NULL OR expires_at > $2)",
+        "SELECT id, name, role, last_used_at FROM tokens WHERE hash = $1 AND (expires_at IS NULL OR expires_at > $2)",
     )
     .bind(hash)
     .bind(now)
     .fetch_optional(c))
 }
 
-/// Notes the use of a token, to the minute.
-pub async fn used(tx: &mut Tx, id: i64, now: Timestamp, minute_ago: Timestamp) -> Result<u64> {
-    touched!(
-        tx,
-        sqlx::query("UPDATE tokens SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $3)")
-            .bind(id)
-            .bind(now)
-            .bind(minute_ago)
-    )
+/// Notes the use of a token.
+pub async fn used(tx: &mut Tx, id: i64, now: Timestamp) -> Result<u64> {
+    touched!(tx, sqlx::query("UPDATE tokens SET last_used_at = $2 WHERE id = $1").bind(id).bind(now))
 }
 
 pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {

@@ -1,6 +1,7 @@
 //! HTTP: the public pages and the API, and what holds for every answer: strict headers, a page or a problem for what
 //! isn't there.
 
+mod api;
 mod assets;
 pub mod client;
 pub mod json;
@@ -17,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::context::Context;
+use crate::store;
 use pages::{Page, Site};
 use problem::Problem;
 
@@ -25,6 +27,9 @@ use problem::Problem;
 pub fn router(cx: Context) -> Router {
     Router::new()
         .merge(public::router())
+        .merge(api::router())
+        .route("/healthz", get(alive))
+        .route("/readyz", get(ready))
         .route("/static/{name}", get(asset))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
@@ -48,6 +53,29 @@ async fn with_strict_headers(mut response: Response) -> Response {
     }
     response
 }
+
+async fn alive() -> &'static str {
+    "ok"
+}
+
+/// Whether the database answers. A relay's outage must not take sign-up down, so no relay is asked.
+async fn ready(State(cx): State<Context>) -> (StatusCode, &'static str) {
+    let asking = async {
+        let mut tx = cx.db.read().await?;
+        store::topics::all(&mut tx).await
+    };
+    match tokio::time::timeout(READY_WITHIN, asking).await {
+        Ok(Ok(_)) => (StatusCode::OK, "ready"),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "not ready: the database doesn't answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database doesn't answer")
+        }
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database is too slow"),
+    }
+}
+
+/// A load balancer that waits longer has given up.
+const READY_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 async fn asset(
     State(cx): State<Context>,

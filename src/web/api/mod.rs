@@ -1,0 +1,119 @@
+//! `/api/v1`: JSON for programs. A token is checked first, then the input; errors are RFC 9457 problems.
+
+mod alerts;
+mod caller;
+mod issues;
+mod posts;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::routing::{get, post};
+
+use super::problem::Problem;
+use crate::context::Context;
+use crate::publishing;
+use caller::Caller;
+
+/// The largest body, in bytes.
+const LARGEST: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn router() -> Router<Context> {
+    Router::new()
+        .route("/api/v1/posts", post(posts::push))
+        .route("/api/v1/alerts", post(alerts::send))
+        .route("/api/v1/alerts/test", post(alerts::test))
+        .route("/api/v1/issues", get(issues::list))
+        .route("/api/v1/issues/{id}", get(issues::show))
+        .route("/api/v1/issues/{id}/deliveries", get(issues::deliveries))
+        .route("/api/v1/issues/{id}/cancel", post(issues::cancel))
+}
+
+/// The body of a JSON request.
+///
+/// # Errors
+/// 415 for what says it is no JSON, 413 for what is too large, 408 for what takes too long.
+async fn json_body(request: Request) -> Result<Bytes, Problem> {
+    let kind =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    if essence != "application/json" {
+        let detail = "Send JSON, with Content-Type: application/json.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let too_large = || {
+        let detail = format!("The body may be {LARGEST} bytes at most.");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    match tokio::time::timeout(PATIENCE, to_bytes(request.into_body(), LARGEST)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(too_large()),
+        Err(_) => {
+            let detail = format!("The body did not arrive within {} s.", PATIENCE.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
+        }
+    }
+}
+
+/// One field of a request that is wrong, by its pointer.
+fn invalid(pointer: &str, detail: impl Into<String>) -> Problem {
+    let detail = detail.into();
+    let field = pointer.trim_start_matches('/');
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field}: {detail}.")).at_pointer(pointer, detail)
+}
+
+/// When it is our fault; the log says what.
+fn broken(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(%error, "an API call could not be answered");
+    let detail = "Something is wrong on our side; nothing was changed. Try again in a moment.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+}
+
+impl From<crate::store::Error> for Problem {
+    fn from(error: crate::store::Error) -> Self {
+        broken(&error)
+    }
+}
+
+impl From<publishing::Error> for Problem {
+    fn from(error: publishing::Error) -> Self {
+        match error {
+            publishing::Error::UnknownTopic(slug) => {
+                invalid("/topics", format!("there is no topic {slug:?}"))
+            }
+            publishing::Error::UnknownPost(id) => invalid("/post_id", format!("there is no post {id}")),
+            other => broken(&other),
+        }
+    }
+}
+
+/// Text for one line of a mail: neither empty nor too long, and no control characters, which could forge a header.
+fn one_line(pointer: &str, text: &str, longest: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(invalid(pointer, "must not be empty"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(invalid(pointer, "must be one line, without control characters"));
+    }
+    if text.chars().count() > longest {
+        return Err(invalid(pointer, format!("may have {longest} characters at most")));
+    }
+    Ok(text.to_owned())
+}
+
+/// An address in the web, as a link or a picture may have it.
+fn web_address(pointer: &str, text: &str) -> Result<String, Problem> {
+    let right =
+        url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if right && text.len() <= 2_000 && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(invalid(pointer, "must be an http or https address, as in https://site.example.org/story"))
+    }
+}

@@ -1,0 +1,83 @@
+//! `POST /api/v1/posts`: a site pushes a post, new or revised.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Caller, broken, invalid, json_body, web_address};
+use crate::context::Context;
+use crate::domain::{post::PostDraft, time::Timestamp, topic::Slug};
+use crate::ingesting;
+use crate::web::{json, problem::Problem};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    guid: Option<String>,
+    url: Option<String>,
+    title: String,
+    summary: Option<String>,
+    html: Option<String>,
+    author: Option<String>,
+    #[serde(default)]
+    categories: Vec<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    published_at: Option<Timestamp>,
+    image: Option<String>,
+    #[serde(default)]
+    topics: Vec<Slug>,
+    alert: Option<bool>,
+}
+
+/// 201 with the id of a new post, 200 with that of a revised one.
+pub async fn push(State(cx): State<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    caller.may_compose()?;
+    let input: Input = json::read(&json_body(request).await?)?;
+    let alert = input.alert.unwrap_or(false);
+    if alert {
+        caller.may_release()?;
+    }
+    let topics: Vec<_> = input.topics.iter().map(ToString::to_string).collect();
+    let draft = draft(input)?;
+    let received = ingesting::receive(&cx, draft, &topics, alert).await.map_err(|error| match error {
+        ingesting::Error::UnknownTopic(slug) => invalid("/topics", format!("there is no topic {slug:?}")),
+        other => broken(&other),
+    })?;
+    let status = if received.new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(json!({ "id": received.id }))).into_response())
+}
+
+fn draft(input: Input) -> Result<PostDraft, Problem> {
+    if input.topics.is_empty() {
+        return Err(invalid("/topics", "name at least one topic"));
+    }
+    let url = input.url.as_deref().map(|url| web_address("/url", url)).transpose()?;
+    let guid = input.guid.map(|guid| guid.trim().to_owned()).filter(|guid| !guid.is_empty()).or(url.clone());
+    let guid =
+        guid.ok_or_else(|| invalid("/guid", "must be there, or a url: a post is known again by them"))?;
+    if guid.chars().any(char::is_control) {
+        return Err(invalid("/guid", "must not hold control characters"));
+    }
+    let image = input.image.as_deref().map(|image| web_address("/image", image)).transpose()?;
+    let draft = PostDraft {
+        guid,
+        url,
+        title: input.title,
+        summary: input.summary.unwrap_or_default(),
+        html: input.html.unwrap_or_default(),
+        author: input.author,
+        categories: input.categories,
+        tags: input.tags,
+        published_at: input.published_at,
+        image,
+    }
+    .tidy();
+    if draft.title.is_empty() {
+        return Err(invalid("/title", "must not be empty: it is the subject of the post's mail"));
+    }
+    Ok(draft)
+}
