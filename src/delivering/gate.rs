@@ -60,6 +60,12 @@ impl Gate {
         taken
     }
 
+    /// Whether the relay was in trouble and one mail at a time tries it.
+    pub fn on_trial(&self) -> bool {
+        let state = self.lock();
+        state.failures + state.faults > 0
+    }
+
     /// Puts back what was taken and found no mail.
     pub fn give_back(&self, unused: usize) {
         if self.relay.rate.is_some() {

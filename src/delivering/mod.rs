@@ -27,6 +27,8 @@ use stored_mail::StoredMail;
 
 /// How long a node lives without a heartbeat; past it other nodes take over its claims, and it sends no further body.
 const LIFE: Duration = Duration::from_secs(30);
+/// How often a node's heart beats.
+const BEAT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -118,14 +120,20 @@ impl Engine {
     /// A database that can't be written.
     pub async fn tend(&self) -> Result<(), Error> {
         let now = self.cx.clock.now();
+        let deadline = Timestamp::from_micros(self.alive_until.load(Ordering::SeqCst));
+        let beats = deadline.since(now) + BEAT <= LIFE;
         let mut tx = self.cx.db.begin().await?;
-        store::nodes::beat(&mut tx, self.node, now).await?;
+        if beats {
+            store::nodes::beat(&mut tx, self.node, now).await?;
+        }
         let due = store::deliveries::requeue_due(&mut tx, now).await?;
         let rescued = store::deliveries::rescue(&mut tx, now.minus(LIFE)).await?;
         let ended = store::issues::end_finished(&mut tx, now).await?;
         let left = store::subscribers::left_since(&mut tx, now.minus(Duration::from_secs(5))).await?;
         tx.commit().await?;
-        self.alive_until.store(now.plus(LIFE).as_micros(), Ordering::SeqCst);
+        if beats {
+            self.alive_until.store(now.plus(LIFE).as_micros(), Ordering::SeqCst);
+        }
         for subscriber_id in left {
             self.cx.left.add(subscriber_id, now);
         }

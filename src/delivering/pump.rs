@@ -67,7 +67,9 @@ impl Engine {
             }
             let now = self.cx.clock.now();
             let room = jobs.capacity().min(CLAIM);
-            let allowed = if self.may_send(now) { gate.take(room, now) } else { 0 };
+            let busy = self.in_flight.load(Ordering::SeqCst) > 0;
+            let allowed =
+                if self.may_send(now) && !(busy && gate.on_trial()) { gate.take(room, now) } else { 0 };
             let claimed = match self.claim(allowed).await {
                 Ok(claimed) => claimed,
                 Err(error) if matches!(until, Until::Idle) => return Err(error),
