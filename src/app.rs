@@ -165,7 +165,10 @@ async fn provision(cx: &Context) -> Result<(), StartError> {
 }
 
 /// The lock is the operating system's, on a file in the data folder: a kill leaves nothing behind.
-fn lock(data: &std::path::Path) -> Result<File, StartError> {
+///
+/// # Errors
+/// When another holds it, or the folder can't be written.
+pub fn lock(data: &std::path::Path) -> Result<File, StartError> {
     let failed = |error| StartError::Data { folder: data.to_owned(), error };
     std::fs::create_dir_all(data).map_err(failed)?;
     let file =

@@ -2,16 +2,27 @@
 
 pub mod demo;
 
+mod alert;
+mod backup;
+mod check;
+mod config;
 mod failure;
+mod issues;
 mod log;
+mod migrate;
 mod serve;
+mod service;
+mod subscribers;
+mod token;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use self::failure::Failure;
@@ -19,6 +30,8 @@ use crate::app;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::context::Context;
+use crate::domain::topic::Slug;
+use crate::store;
 
 /// Newsletters and election alerts by e-mail, from your own machine
 ///
@@ -58,7 +71,18 @@ struct Shared {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Demo),
+    Config(config::Example),
+    Check(check::Check),
     Serve(serve::Serve),
+    Migrate(migrate::Migrate),
+    Backup(backup::Backup),
+    #[command(subcommand)]
+    Token(token::Token),
+    #[command(subcommand)]
+    Subscribers(subscribers::Subscribers),
+    Alert(alert::Alert),
+    Issues(issues::Issues),
 }
 
 /// Runs the command that the arguments name. Errors are told on standard error.
@@ -81,8 +105,10 @@ struct Surroundings {
 }
 
 fn start(arguments: Arguments, environment: BTreeMap<String, String>) -> Result<(), Failure> {
+    // The other commands say what they do themselves.
     let default_filter = match arguments.command {
         Command::Serve(_) => "info,sqlx=warn",
+        _ => "warn",
     };
     log::set_up(environment.get("BELLWETHER_LOG"), default_filter, arguments.shared.log_format)?;
     // An error says that there is a provider already, and there is no other than this one in the program.
@@ -92,7 +118,16 @@ fn start(arguments: Arguments, environment: BTreeMap<String, String>) -> Result<
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match arguments.command {
+            Command::Demo(demo) => demo.run(&surroundings).await,
+            Command::Config(config) => config.run(),
+            Command::Check(check) => check.run(&surroundings).await,
             Command::Serve(serve) => serve.run(&surroundings).await,
+            Command::Migrate(migrate) => migrate.run(&surroundings).await,
+            Command::Backup(backup) => backup.run(&surroundings).await,
+            Command::Token(token) => token.run(&surroundings).await,
+            Command::Subscribers(subscribers) => subscribers.run(&surroundings).await,
+            Command::Alert(alert) => alert.run(&surroundings).await,
+            Command::Issues(issues) => issues.run(&surroundings).await,
         }
     })
 }
@@ -126,4 +161,27 @@ fn print(line: impl std::fmt::Display) -> Result<(), Failure> {
 /// A value as JSON on standard output, indented for people.
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     print(serde_json::to_string_pretty(value).map_err(io::Error::from)?)
+}
+
+/// The slugs that there are, if `wanted` are among them.
+async fn known_topics(cx: &Context, wanted: &[Slug]) -> Result<Vec<String>, Failure> {
+    let mut tx = cx.db.read().await?;
+    let known: Vec<_> = store::topics::all(&mut tx).await?.into_iter().map(|topic| topic.slug).collect();
+    match wanted.iter().find(|slug| !known.iter().any(|topic| topic == slug.as_str())) {
+        Some(unknown) if known.is_empty() => Err(Failure::Usage(format!(
+            "there is no topic \"{unknown}\"; add it to the configuration as [[topics]]"
+        ))),
+        Some(unknown) => {
+            Err(Failure::Usage(format!("there is no topic \"{unknown}\"; there are: {}", known.join(", "))))
+        }
+        None => Ok(known),
+    }
+}
+
+/// Takes one of some words, and lists them in the help.
+fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse())
 }

@@ -15,6 +15,8 @@ const LONGEST_SOURCE: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportRow {
     pub address: EmailAddress,
+    /// Its column `state` says something else than active: the person left, and is not to be mailed.
+    pub left: bool,
     pub alerts: Option<bool>,
     pub digest: Option<Digest>,
     /// Empty where the file names none.
@@ -52,7 +54,7 @@ pub enum ImportError {
 }
 
 /// A CSV file (RFC 4180) with a header line, fields parted by commas, semicolons or tabs, one row to a line. Known are
-/// the columns email, alerts, digest, topics, confirmed_at (or consented_at) and source; only email must be there.
+/// the columns email, state, alerts, digest, topics, confirmed_at (or consented_at) and source; only email must be there.
 pub struct ImportReader<R> {
     lines: BufReader<R>,
     line: u64,
@@ -118,10 +120,11 @@ impl<R: Read> ImportReader<R> {
         }
         let field = |wanted| {
             let at = self.columns.iter().position(|&column| column == Some(wanted));
-            at.and_then(|at| fields.get(at)).map_or("", String::as_str)
+            at.and_then(|at| fields.get(at)).map_or("", |field| without_guard(field))
         };
         Ok(Some(ImportRow {
             address: field(Column::Email).parse().map_err(|error| format!("email: {error}"))?,
+            left: !matches!(field(Column::State).to_ascii_lowercase().as_str(), "" | "active"),
             alerts: told(Column::Alerts, field(Column::Alerts), yes_or_no)?,
             digest: told(Column::Digest, field(Column::Digest), |word| word.to_ascii_lowercase().parse())?,
             topics: told(Column::Topics, field(Column::Topics), topics)?.unwrap_or_default(),
@@ -156,6 +159,7 @@ impl<R: Read> Iterator for ImportReader<R> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Column {
     Email,
+    State,
     Alerts,
     Digest,
     Topics,
@@ -164,12 +168,13 @@ enum Column {
 }
 
 impl Column {
-    const ALL: [Self; 6] =
-        [Self::Email, Self::Alerts, Self::Digest, Self::Topics, Self::ConfirmedAt, Self::Source];
+    const ALL: [Self; 7] =
+        [Self::Email, Self::State, Self::Alerts, Self::Digest, Self::Topics, Self::ConfirmedAt, Self::Source];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Email => "email",
+            Self::State => "state",
             Self::Alerts => "alerts",
             Self::Digest => "digest",
             Self::Topics => "topics",
@@ -187,6 +192,11 @@ impl Column {
             _ => Self::ALL.into_iter().find(|column| column.name() == name),
         }
     }
+}
+
+/// A cell of an export without the mark that keeps a spreadsheet from running it as a formula.
+fn without_guard(field: &str) -> &str {
+    field.strip_prefix('\'').filter(|cell| cell.starts_with(['=', '+', '-', '@'])).unwrap_or(field)
 }
 
 /// The separator that the header has most of.
@@ -309,6 +319,7 @@ mod tests {
     fn only(address: &str) -> ImportRow {
         ImportRow {
             address: address.parse().unwrap(),
+            left: false,
             alerts: None,
             digest: None,
             topics: vec![],
@@ -340,6 +351,23 @@ mod tests {
         assert_eq!(topics, ["election-alerts", "state:ga", "foreign"]);
         assert_eq!(row.confirmed_at, Some(Timestamp::parse_rfc3339("2026-05-01T00:00:00Z").unwrap()));
         assert_eq!(row.source.as_deref(), Some("Fair, May 2026"));
+    }
+
+    #[test]
+    fn who_left_elsewhere_is_marked_as_gone() {
+        let rows = read("email,state\na@example.org,active\nb@example.org,\nc@example.org,Unsubscribed\n");
+        let left: Vec<_> = rows.into_iter().map(|row| row.outcome.unwrap().left).collect();
+        assert_eq!(left, [false, false, true]);
+    }
+
+    #[test]
+    fn the_mark_against_formulas_is_no_part_of_an_address() {
+        let rows = read("email\n'+ada@example.org\n'ada@example.org\n");
+        let addresses: Vec<_> = rows.into_iter().map(|row| row.outcome.unwrap().address).collect();
+        assert_eq!(
+            addresses.iter().map(|a| a.as_str()).collect::<Vec<_>>(),
+            ["+ada@example.org", "'ada@example.org"]
+        );
     }
 
     #[test]

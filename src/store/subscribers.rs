@@ -248,6 +248,35 @@ pub async fn lowest_watermark(tx: &mut Tx, digest: Digest) -> Result<Option<i64>
     .fetch_one(c))
 }
 
+/// A reader as an export shows them: a row for each alerts and digest that some of the topics share.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Exported {
+    pub id: i64,
+    pub address: String,
+    /// `active`, `unsubscribed` or `suppressed`.
+    pub state: String,
+    /// Slugs, parted by `|`; none where the reader has no topic.
+    pub topics: Option<String>,
+    pub alerts: Option<bool>,
+    pub digest: Option<Digest>,
+    pub confirmed_at: Timestamp,
+}
+
+/// The readers with `after < id <= last`, in order.
+pub async fn export(tx: &mut Tx, after: i64, last: i64) -> Result<Vec<Exported>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT s.id, s.address, s.confirmed_at, u.alerts, u.digest, string_agg(t.slug, '|' ORDER BY t.slug) AS topics,
+                CASE WHEN s.state = 'active'
+                          AND EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                     THEN 'suppressed' ELSE s.state END AS state
+         FROM subscribers s LEFT JOIN subscriptions u ON u.subscriber_id = s.id LEFT JOIN topics t ON t.id = u.topic_id
+         WHERE s.id > $1 AND s.id <= $2 GROUP BY s.id, u.alerts, u.digest ORDER BY s.id, u.alerts, u.digest",
+    )
+    .bind(after)
+    .bind(last)
+    .fetch_all(c))
+}
+
 /// Those who left after `since`: a sender that holds a claim of theirs drops it.
 pub async fn left_since(tx: &mut Tx, since: Timestamp) -> Result<Vec<i64>> {
     on!(tx, c => sqlx::query_scalar("SELECT id FROM subscribers WHERE unsubscribed_at > $1").bind(since).fetch_all(c))

@@ -42,6 +42,31 @@ pub async fn by_hash(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<Option<
     .fetch_optional(c))
 }
 
+/// A token as a list shows it.
+#[derive(Clone, Debug, sqlx::FromRow, serde::Serialize)]
+pub struct Listed {
+    pub name: String,
+    pub role: Role,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// The tokens that hold, the oldest first.
+pub async fn all(tx: &mut Tx, now: Timestamp) -> Result<Vec<Listed>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT name, role, created_at, expires_at, last_used_at FROM tokens
+         WHERE expires_at IS NULL OR expires_at > $1 ORDER BY id",
+    )
+    .bind(now)
+    .fetch_all(c))
+}
+
+/// Removes every token of this name, with the answers to its idempotency keys.
+pub async fn revoke(tx: &mut Tx, name: &str) -> Result<u64> {
+    touched!(tx, sqlx::query("DELETE FROM tokens WHERE name = $1").bind(name))
+}
+
 /// Notes the use of a token.
 pub async fn used(tx: &mut Tx, id: i64, now: Timestamp) -> Result<u64> {
     touched!(tx, sqlx::query("UPDATE tokens SET last_used_at = $2 WHERE id = $1").bind(id).bind(now))

@@ -22,7 +22,7 @@ pub struct Tally {
     pub added: u64,
     /// Readers already; a topic they lacked was added.
     pub known: u64,
-    /// Left, erased, complained or undeliverable before: not brought back.
+    /// Left, erased, complained or undeliverable before, here or as the file says: not brought back.
     pub left_out: u64,
 }
 
@@ -49,7 +49,7 @@ pub async fn import(
     let topics = store::topics::all(&mut tx).await?;
     super::topic_ids(&topics, std::slice::from_ref(&defaults.topic))?;
     let mut imported = Vec::with_capacity(rows.len());
-    for row in rows {
+    for row in rows.iter().filter(|row| !row.left) {
         let wanted = if row.topics.is_empty() { std::slice::from_ref(&defaults.topic) } else { &row.topics };
         imported.push(Imported {
             public_id: cx.entropy.uuid(now),

@@ -1,0 +1,281 @@
+//! `bellwether check`: whether the installation works, and what to do where it doesn't.
+
+use std::fs::File;
+
+use super::service::Service;
+use super::{Failure, Surroundings, print, print_json};
+use crate::config::{Config, Relay, Tls};
+use crate::context::Context;
+use crate::domain::delivery;
+use crate::mail::compose::Composer;
+use crate::mail::relay::{Connection, Failure as RelayFailure};
+use crate::mail::reply::{self, Stage};
+use crate::store::{self, feeds::Feed};
+
+/// Read the configuration, open the database, talk to each relay; say what works and what to do
+///
+/// Each finding is a line: ok, warning or error, what it is about, and what to do. No mail is sent. It works beside a
+/// running service, and tells of feeds that can't be read, mail that waits and relays that refuse.
+///
+/// Exit codes: 0 no error; 1 at least one error; 2 the configuration is wrong.
+///
+/// Example:
+///   bellwether check --config /etc/bellwether.toml
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Check {
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Severity {
+    Ok,
+    Warning,
+    Error,
+}
+
+impl std::fmt::Display for Severity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Finding {
+    severity: Severity,
+    about: String,
+    text: String,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, severity: Severity, about: impl Into<String>, text: impl Into<String>) {
+        self.0.push(Finding { severity, about: about.into(), text: text.into() });
+    }
+
+    fn ok(&mut self, about: impl Into<String>, text: impl Into<String>) {
+        self.add(Severity::Ok, about, text);
+    }
+
+    fn warning(&mut self, about: impl Into<String>, text: impl Into<String>) {
+        self.add(Severity::Warning, about, text);
+    }
+
+    fn error(&mut self, about: impl Into<String>, text: impl Into<String>) {
+        self.add(Severity::Error, about, text);
+    }
+}
+
+impl Check {
+    pub(super) async fn run(self, surroundings: &Surroundings) -> Result<(), Failure> {
+        let config = surroundings.load()?;
+        let mut findings = Findings::default();
+        findings.ok("configuration", "can be read");
+        configuration(&config, &mut findings);
+        let mut config = config;
+        match Composer::new(&config) {
+            Ok(_) => findings.ok("templates", "every kind of mail renders"),
+            Err(error) => {
+                findings.error("templates", error.to_string());
+                // The rest is looked at with the built-in ones.
+                config.mail.templates = None;
+            }
+        }
+        data_folder(&config, &mut findings);
+        for relay in &config.relays {
+            talk_to(relay, &mut findings).await;
+        }
+        match surroundings.connect(config).await {
+            Ok(cx) => {
+                findings.ok("database", "open and up to date");
+                let looked = database(&cx, &mut findings).await;
+                cx.db.close().await;
+                looked?;
+            }
+            Err(error) => findings.error("database", error.to_string()),
+        }
+        self.tell(&findings)
+    }
+
+    fn tell(&self, Findings(findings): &Findings) -> Result<(), Failure> {
+        if self.json {
+            print_json(findings)?;
+        } else {
+            for Finding { severity, about, text } in findings {
+                print(format_args!("{severity:<8} {about}: {text}"))?;
+            }
+        }
+        let errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+        if errors { Err(Failure::Told) } else { Ok(()) }
+    }
+}
+
+/// What the file says, as far as it can be judged by itself.
+fn configuration(config: &Config, findings: &mut Findings) {
+    let server = &config.server;
+    if config.uses_example_secret() {
+        findings.error(
+            "[server] secret",
+            "is the example's, which everybody knows; make your own with `openssl rand -hex 32`",
+        );
+    }
+    let public = &server.public_url;
+    if public.scheme() == "http" {
+        findings.warning(
+            "[server] public_url",
+            format!("the links in mails lead to {public}, which only this machine can open; put a proxy with TLS before it and name its https:// address here"),
+        );
+    } else if server.listen.ip().is_loopback() && server.trusted_proxies.is_empty() {
+        findings.warning(
+            "[server] trusted_proxies",
+            "a proxy on this machine must be the one before it, and to the sign-up limits all readers look like that proxy; list it: [\"127.0.0.1\"]",
+        );
+    } else {
+        findings.ok("[server] public_url", public.as_str());
+    }
+    if config.topics.is_empty() {
+        findings
+            .warning("[[topics]]", "there is none, so nobody can sign up; add one with its slug and name");
+    } else {
+        let slugs: Vec<_> = config.topics.iter().map(|topic| topic.slug.as_str()).collect();
+        findings.ok("[[topics]]", slugs.join(", "));
+    }
+    if config.sender.test_addresses.is_empty() {
+        findings.warning(
+            "[sender] test_addresses",
+            "is empty; list your own address to mail yourself an alert first",
+        );
+    }
+    if config.sender.operator.is_none() {
+        findings.warning(
+            "[sender] operator",
+            "is absent; name an address to be told when something needs a person",
+        );
+    }
+}
+
+fn data_folder(config: &Config, findings: &mut Findings) {
+    let folder = &config.server.data;
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| File::options().create(true).append(true).open(folder.join("lock")));
+    match written {
+        Ok(_) => findings.ok("[server] data", format!("{} can be written", folder.display())),
+        Err(error) => findings.error(
+            "[server] data",
+            format!(
+                "{} can't be written: {error}; give the service's user the right, or name another folder",
+                folder.display()
+            ),
+        ),
+    }
+}
+
+async fn talk_to(relay: &Relay, findings: &mut Findings) {
+    let about = format!("relay {} ({}:{})", relay.name, relay.host, relay.port);
+    match Connection::open(relay).await {
+        Ok(connection) => {
+            let line = if connection.is_encrypted() { "encrypted" } else { "not encrypted" };
+            let login = match &relay.credentials {
+                Some(credentials) => format!("logged in as {}", credentials.user),
+                None => "without a login".to_owned(),
+            };
+            connection.quit().await;
+            findings.ok(about, format!("answers, {line}, {login}"));
+        }
+        Err(RelayFailure::Reply(stage, reply)) => {
+            let meaning = reply::meaning(stage, &reply);
+            findings.error(about, format!("{meaning} (at {stage}: {reply}); {}", advice(stage, relay)));
+        }
+        Err(RelayFailure::Broken(stage, why)) => {
+            findings.error(about, format!("{why} (at {stage}); {}", advice(stage, relay)));
+        }
+        // Only a message can be withdrawn, and none was sent.
+        Err(RelayFailure::Withdrawn) => {}
+    }
+}
+
+fn advice(stage: Stage, relay: &Relay) -> &'static str {
+    match (stage, relay.tls) {
+        (Stage::Connect, _) => {
+            "look at the host and port, and whether a firewall or your host's provider blocks outgoing mail"
+        }
+        (Stage::Auth, _) => "look at the user and password; many providers want one made for SMTP",
+        (_, Tls::Required) => "look at the port and tls: 587 goes with \"required\", 465 with \"implicit\"",
+        (_, Tls::Implicit) => "look at the port and tls: 465 goes with \"implicit\", 587 with \"required\"",
+        (_, Tls::None) => "ask who runs the relay whether it takes mail from this machine",
+    }
+}
+
+/// What the service has found so far.
+async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> {
+    let listen = cx.config.server.listen;
+    match Service::find(listen).await? {
+        Some(service) => findings.ok("service", format!("runs at {}", service.address())),
+        None => findings.ok("service", format!("none answers at {listen}; start it with `bellwether serve`")),
+    }
+    let mut tx = cx.db.read().await?;
+    for feed in store::feeds::all_active(&mut tx).await? {
+        look_at_feed(&feed, findings);
+    }
+    let now = cx.clock.now();
+    for schedule in &cx.config.schedules {
+        let about = format!("schedule {}", schedule.name);
+        match schedule.cadence.next(now) {
+            Some(next) => {
+                let local = next.at.to_jiff().in_tz(schedule.cadence.timezone());
+                let local = local.map_or_else(
+                    |_| next.at.to_string(),
+                    |at| at.strftime("%a %Y-%m-%d %H:%M %Z").to_string(),
+                );
+                findings.ok(about, format!("the next {} digest leaves on {local}", schedule.digest));
+            }
+            None => findings.error(about, "never fires again; look at its cron"),
+        }
+    }
+    for trouble in store::nodes::troubles(&mut tx).await? {
+        let (relay, reason) = (trouble.relay, trouble.reason);
+        let text =
+            format!("takes no mail since {}: {reason}; tried again at {}", trouble.since, trouble.until);
+        let severity = if trouble.paused { Severity::Error } else { Severity::Warning };
+        findings.add(severity, format!("relay {relay}"), text);
+    }
+    let waiting = store::deliveries::open_counts(&mut tx).await?;
+    let deferred = waiting.iter().any(|(state, _)| *state == delivery::State::Deferred);
+    let counts: Vec<_> = waiting.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    match (counts.is_empty(), deferred) {
+        (true, _) => findings.ok("mail", "none waits"),
+        (false, false) => findings.ok("mail", counts.join(", ")),
+        (false, true) => {
+            findings
+                .warning("mail", format!("{}; what is deferred is tried again by itself", counts.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+fn look_at_feed(feed: &Feed, findings: &mut Findings) {
+    let about = format!("feed {}", feed.url);
+    match (&feed.last_error, feed.last_success_at) {
+        (Some(error), last) => {
+            let last = last.map_or_else(|| "never read".to_owned(), |at| format!("last read {at}"));
+            findings.error(
+                &about,
+                format!("{error} ({last}, {} failures in a row); it is tried again by itself", feed.failures),
+            );
+        }
+        (None, Some(last)) => findings.ok(&about, format!("last read {last}")),
+        (None, None) => findings.ok(&about, "not read yet; what it holds at the first time is never mailed"),
+    }
+    if let (Some(warning), Some(at)) = (&feed.warning, feed.warned_at) {
+        findings.warning(&about, format!("{warning} ({at})"));
+    }
+}

@@ -1,0 +1,109 @@
+//! The running service, as the other commands find it and talk to it: over HTTP, where the configuration says it listens.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::Failure;
+use crate::config::Secret;
+
+/// A service that answers.
+pub(super) struct Service {
+    http: reqwest::Client,
+    address: SocketAddr,
+}
+
+/// What became of an alert that was handed to it.
+pub(super) enum Handed {
+    Accepted {
+        id: Uuid,
+        audience: i64,
+    },
+    /// It doesn't know our token: it is another installation's.
+    NotOurs,
+}
+
+#[derive(Deserialize)]
+struct Accepted {
+    id: Uuid,
+    audience: i64,
+}
+
+/// A refusal (RFC 9457).
+#[derive(Deserialize, Default)]
+struct Problem {
+    title: Option<String>,
+    detail: Option<String>,
+}
+
+impl Service {
+    /// The service at `listen`, if one answers there.
+    pub(super) async fn find(listen: SocketAddr) -> Result<Option<Self>, Failure> {
+        // It is on this machine: a proxy from the environment would only be in the way.
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build();
+        let http = http.map_err(|error| Failure::Failed(format!("no HTTP client: {error}")))?;
+        let service = Self { http, address: reachable(listen) };
+        let answer = service.http.get(service.url("/healthz")).timeout(Duration::from_secs(3)).send().await;
+        let alive = match answer {
+            Ok(response) if response.status().is_success() => {
+                response.text().await.is_ok_and(|body| body.trim() == "ok")
+            }
+            _ => false,
+        };
+        Ok(alive.then_some(service))
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Hands it an alert; `key` makes sure that it is sent once.
+    pub(super) async fn alert(
+        &self,
+        token: &Secret,
+        key: Uuid,
+        alert: &serde_json::Value,
+    ) -> Result<Handed, Failure> {
+        let request = self
+            .http
+            .post(self.url("/api/v1/alerts"))
+            .bearer_auth(token.expose())
+            .header("Idempotency-Key", key.to_string())
+            .json(alert);
+        let lost = |error: reqwest::Error| {
+            Failure::Failed(format!(
+                "the service at {} did not answer in time ({error}); `bellwether issues` shows whether it took the alert",
+                self.address
+            ))
+        };
+        let response = request.send().await.map_err(lost)?;
+        match response.status().as_u16() {
+            200..300 => {
+                let Accepted { id, audience } = response.json().await.map_err(lost)?;
+                Ok(Handed::Accepted { id, audience })
+            }
+            401 => Ok(Handed::NotOurs),
+            status => {
+                let problem: Problem = response.json().await.unwrap_or_default();
+                let why = problem.detail.or(problem.title).unwrap_or_else(|| "it gave no reason".to_owned());
+                Err(Failure::Failed(format!("the service refused the alert ({status}): {why}")))
+            }
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+/// Who listens on all addresses is reached on loopback.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
