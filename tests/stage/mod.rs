@@ -1,86 +1,125 @@
-//! The test world: a fresh database, a clock that is turned by hand, seeded dice, a mailbox behind a real SMTP server on
-//! loopback, and the router in process.
+//! The test world: a fresh database, a clock that is turned by hand, seeded dice, a mailbox behind a real SMTP server
+//! on loopback, a news site with a feed, and the router in process. Stories on it read like their users'.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+mod backend;
+mod desk;
+mod logs;
+mod mail;
+mod people;
+mod postgres;
+mod relay;
+mod setup;
+mod site;
+mod span;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether::app;
-use bellwether::cli::demo::{mailbox::Mailbox, smtp};
-use bellwether::clock::{Clock, Entropy};
-use bellwether::config::Config;
+use bellwether::cli::demo::mailbox::Mailbox;
 use bellwether::context::Context;
 use bellwether::delivering::{Engine, Until};
 use bellwether::domain::time::Timestamp;
-use tokio::net::TcpListener;
+use bellwether::ingesting::fetch::Fetcher;
+use bellwether::{ingesting, publishing, subscribing};
+
+pub(crate) use backend::both;
+pub use backend::{Backend, Opened};
+pub use logs::Logs;
+pub use mail::Mail;
+pub use people::Page;
+pub use relay::Relay;
+pub use setup::Setup;
+pub use site::{Post, Site};
+pub use span::Span;
 
 /// One installation with nobody signed up, on Friday, 30 October 2026, 12:00 UTC.
 pub struct Stage {
     pub cx: Context,
     pub engine: Arc<Engine>,
     pub mailbox: Mailbox,
-    _folder: tempfile::TempDir,
+    pub relay: Relay,
+    fetcher: Fetcher,
+    setup: Setup,
 }
 
 impl Stage {
     /// On SQLite, with one topic.
     pub async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let clock = Clock::simulated(Timestamp::parse_rfc3339("2026-10-30T12:00:00Z").unwrap());
-        let mailbox = Mailbox::unbounded();
-        let server = smtp::Server::new(mailbox.clone(), clock.clone());
-        tokio::spawn(server.run(listener, std::future::pending()));
-        let data = folder.path().display();
-        let text = format!(
-            r#"
-            [server]
-            public_url = "https://news.example.org"
-            secret = "0123456789abcdef0123456789abcdef"
-            data = "{data}"
-            [database]
-            url = "sqlite:{data}/bellwether.db"
-            [sender]
-            from = "Election Desk <desk@example.org>"
-            postal_address = "1 Example Street, Springfield"
-            [[relays]]
-            url = "smtp://127.0.0.1:{port}"
-            tls = "none"
-            [[topics]]
-            slug = "election-alerts"
-            name = "Election alerts"
-            description = "Results as they are called"
-            "#
-        );
-        let config = Config::parse(&text, "stage.toml", &BTreeMap::new()).unwrap();
-        let cx = app::connect(config, clock, Entropy::seeded(1)).await.unwrap();
-        let engine = Engine::open(cx.clone(), "stage").await.unwrap();
-        Self { cx, engine: Arc::new(engine), mailbox, _folder: folder }
+        Self::on(Backend::Sqlite).await
+    }
+
+    pub async fn on(backend: Backend) -> Self {
+        Setup::on(backend).open().await
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.cx.clock.now()
     }
 
     /// One request to the router, from a peer on loopback.
-    pub async fn send(&self, mut request: axum::extract::Request) -> axum::response::Response {
+    pub async fn send(&self, request: axum::extract::Request) -> axum::response::Response {
+        self.send_from(Ipv4Addr::LOCALHOST.into(), request).await
+    }
+
+    pub async fn send_from(
+        &self,
+        peer: IpAddr,
+        mut request: axum::extract::Request,
+    ) -> axum::response::Response {
         use tower::ServiceExt;
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
-        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        request.extensions_mut().insert(axum::extract::ConnectInfo(SocketAddr::from((peer, 50_000))));
         bellwether::web::router(self.cx.clone()).oneshot(request).await.unwrap()
     }
 
-    /// Lets everything happen that is due at this moment: sign-ups, alerts, digests, deliveries.
+    /// Lets everything happen that is due at this moment: feeds, sign-ups, alerts, digests, deliveries.
     pub async fn settle(&self) {
-        bellwether::subscribing::decide_signups(&self.cx).await.unwrap();
-        bellwether::publishing::alerting::alert_posts(&self.cx).await.unwrap();
-        bellwether::publishing::run_due_schedules(&self.cx).await.unwrap();
-        while bellwether::publishing::fan_out(&self.cx).await.unwrap() {}
+        ingesting::poll_due(&self.cx, &self.fetcher).await.unwrap();
+        self.prepare().await;
         self.engine.tend().await.unwrap();
         self.engine.pump(Until::Idle).await.unwrap();
         self.engine.tend().await.unwrap();
     }
 
+    /// The same without the senders: what is due is queued and stays there.
+    pub async fn prepare(&self) {
+        subscribing::decide_signups(&self.cx).await.unwrap();
+        publishing::alerting::alert_posts(&self.cx).await.unwrap();
+        publishing::run_due_schedules(&self.cx).await.unwrap();
+        while publishing::fan_out(&self.cx).await.unwrap() {}
+    }
+
+    /// Lets time pass as if the service had been away, then everything happen that is due.
     pub async fn advance(&self, by: Duration) {
         self.cx.clock.advance(by);
         self.settle().await;
+    }
+
+    /// Lets time pass up to `moment` (RFC 3339), as [`Stage::advance`] does.
+    pub async fn advance_to(&self, moment: &str) {
+        let moment = Timestamp::parse_rfc3339(moment).unwrap();
+        assert!(moment > self.now(), "{moment} has passed");
+        self.advance(moment.since(self.now())).await;
+    }
+
+    /// Lets time pass with the service at work: it looks every `step`.
+    pub async fn live(&self, by: Duration, step: Duration) {
+        let end = self.now().plus(by);
+        while self.now() < end {
+            self.advance(step.min(end.since(self.now()))).await;
+        }
+    }
+
+    /// The service is stopped at once, whatever it was doing, and started anew on the same database and folder.
+    pub async fn restarted(self) -> Self {
+        let Self { cx, engine, relay, setup, .. } = self;
+        drop(engine);
+        cx.db.close().await;
+        setup.start(cx.clock, relay).await
+    }
+
+    /// The folder of the journal and of what a story puts there.
+    pub fn folder(&self) -> &std::path::Path {
+        self.setup.folder()
     }
 }

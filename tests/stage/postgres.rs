@@ -1,0 +1,181 @@
+//! PostgreSQL for tests: the server that `BELLWETHER_TEST_POSTGRES` names, or a private cluster of this test run. Each
+//! story gets a database of its own, copied from a migrated template.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use bellwether::store::Db;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::sync::OnceCell;
+use url::Url;
+
+/// The cluster runs until its standard input ends, which is when the tests do, however they end.
+const CLUSTER: &str = r#"
+set -eu
+bin=$1
+dir=$(mktemp -d "${TMPDIR:-/tmp}/bellwether-postgres.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+"$bin/initdb" -D "$dir/data" -U bellwether -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
+"$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 -c fsync=off \
+  -c full_page_writes=off -c autovacuum=off -c logging_collector=off >>"$dir/log" 2>&1 </dev/null &
+server=$!
+until "$bin/pg_isready" -q -h "$dir"; do
+  kill -0 $server 2>/dev/null || { cat "$dir/log" >&2; exit 1; }
+  sleep 0.05
+done
+echo "postgres://bellwether@localhost/postgres?host=$dir"
+cat >/dev/null
+kill -INT $server
+wait $server || true
+"#;
+
+struct Server {
+    url: Url,
+    /// Held open until the tests end.
+    _stdin: Option<Mutex<ChildStdin>>,
+    template: OnceCell<String>,
+    /// Databases whose story has ended.
+    over: Mutex<Vec<String>>,
+}
+
+static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+
+pub fn is_here() -> bool {
+    server().is_some()
+}
+
+/// A database that lives as long as its story.
+pub struct Database {
+    name: String,
+}
+
+impl Database {
+    pub async fn create() -> Self {
+        let server = server().expect("stories on PostgreSQL ask `is_here` first");
+        let template = server.template.get_or_init(|| server.make_template()).await;
+        let mut admin = server.connect().await;
+        let over = std::mem::take(&mut *server.over.lock().unwrap());
+        for name in over {
+            execute(&mut admin, format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).await;
+        }
+        let name = unique("story");
+        execute(&mut admin, format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\" STRATEGY FILE_COPY"))
+            .await;
+        admin.close().await.unwrap();
+        Self { name }
+    }
+
+    pub fn url(&self) -> String {
+        server().expect("it made this database").at(&self.name)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Some(server) = server() {
+            let mut over = server.over.lock().unwrap_or_else(PoisonError::into_inner);
+            over.push(std::mem::take(&mut self.name));
+        }
+    }
+}
+
+impl Server {
+    async fn connect(&self) -> PgConnection {
+        PgConnection::connect(self.url.as_str()).await.unwrap()
+    }
+
+    fn at(&self, database: &str) -> String {
+        let mut url = self.url.clone();
+        url.set_path(database);
+        url.into()
+    }
+
+    async fn make_template(&self) -> String {
+        let name = unique("template");
+        let mut admin = self.connect().await;
+        execute(&mut admin, format!("CREATE DATABASE \"{name}\"")).await;
+        let db = Db::open(&self.at(&name)).await.unwrap();
+        db.migrate().await.unwrap();
+        db.close().await;
+        name
+    }
+}
+
+async fn execute(admin: &mut PgConnection, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(admin).await.unwrap();
+}
+
+/// A name that no other run on the same server has.
+fn unique(what: &str) -> String {
+    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    format!("bellwether_test_{}_{what}_{count}", std::process::id())
+}
+
+fn server() -> Option<&'static Server> {
+    SERVER.get_or_init(find).as_ref()
+}
+
+fn find() -> Option<Server> {
+    if let Ok(url) = std::env::var("BELLWETHER_TEST_POSTGRES") {
+        let url = url.parse().expect("BELLWETHER_TEST_POSTGRES is postgres://user:password@host/database");
+        return Some(Server { url, _stdin: None, template: OnceCell::new(), over: Mutex::default() });
+    }
+    match binaries() {
+        Some(bin) => Some(start(&bin)),
+        None if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
+            panic!("no PostgreSQL here: install it, or name a server in BELLWETHER_TEST_POSTGRES")
+        }
+        None => {
+            // Not by a macro: what a passing test prints by one is not shown.
+            let line = "left out: the stories on PostgreSQL; no initdb on PATH or in /usr/lib/postgresql/*/bin, and no BELLWETHER_TEST_POSTGRES\n";
+            let _ = std::io::stderr().write_all(line.as_bytes());
+            None
+        }
+    }
+}
+
+fn start(bin: &Path) -> Server {
+    // PostgreSQL refuses to run as root.
+    let mut command = if as_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--", "sh", "-c", CLUSTER, "cluster"]);
+        command
+    } else {
+        let mut command = Command::new("sh");
+        command.args(["-c", CLUSTER, "cluster"]);
+        command
+    };
+    let child = command.arg(bin).stdin(Stdio::piped()).stdout(Stdio::piped()).current_dir("/").spawn();
+    let mut child = child.expect("a shell starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).unwrap();
+    let url = line.trim().parse().expect("PostgreSQL starts; what it said stands above");
+    let stdin = child.stdin.take().map(Mutex::new);
+    Server { url, _stdin: stdin, template: OnceCell::new(), over: Mutex::default() }
+}
+
+fn as_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
+}
+
+/// The folder of the newest installed PostgreSQL that is whole.
+fn binaries() -> Option<PathBuf> {
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .collect();
+    folders.sort_by_key(|folder| {
+        let version = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+        std::cmp::Reverse(version.and_then(|version| version.parse::<u32>().ok()))
+    });
+    let whole =
+        |folder: &PathBuf| ["initdb", "postgres", "pg_isready"].iter().all(|name| folder.join(name).exists());
+    std::env::split_paths(&on_path).chain(folders).find(whole)
+}

@@ -1,0 +1,106 @@
+//! The relay of the stories: a real SMTP server on loopback. How it treats a recipient is written in the address.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use bellwether::cli::demo::{
+    mailbox::Mailbox,
+    smtp::{Answer, Moment, Server},
+};
+use bellwether::clock::Clock;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// How addresses are treated whose local part begins so, and how often where they don't say: `451-2-ada@…` is turned
+/// away twice, `451-ada@…` always.
+const RULES: [(&str, Moment, &str, usize); 8] = [
+    ("421", Moment::Recipient, "421 4.7.0 <{}> has too many mails from you, slow down", usize::MAX),
+    ("451", Moment::Recipient, "451 4.3.2 <{}> can't take mail now, try again later", usize::MAX),
+    ("550", Moment::Recipient, "550 5.1.1 <{}>: there is no such user", usize::MAX),
+    ("552", Moment::Recipient, "552 5.2.2 <{}> is over quota", usize::MAX),
+    ("relaying-denied", Moment::Recipient, "554 5.7.1 <{}>: Relay access denied", usize::MAX),
+    ("disconnect-in-data", Moment::Body, DISCONNECT, 1),
+    ("disconnect-after-data", Moment::Stored, DISCONNECT, 1),
+    ("silent", Moment::Message, "451 4.3.0 never accepted", usize::MAX),
+];
+const DISCONNECT: &str = "";
+
+/// The server, and what it got.
+pub struct Relay {
+    pub port: u16,
+    pub mailbox: Mailbox,
+    clock: Clock,
+    asked: Arc<Asked>,
+    running: Option<JoinHandle<()>>,
+}
+
+/// How often each address was turned away, and how often recipients were named at all.
+#[derive(Default)]
+struct Asked {
+    turned_away: Mutex<HashMap<String, usize>>,
+    recipients: Mutex<HashMap<String, usize>>,
+}
+
+impl Relay {
+    pub async fn start(clock: Clock) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mailbox = Mailbox::unbounded();
+        let mut relay = Self { port, mailbox, clock, asked: Arc::default(), running: None };
+        relay.serve(listener);
+        relay
+    }
+
+    /// Nobody listens any more.
+    pub async fn goes_down(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.abort();
+            assert!(running.await.unwrap_err().is_cancelled());
+        }
+    }
+
+    /// On the port of before.
+    pub async fn comes_back(&mut self) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await.unwrap();
+        self.serve(listener);
+    }
+
+    /// How often this recipient was named to it.
+    pub fn asked_for(&self, address: &str) -> usize {
+        self.asked.recipients.lock().unwrap().get(address).copied().unwrap_or(0)
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let asked = Arc::clone(&self.asked);
+        let server = Server::new(self.mailbox.clone(), self.clock.clone())
+            .behaving(move |address, moment| asked.answer(address, moment));
+        self.running = Some(tokio::spawn(server.run(listener, std::future::pending())));
+    }
+}
+
+impl Asked {
+    fn answer(&self, address: &str, moment: Moment) -> Option<Answer> {
+        if moment == Moment::Recipient {
+            *self.recipients.lock().unwrap().entry(address.to_owned()).or_default() += 1;
+        }
+        if moment == Moment::Sender {
+            return None;
+        }
+        let (local, _) = address.split_once('@')?;
+        let (prefix, _, reply, usual) =
+            RULES.iter().find(|(prefix, at, ..)| local.starts_with(prefix) && *at == moment)?;
+        let rest = local[prefix.len()..].strip_prefix('-').unwrap_or_default();
+        let most = rest.split('-').next().and_then(|times| times.parse().ok()).unwrap_or(*usual);
+        let mut turned_away = self.turned_away.lock().unwrap();
+        let times = turned_away.entry(address.to_owned()).or_default();
+        if *times >= most {
+            return None;
+        }
+        *times += 1;
+        Some(match *reply {
+            DISCONNECT => Answer::Disconnect,
+            reply => Answer::Reply(reply.replace("{}", address)),
+        })
+    }
+}

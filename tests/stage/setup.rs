@@ -1,0 +1,133 @@
+//! How an installation is set up before its story begins.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use bellwether::app;
+use bellwether::clock::{Clock, Entropy};
+use bellwether::config::Config;
+use bellwether::delivering::Engine;
+use bellwether::domain::time::Timestamp;
+use bellwether::ingesting::fetch::Fetcher;
+
+use super::{Backend, Relay, Site, Stage, postgres};
+
+const BEGIN: &str = "2026-10-30T12:00:00Z";
+
+/// A configuration in the making: one topic, one relay, the defaults for all else.
+pub struct Setup {
+    backend: Backend,
+    folder: tempfile::TempDir,
+    database: Option<postgres::Database>,
+    sections: String,
+    settings: BTreeMap<String, String>,
+}
+
+impl Setup {
+    pub fn on(backend: Backend) -> Self {
+        Self {
+            backend,
+            folder: tempfile::tempdir().unwrap(),
+            database: None,
+            sections: String::new(),
+            settings: BTreeMap::new(),
+        }
+        .topic("election-alerts", "Election alerts")
+        .with("fetching.allow_networks.0", "127.0.0.0/8")
+    }
+
+    /// Sets one key, as in `sender.operator`.
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        let variable = format!("BELLWETHER_{}", key.to_uppercase().replace('.', "__"));
+        self.settings.insert(variable, value.to_owned());
+        self
+    }
+
+    pub fn topic(mut self, slug: &str, name: &str) -> Self {
+        writeln!(self.sections, "[[topics]]\nslug = \"{slug}\"\nname = \"{name}\"").unwrap();
+        self
+    }
+
+    /// The site's feed for the first topic, polled every 5 minutes; its posts are alerted.
+    pub fn feed(self, site: &Site) -> Self {
+        self.feed_for(site, "election-alerts", true)
+    }
+
+    pub fn feed_for(mut self, site: &Site, topic: &str, alert: bool) -> Self {
+        let url = site.feed_url();
+        writeln!(
+            self.sections,
+            "[[feeds]]\nurl = \"{url}\"\ntopic = \"{topic}\"\nevery = \"5m\"\nalert = {alert}"
+        )
+        .unwrap();
+        self
+    }
+
+    pub fn schedule(mut self, digest: &str, cron: &str, timezone: &str) -> Self {
+        writeln!(
+            self.sections,
+            "[[schedules]]\nname = \"{digest}\"\ncron = \"{cron}\"\ntimezone = \"{timezone}\"\ndigest = \"{digest}\""
+        )
+        .unwrap();
+        self
+    }
+
+    /// A folder of this story, which ends with it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn database_url(&self) -> String {
+        match &self.database {
+            Some(database) => database.url(),
+            None => format!("sqlite:{}/bellwether.db", self.folder.path().display()),
+        }
+    }
+
+    /// Starts the installation for the first time.
+    pub async fn open(mut self) -> Stage {
+        if self.backend == Backend::Postgres {
+            self.database = Some(postgres::Database::create().await);
+        }
+        let clock = Clock::simulated(Timestamp::parse_rfc3339(BEGIN).unwrap());
+        let relay = Relay::start(clock.clone()).await;
+        self.start(clock, relay).await
+    }
+
+    pub(super) async fn start(self, clock: Clock, relay: Relay) -> Stage {
+        let config = self.config(&relay);
+        let seed = u64::try_from(clock.now().as_micros()).unwrap();
+        let cx = app::connect(config, clock, Entropy::seeded(seed)).await.unwrap();
+        let installation = app::installation(&cx).await.unwrap();
+        let engine = Arc::new(Engine::open(cx.clone(), &installation).await.unwrap());
+        let fetcher =
+            Fetcher::new(cx.config.fetching.allow_networks.clone(), &cx.config.server.public_url).unwrap();
+        Stage { cx, engine, mailbox: relay.mailbox.clone(), relay, fetcher, setup: self }
+    }
+
+    fn config(&self, relay: &Relay) -> Config {
+        let (data, port, url) = (self.folder.path().display(), relay.port, self.database_url());
+        let text = format!(
+            r#"
+            [server]
+            public_url = "https://news.example.org"
+            secret = "0123456789abcdef0123456789abcdef"
+            data = "{data}"
+            [database]
+            url = "{url}"
+            [sender]
+            from = "Election Desk <desk@example.org>"
+            postal_address = "1 Example Street, Springfield"
+            [[relays]]
+            url = "smtp://127.0.0.1:{port}"
+            tls = "none"
+            connections = 4
+            {}
+            "#,
+            self.sections
+        );
+        Config::parse(&text, "stage.toml", &self.settings).unwrap()
+    }
+}
