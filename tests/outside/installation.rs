@@ -1,0 +1,309 @@
+//! One installation: its configuration and data in a temporary folder, an SMTP server that takes its mail, and the
+//! binary, which may be started, stopped and killed any number of times.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+
+use bellwether::cli::demo::{
+    mailbox::{Mailbox, Received, letter::Letter},
+    smtp,
+};
+use bellwether::clock::{Clock, Entropy};
+use bellwether::config::Config;
+use bellwether::context::Context;
+use bellwether::domain::token::{Role, sha256};
+use bellwether::{app, store};
+use scraper::{Html, Selector};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{postgres, tail, until, within};
+
+/// The topic that every installation has.
+pub const TOPIC: &str = "election-alerts";
+const TOKEN: &str = "bw_a-token-for-tests";
+
+/// Where an installation keeps its rows.
+pub enum Database {
+    Sqlite,
+    Postgres(postgres::Database),
+}
+
+pub struct Installation {
+    pub mailbox: Mailbox,
+    pub http: reqwest::Client,
+    /// Where the service is, without a slash at the end.
+    pub url: String,
+    relay: Relay,
+    folder: tempfile::TempDir,
+    /// Kept for its database.
+    _database: Database,
+}
+
+/// The running binary. Dropped, it is killed.
+pub struct Service {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Installation {
+    /// `connections` to the SMTP server, and `more` of the configuration, in TOML, where `{folder}` is this one's.
+    pub async fn new(database: Database, connections: usize, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mailbox = Mailbox::unbounded();
+        let relay = Relay::start(mailbox.clone(), 0).await;
+        let smtp_port = relay.port;
+        let port = free_port();
+        let data = folder.path().join("data");
+        let database_url = match &database {
+            Database::Sqlite => format!("sqlite:{}/bellwether.db", data.display()),
+            Database::Postgres(database) => database.url.clone(),
+        };
+        let config = format!(
+            r#"
+            [server]
+            listen = "127.0.0.1:{port}"
+            secret = "a secret of the tests, 32 characters long"
+            data = "{data}"
+            [database]
+            url = "{database_url}"
+            [sender]
+            from = "Election Desk <desk@example.org>"
+            postal_address = "1 Market Street, Springfield"
+            [[relays]]
+            url = "smtp://127.0.0.1:{smtp_port}"
+            tls = "none"
+            connections = {connections}
+            [[topics]]
+            slug = "{TOPIC}"
+            name = "Election alerts"
+            {more}
+            "#,
+            data = data.display(),
+            more = more.replace("{folder}", &folder.path().display().to_string()),
+        );
+        std::fs::write(folder.path().join("config.toml"), config).unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        Self { mailbox, http, url, relay, folder, _database: database }
+    }
+
+    /// Lets the SMTP server read to its end what a killed service has sent, and then starts another in its place.
+    pub async fn renew_relay(&mut self) {
+        // An error would say that it has ended.
+        let _ = self.relay.stop.send(true);
+        within("the SMTP server to end", &mut self.relay.ended).await.unwrap();
+        self.relay = Relay::start(self.mailbox.clone(), self.relay.port).await;
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Does `work` with the database as a command does beside the service.
+    pub async fn with_database<T>(&self, work: impl AsyncFnOnce(&Context) -> T) -> T {
+        let config = Config::load(Some(&self.folder().join("config.toml")), &BTreeMap::new()).unwrap();
+        let cx = app::connect(config, Clock::System, Entropy::system().unwrap()).await.unwrap();
+        let done = work(&cx).await;
+        cx.db.close().await;
+        done
+    }
+
+    /// Makes the API token that [`Installation::api`] sends.
+    pub async fn make_token(&self) {
+        self.with_database(async |cx| {
+            let mut tx = cx.db.begin().await.unwrap();
+            let hash = sha256(TOKEN.as_bytes());
+            store::tokens::insert(&mut tx, "tests", Role::Owner, &hash, cx.clock.now(), None).await.unwrap();
+            tx.commit().await.unwrap();
+        })
+        .await;
+    }
+
+    /// Starts the binary and waits until it answers.
+    pub async fn serve(&self) -> Service {
+        let mut service = self.launch();
+        until("the service to be ready", async || {
+            if let Some(status) = service.process.try_wait().unwrap() {
+                panic!("the service ended with {status}:\n{}", tail(&service.log));
+            }
+            let answer = self.http.get(format!("{}/readyz", self.url)).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+        service
+    }
+
+    /// Starts the binary and waits for nothing.
+    pub fn launch(&self) -> Service {
+        let log = self.folder().join("log");
+        let file: File = OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_bellwether"))
+            .args(["serve", "--config"])
+            .arg(self.folder().join("config.toml"))
+            .current_dir(self.folder())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        Service { process, log }
+    }
+
+    /// Sends a form as a browser does, from a page of `site`.
+    pub async fn post_form(&self, path: &str, site: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self
+            .http
+            .post(self.link(path))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("Origin", site)
+            .header("Accept", "text/html,application/xhtml+xml")
+            .body(body);
+        answer(request).await
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        answer(self.http.get(self.link(path))).await
+    }
+
+    /// A call of the API with a token.
+    pub async fn api(&self, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
+        let mut request = self.http.post(self.link(path)).bearer_auth(TOKEN).json(body);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let (status, body) = answer(request).await;
+        (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{status}: {error}: {body}")))
+    }
+
+    /// What the API says of an issue; none while the service doesn't answer.
+    pub async fn issue(&self, id: &str) -> Option<Value> {
+        let request = self.http.get(format!("{}/api/v1/issues/{id}", self.url)).bearer_auth(TOKEN);
+        let answer = request.send().await.ok()?.text().await.ok()?;
+        serde_json::from_str(&answer).ok()
+    }
+
+    /// Waits until every mail of an issue has left.
+    pub async fn sent(&self, id: &str) -> Value {
+        until("the issue to be sent", async || self.issue(id).await.filter(|issue| issue["state"] == "sent"))
+            .await
+    }
+
+    /// The first mail of a kind ("alert", "digest", "notice") to an address that is `wanted`; waits for it.
+    pub async fn mail(&self, to: &str, kind: &str, wanted: impl Fn(&Letter) -> bool) -> Arc<Received> {
+        let find = || {
+            self.mailbox.to(to).into_iter().find(|received| {
+                let letter = Letter::read(received);
+                letter.kind == kind && wanted(&letter)
+            })
+        };
+        let what = format!("a mail of the kind {kind} to {to}");
+        within(&what, self.mailbox.wait_until(|_| find().is_some())).await;
+        find().unwrap()
+    }
+
+    /// Signs up with the usual form, opens the mailed link and presses its button.
+    pub async fn subscribe(&self, address: &str, site: &str) {
+        let fields = [("topics", TOPIC), ("email", address), ("alerts", "true"), ("digest", "daily")];
+        let (status, page) = self.post_form("/subscribe", site, &fields).await;
+        assert_eq!(status, 200, "{page}");
+        let mail = Letter::read(&*self.mail(address, "notice", |_| true).await);
+        let link = link_to(mail.text.as_deref().unwrap(), &format!("{}/confirm/", self.url));
+        let (status, page) = self.get(&link).await;
+        assert_eq!(status, 200, "{page}");
+        let (status, page) = self.post_form(&button(&page), &self.url, &[]).await;
+        assert_eq!(status, 200, "{page}");
+        assert!(page.contains("You’re in"), "{page}");
+    }
+
+    fn link(&self, path: &str) -> String {
+        if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) }
+    }
+}
+
+/// The SMTP server.
+struct Relay {
+    port: u16,
+    stop: watch::Sender<bool>,
+    ended: JoinHandle<()>,
+}
+
+impl Relay {
+    /// On any port where it is 0.
+    async fn start(mailbox: Mailbox, port: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (stop, mut stopped) = watch::channel(false);
+        let server = smtp::Server::new(mailbox, Clock::System);
+        let ended = tokio::spawn(server.run(listener, async move {
+            // An error means that the installation is gone, which is a stop as well.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        }));
+        Self { port, stop, ended }
+    }
+}
+
+impl Service {
+    /// SIGKILL: no chance to finish anything.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub async fn terminate(mut self) -> ExitStatus {
+        super::run(Command::new("kill").args(["-TERM", &self.process.id().to_string()]));
+        until("the service to end", async || self.process.try_wait().unwrap()).await
+    }
+
+    /// The first mistake of the program itself in its log so far.
+    pub fn panic(&self) -> Option<String> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        text.lines().find(|line| line.contains("panicked at")).map(ToOwned::to_owned)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the service's log ends with:\n{}", tail(&self.log));
+        }
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// The line of a mail's text that is a link and begins with `start`.
+pub fn link_to(text: &str, start: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| line.starts_with(start));
+    line.unwrap_or_else(|| panic!("no line begins with {start}:\n{text}")).to_owned()
+}
+
+/// Where the first form of a page is posted to.
+fn button(page: &str) -> String {
+    let form = Selector::parse("form[method=post]").unwrap();
+    let page = Html::parse_document(page);
+    page.select(&form).next().and_then(|form| form.attr("action")).unwrap().to_owned()
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (u16, String) {
+    let response = within("an answer", request.send()).await.unwrap();
+    let status = response.status().as_u16();
+    (status, response.text().await.unwrap())
+}

@@ -1,0 +1,75 @@
+//! The real binary, seen from outside: started as a process, talked to over HTTP, its mail taken by a real SMTP server.
+//! Nothing here sleeps for long enough: every wait is for a condition, under one deadline.
+
+mod bad_input;
+mod browser;
+mod crash;
+mod installation;
+mod main_job;
+mod postgres;
+mod site;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// How long anything that a test waits for may take, on a machine that does other things as well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for `something`, which the panic names when it doesn't come in time.
+async fn within<T>(what: &str, something: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, something).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {} s for {what}", PATIENCE.as_secs()),
+    }
+}
+
+/// Asks again and again until there is an answer.
+async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(what, asking).await
+}
+
+/// Where `program` is: in one of `folders`, else in PATH. Where it is nowhere, `what` is left out in one line, or fails
+/// where everything must run.
+fn find(program: &str, folders: &[PathBuf], what: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = folders
+        .iter()
+        .cloned()
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file());
+    if found.is_none() {
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "{what} needs {program}, which is not installed"
+        );
+        // Not with eprintln!, whose output is shown for failed tests only.
+        let _ = writeln!(std::io::stderr(), "left out, {program} is not installed: {what}");
+    }
+    found
+}
+
+/// Runs a program that must succeed, and gives its standard output.
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}: {said}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The end of a log, for a panic.
+fn tail(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
