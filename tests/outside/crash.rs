@@ -123,6 +123,7 @@ fn row(number: usize) -> ImportRow {
         topics: Vec::new(),
         confirmed_at: None,
         source: None,
+        left: false,
     }
 }
 
