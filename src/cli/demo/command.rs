@@ -122,7 +122,15 @@ fn prepare(folder: &Path, fresh: bool) -> Result<(), Failure> {
             "{FOLDER} holds something else than a demo; move it away, or start the demo in another folder"
         )));
     }
-    drop(app::lock(folder)?);
+    match app::lock(folder) {
+        Ok(lock) => drop(lock),
+        Err(app::StartError::Locked(_)) => {
+            return Err(Failure::Failed(format!(
+                "a demo runs in {FOLDER} already; end it with Ctrl-C first"
+            )));
+        }
+        Err(error) => return Err(error.into()),
+    }
     if fresh {
         fs::remove_dir_all(folder)?;
         fs::create_dir_all(folder)?;
@@ -244,18 +252,19 @@ fn welcome(Urls { service, site, mailbox }: &Urls) -> String {
         "
 Bellwether's demo is running. All of it is on this machine, and no mail leaves it.
 
-  News site  {site}/     a sample newspaper with the sign-up form
-  Mailbox    {mailbox}/     every mail that the service sends (kept in memory)
-  Service    {service}/     its own sign-up page; {service}/embed has the form's code
+  News site  {site}/   a sample newspaper with the sign-up form
+  Mailbox    {mailbox}/   all mail that the service sends, kept in memory
+  Service    {service}/   its own sign-up page; /embed there has the form's code
 
 Try this:
   1. Sign up on the news site, with any address.
-  2. In the mailbox open the mail \"confirm\", follow its link and press the button.
-  3. On the news site press \"Publish the next article\". The service reads the feed every
-     2 seconds: moments later the alert is in the mailbox.
-  4. Press \"Send a breaking-news alert\": it goes through the API, and arrives at once.
-  5. The daily digest leaves every minute here, or press \"Send the digest now\".
-  6. Follow \"Unsubscribe\" or \"Preferences\" at the foot of any mail.
+  2. In the mailbox open \"Confirm your subscription\", follow its link and press the button.
+  3. On the news site press \"Publish the next article\". The service reads the site's feed every
+     2 seconds: moments later the article is in the mailbox as an alert.
+  4. Press \"Send a breaking-news alert\": it goes through the service's API, and arrives at once.
+  5. The daily digest leaves every minute here, and by \"Send the digest now\". Who had a story as
+     an alert finds it there as one line; sign up another address without alerts for all of it.
+  6. Follow \"Change what you get\" or \"Unsubscribe\" below any mail.
 
 Ctrl-C ends the demo. Readers and articles stay in {FOLDER}; --fresh starts anew.
 "

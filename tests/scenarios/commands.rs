@@ -1,0 +1,369 @@
+//! The operator's commands as they are typed: the real program, its output and its exit codes.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bellwether::cli::demo::{mailbox::Mailbox, smtp};
+use bellwether::clock::Clock;
+use bellwether::config::EXAMPLE;
+
+/// A folder with a configuration, in which commands run.
+struct Installation(tempfile::TempDir);
+
+/// What a command gave.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Installation {
+    fn new() -> Self {
+        Self::with_relay_port(1)
+    }
+
+    fn with_relay_port(port: u16) -> Self {
+        let installation = Self::without_configuration();
+        // Nothing listens at port 1: no service runs.
+        let config = format!(
+            "[server]\nlisten = \"127.0.0.1:1\"\nsecret = \"a secret of thirty-two characters\"\n\
+             [sender]\nfrom = \"Election Desk <desk@example.org>\"\npostal_address = \"1 Example Street\"\n\
+             [[relays]]\nurl = \"smtp://127.0.0.1:{port}\"\n\
+             [[topics]]\nslug = \"election-alerts\"\nname = \"Election alerts\"\n\
+             [[topics]]\nslug = \"culture\"\n"
+        );
+        installation.write("config.toml", &config);
+        installation
+    }
+
+    fn without_configuration() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.path().join(file), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("BELLWETHER_") {
+                command.env_remove(name);
+            }
+        }
+        let output = command.args(arguments).current_dir(self.path()).stdin(Stdio::null()).output().unwrap();
+        Ran {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// What a command prints that must succeed.
+    fn output(&self, arguments: &[&str]) -> String {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+        ran.out
+    }
+
+    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.output(arguments)).unwrap()
+    }
+
+    fn import(&self, csv: &str) -> serde_json::Value {
+        self.write("readers.csv", csv);
+        self.json(&[
+            "subscribers",
+            "import",
+            "readers.csv",
+            "--topic",
+            "election-alerts",
+            "--confirmed",
+            "--json",
+        ])
+    }
+
+    /// Whether a file below the folder `data` holds the text, in any case.
+    fn data_holds(&self, text: &str) -> bool {
+        let held = |entry: fs::DirEntry| {
+            let bytes = fs::read(entry.path()).unwrap().to_ascii_lowercase();
+            bytes.windows(text.len()).any(|part| part == text.as_bytes())
+        };
+        fs::read_dir(self.path().join("data")).unwrap().any(|entry| held(entry.unwrap()))
+    }
+}
+
+/// The only line on standard error, without the program's name.
+fn complaint(ran: &Ran) -> &str {
+    let line = ran.err.strip_prefix("bellwether: ").unwrap_or_else(|| panic!("{}", ran.err)).trim_end();
+    assert!(!line.contains('\n'), "one line: {line}");
+    line
+}
+
+#[test]
+fn the_help_names_every_command_and_the_exit_codes() {
+    let here = Installation::without_configuration();
+    let help = here.output(&["--help"]);
+    for command in
+        ["demo", "config", "check", "serve", "migrate", "backup", "token", "subscribers", "alert", "issues"]
+    {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}");
+        let own = here.output(&[command, "--help"]);
+        assert!(own.contains("--config <FILE>"), "{command}: {own}");
+    }
+    assert!(help.contains("Exit codes:\n  0  done\n  1  failed"));
+}
+
+#[test]
+fn config_prints_the_example_and_serve_refuses_its_secret() {
+    let here = Installation::without_configuration();
+    let example = here.output(&["config"]);
+    assert_eq!(example, EXAMPLE);
+    here.write("config.toml", &example);
+    let refused = here.run(&["serve"]);
+    assert_eq!(refused.code, 2);
+    assert!(complaint(&refused).contains("openssl rand"));
+    assert!(!here.path().join("data").exists(), "nothing was opened");
+}
+
+#[test]
+fn without_a_configuration_a_command_says_how_to_write_one() {
+    let here = Installation::without_configuration();
+    let refused = here.run(&["issues"]);
+    assert_eq!(refused.code, 2);
+    assert!(complaint(&refused).contains("bellwether config > config.toml"));
+}
+
+#[test]
+fn the_configuration_may_be_named_before_or_after_the_arguments() {
+    let here = Installation::new();
+    fs::rename(here.path().join("config.toml"), here.path().join("other.toml")).unwrap();
+    here.output(&["--config", "other.toml", "issues"]);
+    here.output(&["issues", "--config", "other.toml"]);
+    here.output(&["subscribers", "export", "--config", "other.toml"]);
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_named_with_its_line() {
+    let here = Installation::new();
+    here.write("config.toml", "[server]\nlisten = 8080\n");
+    let refused = here.run(&["check"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("config.toml, line 2: server.listen"), "{}", refused.err);
+    assert!(refused.err.lines().all(|line| line.starts_with("bellwether: ")));
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let here = Installation::new();
+    for arguments in [
+        &["nonsense"][..],
+        &["token", "create", "--name", "site", "--role", "king"],
+        &["subscribers", "show", "no address"],
+        &["alert", "--topic", "election-alerts", "--subject", " ", "config.toml"],
+        &["alert", "--topic", "weather", "--subject", "Rain", "config.toml"],
+        &["subscribers", "erase", "ada@example.org"],
+    ] {
+        assert_eq!(here.run(arguments).code, 2, "{arguments:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_talks_to_the_relay_and_has_no_error_where_all_is_well() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = smtp::Server::new(Mailbox::unbounded(), Clock::System);
+    tokio::spawn(server.run(listener, std::future::pending()));
+    let here = Installation::with_relay_port(port);
+
+    let findings = here.output(&["check"]);
+    let relay = format!("ok       relay primary (127.0.0.1:{port}): answers");
+    for line in [
+        "ok       configuration: ",
+        "ok       database: ",
+        "ok       templates: ",
+        "ok       schedule daily: the next daily digest leaves on ",
+        "warning  [server] public_url: ",
+        &relay,
+    ] {
+        assert!(findings.contains(line), "{line}: {findings}");
+    }
+    assert!(!findings.contains("error "), "{findings}");
+}
+
+#[test]
+fn check_exits_with_1_where_the_relay_does_not_answer() {
+    let here = Installation::new();
+    let ran = here.run(&["check", "--json"]);
+    assert_eq!(ran.code, 1);
+    let findings: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let errors: Vec<_> =
+        findings.as_array().unwrap().iter().filter(|finding| finding["severity"] == "error").collect();
+    assert_eq!(errors.len(), 1, "{findings}");
+    assert_eq!(errors[0]["about"], "relay primary (127.0.0.1:1)");
+    assert!(errors[0]["text"].as_str().unwrap().contains("look at the host and port"));
+}
+
+#[test]
+fn a_token_is_printed_once_and_kept_as_a_hash() {
+    let here = Installation::new();
+    let token = here.output(&["token", "create", "--name", "news site", "--role", "editor"]);
+    let token = token.strip_suffix('\n').unwrap();
+    assert!(token.starts_with("bw_") && !token.contains('\n'), "{token}");
+    assert!(here.output(&["token", "list"]).starts_with("editor      news site"));
+    assert!(!here.data_holds(&token.to_ascii_lowercase()));
+
+    here.output(&["token", "revoke", "news site"]);
+    assert_eq!(here.json(&["token", "list", "--json"]), serde_json::json!([]));
+    assert_eq!(here.run(&["token", "revoke", "news site"]).code, 1);
+}
+
+#[test]
+fn an_import_wants_to_be_told_that_everybody_agreed() {
+    let here = Installation::new();
+    here.write("readers.csv", "email\nada@example.org\n");
+    let refused = here.run(&["subscribers", "import", "readers.csv", "--topic", "election-alerts"]);
+    assert_eq!(refused.code, 2);
+    assert!(complaint(&refused).contains("--confirmed"));
+    assert_eq!(here.run(&["subscribers", "show", "ada@example.org"]).code, 1);
+}
+
+#[test]
+fn an_import_takes_the_good_rows_and_reports_the_bad_ones() {
+    let here = Installation::new();
+    here.write(
+        "readers.csv",
+        "email,topics,digest,name\nada@example.org,,weekly,Ada\nbad@,,,\nADA@example.org,culture,none,\n\
+         bob@example.org,weather,,\ncy@example.org,,,\n",
+    );
+    let import =
+        ["subscribers", "import", "readers.csv", "--topic", "election-alerts", "--no-alerts", "--confirmed"];
+    let ran = here.run(&import);
+    assert_eq!(ran.code, 0);
+    let counts: Vec<_> = ran.out.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(counts, ["2", "0", "0", "1", "2", "Columns"], "{}", ran.out);
+    let bad: Vec<_> = ran.err.lines().collect();
+    assert!(bad[0].starts_with("readers.csv, line 3: email: "), "{bad:?}");
+    assert!(bad[1].starts_with("readers.csv, line 5: there is no topic \"weather\""), "{bad:?}");
+
+    // The second row of an address brings the topic that the first lacked.
+    let ada = here.json(&["subscribers", "show", "ada@example.org", "--json"]);
+    assert_eq!(
+        ada["subscriber"]["subscriptions"],
+        serde_json::json!([
+            { "topic": "election-alerts", "alerts": false, "digest": "weekly" },
+            { "topic": "culture", "alerts": false, "digest": "none" },
+        ])
+    );
+    let cy = here.json(&["subscribers", "show", "cy@example.org", "--json"]);
+    assert_eq!(cy["subscriber"]["subscriptions"][0]["digest"], "daily");
+    assert_eq!(cy["subscriber"]["consents"][0]["detail"]["file"], "readers.csv");
+
+    here.write("readers.csv", "email\nnobody\n");
+    assert_eq!(here.run(&import).code, 1, "no row could be read");
+}
+
+#[test]
+fn an_import_never_revives_who_left_or_was_erased() {
+    let here = Installation::new();
+    let readers = "email\nada@example.org\nbob@example.org\ncy@example.org\n";
+    assert_eq!(here.import(readers)["added"], 3);
+    here.output(&["subscribers", "remove", "ada@example.org"]);
+    here.output(&["subscribers", "erase", "bob@example.org", "--yes"]);
+
+    let again = here.import(readers);
+    assert_eq!((&again["added"], &again["known"], &again["left_out"]), (&0.into(), &1.into(), &2.into()));
+    let ada = here.json(&["subscribers", "show", "ada@example.org", "--json"]);
+    assert_eq!(ada["subscriber"]["state"], "unsubscribed");
+    let bob = here.json(&["subscribers", "show", "bob@example.org", "--json"]);
+    assert_eq!(bob["subscriber"], serde_json::Value::Null);
+}
+
+#[test]
+fn an_export_is_imported_elsewhere_as_it_was_without_those_who_left() {
+    let here = Installation::new();
+    here.import(
+        "email,topics,alerts,digest,confirmed_at\n\
+         ada@example.org,election-alerts culture,true,weekly,2026-01-02\n\
+         +bob@example.org,culture,false,daily,2026-01-03\n\
+         +bob@example.org,election-alerts,true,none,2026-01-03\n\
+         cy@example.org,,,,\n",
+    );
+    here.output(&["subscribers", "remove", "cy@example.org"]);
+    let export = here.output(&["subscribers", "export"]);
+    assert_eq!(
+        export.lines().take(4).collect::<Vec<_>>(),
+        [
+            "email,state,topics,alerts,digest,confirmed_at",
+            "ada@example.org,active,culture|election-alerts,true,weekly,2026-01-02T00:00:00Z",
+            "'+bob@example.org,active,culture,false,daily,2026-01-03T00:00:00Z",
+            "'+bob@example.org,active,election-alerts,true,none,2026-01-03T00:00:00Z",
+        ]
+    );
+    assert!(export.contains("\ncy@example.org,unsubscribed,"));
+
+    let elsewhere = Installation::new();
+    let report = elsewhere.import(&export);
+    let counts = ["added", "left_out", "duplicates"].map(|count| report[count].as_u64().unwrap());
+    assert_eq!(counts, [2, 1, 1], "{report}");
+    let active: Vec<_> = export.lines().filter(|line| !line.contains(",unsubscribed,")).collect();
+    assert_eq!(elsewhere.output(&["subscribers", "export"]).lines().collect::<Vec<_>>(), active);
+}
+
+#[test]
+fn who_is_erased_stands_in_no_file_any_more() {
+    let here = Installation::new();
+    here.import("email,source\nada.lovelace@example.org,from ada.lovelace@example.org\nbob@example.org,\n");
+    here.write("news.md", "**Counting** has begun.");
+    here.output(&["alert", "--topic", "election-alerts", "--subject", "Polls have closed", "news.md"]);
+    assert!(here.data_holds("ada.lovelace@"));
+    here.output(&["subscribers", "erase", "Ada.Lovelace@example.org", "--yes"]);
+    assert!(!here.data_holds("ada.lovelace"));
+    assert!(here.data_holds("bob@example.org"), "the search finds what is there");
+    assert_eq!(here.run(&["subscribers", "erase", "eve@example.org", "--yes"]).code, 1);
+}
+
+#[test]
+fn a_backup_is_a_whole_database_and_replaces_no_file() {
+    let here = Installation::new();
+    here.import("email\nada@example.org\n");
+    here.output(&["backup", "copy.db"]);
+    assert_eq!(here.run(&["backup", "copy.db"]).code, 2);
+
+    let restored = Installation::new();
+    fs::create_dir(restored.path().join("data")).unwrap();
+    fs::copy(here.path().join("copy.db"), restored.path().join("data/bellwether.db")).unwrap();
+    assert_eq!(restored.output(&["subscribers", "export"]), here.output(&["subscribers", "export"]));
+}
+
+#[test]
+fn an_alert_is_queued_when_no_service_runs_and_can_be_cancelled() {
+    let here = Installation::new();
+    assert_eq!(here.output(&["issues"]), "Nothing has been published yet.\n");
+    here.import("email\nada@example.org\n");
+    here.write("news.md", "**Counting** has begun.");
+    let alert = ["alert", "--topic", "election-alerts", "--subject", "Polls have closed", "news.md"];
+
+    let dry = here.output(&[&alert[..], &["--dry-run"]].concat());
+    assert!(dry.contains("1 reader\n") && dry.contains("Counting has begun."), "{dry}");
+    assert_eq!(here.json(&["issues", "--json"]), serde_json::json!([]), "a dry run publishes nothing");
+
+    let taken = here.json(&[&alert[..], &["--json"]].concat());
+    assert_eq!((&taken["audience"], &taken["queued"]), (&1.into(), &true.into()));
+    let id = taken["id"].as_str().unwrap();
+    assert!(here.output(&["issues"]).contains("Polls have closed"));
+    assert_eq!(here.json(&["issues", "show", id, "--json"])["state"], "publishing");
+    here.output(&["issues", "cancel", id]);
+    assert_eq!(here.json(&["issues", "show", id, "--json"])["state"], "cancelled");
+    here.output(&["issues", "cancel", id]);
+    let nobody = "00000000-0000-0000-0000-000000000000";
+    assert_eq!(here.run(&["issues", "cancel", nobody]).code, 1);
+
+    let queued = here.output(&alert);
+    assert!(queued.contains("will be sent when bellwether serve starts"), "{queued}");
+}
