@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use bellwether::cli::demo::{mailbox::Mailbox, smtp};
 use bellwether::clock::Clock;
 use bellwether::config::EXAMPLE;
+
+use crate::stage::program::{self, Running};
 
 /// A folder with a configuration, in which commands run.
 struct Installation(tempfile::TempDir);
@@ -50,13 +51,7 @@ impl Installation {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("BELLWETHER_") {
-                command.env_remove(name);
-            }
-        }
-        let output = command.args(arguments).current_dir(self.path()).stdin(Stdio::null()).output().unwrap();
+        let output = program::command(self.path(), arguments).output().unwrap();
         Ran {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -175,10 +170,7 @@ fn wrong_usage_exits_with_2() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_talks_to_the_relay_and_has_no_error_where_all_is_well() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = smtp::Server::new(Mailbox::unbounded(), Clock::System);
-    tokio::spawn(server.run(listener, std::future::pending()));
+    let port = relay(&Mailbox::unbounded()).await;
     let here = Installation::with_relay_port(port);
 
     let findings = here.output(&["check"]);
@@ -366,4 +358,41 @@ fn an_alert_is_queued_when_no_service_runs_and_can_be_cancelled() {
 
     let queued = here.output(&alert);
     assert!(queued.contains("will be sent when bellwether serve starts"), "{queued}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_goes_through_the_running_service_and_is_watched_until_it_is_sent() {
+    let mailbox = Mailbox::unbounded();
+    let relay = relay(&mailbox).await;
+    let here = Installation::with_relay_port(relay);
+    here.import("email\nada@example.org\nbob@example.org\n");
+    here.write("news.md", "**Counting** has begun.");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let config = fs::read_to_string(here.path().join("config.toml")).unwrap();
+    here.write("config.toml", &config.replace("127.0.0.1:1\"", &format!("{address}\"")));
+    let service = Running::start(here.path(), &["serve"], "listening on");
+
+    let busy = here.run(&["serve"]);
+    assert_eq!(busy.code, 1);
+    assert!(busy.err.contains(&address), "{}", busy.err);
+    assert!(here.output(&["check"]).contains(&format!("service: runs at {address}")));
+
+    let alert = ["alert", "--topic", "election-alerts", "--subject", "Polls have closed", "news.md"];
+    let said = here.output(&alert);
+    assert!(said.contains("On its way to 2 readers") && said.ends_with("Done: 2 sent.\n"), "{said}");
+    assert_eq!(mailbox.len(), 2);
+    let issue = &here.json(&["issues", "--json"])[0];
+    assert_eq!(issue["counts"], serde_json::json!({ "sent": 2 }));
+    assert_eq!(here.run(&["issues", "cancel", issue["id"].as_str().unwrap()]).code, 1, "everybody has it");
+    assert_eq!(service.stop("TERM"), 0);
+}
+
+/// A relay that takes all mail; its port.
+async fn relay(mailbox: &Mailbox) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = smtp::Server::new(mailbox.clone(), Clock::System);
+    tokio::spawn(server.run(listener, std::future::pending()));
+    port
 }

@@ -1,5 +1,6 @@
 mod commands;
 mod config;
+mod demo;
 mod feeds;
 mod mailbox;
 pub mod mails;

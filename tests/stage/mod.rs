@@ -13,6 +13,9 @@ mod site;
 mod span;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+pub mod program;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -113,7 +113,8 @@ impl Import {
             if first.len() == CHUNK || again.len() == CHUNK {
                 report.tally += importing::import(cx, &first, &defaults, &name).await?;
                 importing::import(cx, &again, &defaults, &name).await?;
-                (first.clear(), again.clear());
+                first.clear();
+                again.clear();
             }
         }
         report.tally += importing::import(cx, &first, &defaults, &name).await?;
