@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config;
 use crate::domain::{
     delivery::{relay_backoff, relay_pause},
-    time::Timestamp,
+    time::{DAY, Timestamp},
 };
 
 pub struct Gate {
@@ -23,11 +23,14 @@ struct State {
     failures: u32,
     /// In a row.
     faults: u32,
+    /// When the operator was last told of a fault.
+    told: Option<Timestamp>,
 }
 
 impl Gate {
     pub fn new(relay: &config::Relay) -> Self {
-        let state = State { tokens: 1.0, refilled: None, blocked_until: None, failures: 0, faults: 0 };
+        let state =
+            State { tokens: 1.0, refilled: None, blocked_until: None, failures: 0, faults: 0, told: None };
         Self { relay: relay.clone(), state: Mutex::new(state) }
     }
 
@@ -94,7 +97,8 @@ impl Gate {
         until
     }
 
-    /// The relay refuses us: credentials, sender, relaying. Returns until when it rests, and whether this is news.
+    /// The relay refuses us: credentials, sender, relaying. Returns until when it rests, and whether this is news: once
+    /// a day, also where it takes other mail in between.
     pub fn pauses(&self, now: Timestamp) -> (Timestamp, bool) {
         let mut state = self.lock();
         if state.faults > 0
@@ -105,7 +109,11 @@ impl Gate {
         state.faults += 1;
         let until = now.plus(relay_pause(state.faults));
         state.blocked_until = Some(until);
-        (until, state.faults == 1)
+        let news = state.told.is_none_or(|told| now.since(told) >= DAY);
+        if news {
+            state.told = Some(now);
+        }
+        (until, news)
     }
 
     /// How long to wait before asking [`Gate::take`] again makes sense, at most `longest`.
@@ -184,5 +192,8 @@ mod tests {
         assert_eq!(gate.pauses(at(0.0)), (at(300.0), true));
         assert_eq!(gate.pauses(at(1.0)), (at(300.0), false));
         assert_eq!(gate.pauses(at(300.0)), (at(900.0), false));
+        assert!(gate.works());
+        assert_eq!(gate.pauses(at(1000.0)), (at(1300.0), false), "though it took a mail in between");
+        assert_eq!(gate.pauses(at(86_400.0)), (at(87_000.0), true), "a day later");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::journal::Accepted;
 use crate::domain::{
-    delivery::{GIVE_UP_AFTER, State, backoff},
+    delivery::{GIVE_UP_AFTER, State, backoff, relay_pause},
     time::Timestamp,
 };
 use crate::mail::{
@@ -67,7 +67,17 @@ pub fn judge(
             }
             Verdict::OurFault => {
                 let why = reply.to_string();
-                judged(State::Queued, false, Some(reply), Some("our-fault"), Relay::Refuses(why))
+                let state = if stage.names_recipient() { State::Deferred } else { State::Queued };
+                let mut judgement = judged(state, false, Some(reply), Some("our-fault"), Relay::Refuses(why));
+                if state == State::Deferred {
+                    // Behind the relay's pause, so that another mail tries it first: if it is this recipient that
+                    // the relay refuses, the others don't wait for a person.
+                    let tries = u32::try_from(delivery.attempts + 1).unwrap_or(u32::MAX);
+                    let wait = relay_pause(tries) + backoff(tries, dice);
+                    judgement.settled.retry_at = Some(now.plus(wait).as_micros());
+                    judgement.settled.tried = 1;
+                }
+                judgement
             }
             Verdict::Transient if matches!(stage, Stage::Connect | Stage::Hello | Stage::Auth) => {
                 judged(State::Queued, false, Some(reply), None, Relay::Fails(reply.to_string()))

@@ -35,6 +35,13 @@ words! {
     }
 }
 
+impl Stage {
+    /// Whether the reply may be about the recipient and not about us alone.
+    pub const fn names_recipient(self) -> bool {
+        matches!(self, Self::Rcpt | Self::Data | Self::Body)
+    }
+}
+
 /// What follows from a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
