@@ -1,7 +1,15 @@
 mod commands;
 mod config;
 mod demo;
+mod alerts;
+mod confirming;
+mod delivery;
+mod digests;
 mod feeds;
+mod feeds_in;
+mod headers;
+mod keeping;
+mod leaving;
 mod mailbox;
 pub mod mails;
 mod sample_site;

@@ -30,7 +30,6 @@ pub(crate) use backend::both;
 pub use backend::{Backend, Opened};
 pub use logs::Logs;
 pub use mail::Mail;
-pub use people::Page;
 pub use relay::Relay;
 pub use setup::Setup;
 pub use site::{Post, Site};

@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, request::Builder};
 
+use bellwether::domain::{import::ImportRow, subscription::Digest};
+use bellwether::subscribing::importing::{self, Defaults};
+
 use super::Stage;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -58,6 +61,27 @@ impl Stage {
         self.settle().await;
         let page = self.press(&self.newest(address).link("confirm")).await;
         assert_eq!(page.status, 200, "{}", page.body);
+    }
+
+    /// A reader with alerts and the daily digest whose consent came from elsewhere: no mail has gone there yet.
+    pub async fn imported(&self, address: &str) {
+        self.imported_all(&[address]).await;
+    }
+
+    pub async fn imported_all(&self, addresses: &[impl AsRef<str>]) {
+        let row = |address: &_| ImportRow {
+            address: AsRef::<str>::as_ref(address).parse().unwrap(),
+            topics: Vec::new(),
+            alerts: None,
+            digest: None,
+            confirmed_at: None,
+            source: None,
+        };
+        let topic = "election-alerts".parse().unwrap();
+        let defaults = Defaults { topic, alerts: true, digest: Digest::Daily };
+        let rows: Vec<_> = addresses.iter().map(row).collect();
+        let tally = importing::import(&self.cx, &rows, &defaults, "readers.csv").await.unwrap();
+        assert_eq!(tally.added, addresses.len() as u64);
     }
 
     /// What a link shows; mail scanners do this too.

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 /// How addresses are treated whose local part begins so, and how often where they don't say: `451-2-ada@…` is turned
 /// away twice, `451-ada@…` always.
-const RULES: [(&str, Moment, &str, usize); 8] = [
+const RULES: [(&str, Moment, &str, usize); 7] = [
     ("421", Moment::Recipient, "421 4.7.0 <{}> has too many mails from you, slow down", usize::MAX),
     ("451", Moment::Recipient, "451 4.3.2 <{}> can't take mail now, try again later", usize::MAX),
     ("550", Moment::Recipient, "550 5.1.1 <{}>: there is no such user", usize::MAX),
@@ -22,7 +22,6 @@ const RULES: [(&str, Moment, &str, usize); 8] = [
     ("relaying-denied", Moment::Recipient, "554 5.7.1 <{}>: Relay access denied", usize::MAX),
     ("disconnect-in-data", Moment::Body, DISCONNECT, 1),
     ("disconnect-after-data", Moment::Stored, DISCONNECT, 1),
-    ("silent", Moment::Message, "451 4.3.0 never accepted", usize::MAX),
 ];
 const DISCONNECT: &str = "";
 
@@ -32,7 +31,7 @@ pub struct Relay {
     pub mailbox: Mailbox,
     clock: Clock,
     asked: Arc<Asked>,
-    running: Option<JoinHandle<()>>,
+    running: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// How often each address was turned away, and how often recipients were named at all.
@@ -47,21 +46,22 @@ impl Relay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let mailbox = Mailbox::unbounded();
-        let mut relay = Self { port, mailbox, clock, asked: Arc::default(), running: None };
+        let relay = Self { port, mailbox, clock, asked: Arc::default(), running: Mutex::default() };
         relay.serve(listener);
         relay
     }
 
     /// Nobody listens any more.
-    pub async fn goes_down(&mut self) {
-        if let Some(running) = self.running.take() {
+    pub async fn goes_down(&self) {
+        let running = self.running.lock().unwrap().take();
+        if let Some(running) = running {
             running.abort();
             assert!(running.await.unwrap_err().is_cancelled());
         }
     }
 
     /// On the port of before.
-    pub async fn comes_back(&mut self) {
+    pub async fn comes_back(&self) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await.unwrap();
         self.serve(listener);
     }
@@ -71,11 +71,11 @@ impl Relay {
         self.asked.recipients.lock().unwrap().get(address).copied().unwrap_or(0)
     }
 
-    fn serve(&mut self, listener: TcpListener) {
+    fn serve(&self, listener: TcpListener) {
         let asked = Arc::clone(&self.asked);
         let server = Server::new(self.mailbox.clone(), self.clock.clone())
             .behaving(move |address, moment| asked.answer(address, moment));
-        self.running = Some(tokio::spawn(server.run(listener, std::future::pending())));
+        *self.running.lock().unwrap() = Some(tokio::spawn(server.run(listener, std::future::pending())));
     }
 }
 

@@ -1,0 +1,163 @@
+//! Digests: what stands in them, for whom, and when they are sent.
+
+use crate::stage::{Setup, Span, Stage, both};
+
+const ADA: &str = "ada@example.org";
+const EVE: &str = "eve@example.org";
+
+both! {
+    async fn every_post_stands_in_one_digest_and_what_was_alerted_as_a_line(stage: Stage) {
+        stage.reader(ADA).await;
+        stage.reader_of(EVE, "alerts=false").await;
+        stage.pushes("a", "The count begins", false).await;
+        stage.advance(1.hour()).await;
+        stage.pushes("b", "Polls close at eight", true).await;
+        stage.settle().await;
+        stage.live(3.days(), 1.hour()).await;
+        assert_eq!(stage.subjects(ADA), ["Polls close at eight", "The count begins and 1 more"]);
+        assert_eq!(stage.subjects(EVE), ["Polls close at eight and 1 more"], "the newest leads");
+
+        let text = stage.newest(ADA).text();
+        let (full, seen) = text.split_once("You already had these as alerts").unwrap();
+        assert!(full.contains("In short: The count begins.") && !full.contains("Polls close"), "{text}");
+        assert!(seen.contains("Polls close at eight") && !seen.contains("In short"), "{text}");
+        assert!(text.contains("You get this because you asked Election Desk for the daily digest."), "{text}");
+        assert!(!stage.newest(EVE).text().contains("You already had"));
+    }
+
+    async fn a_new_reader_gets_nothing_of_before_the_confirmation(stage: Stage) {
+        stage.reader(EVE).await;
+        stage.pushes("a", "Before", false).await;
+        stage.advance(1.minutes()).await;
+        stage.reader(ADA).await;
+        stage.pushes("b", "After", false).await;
+        stage.live(1.day(), 1.hour()).await;
+        assert_eq!(stage.subjects(ADA), ["After"]);
+        assert_eq!(stage.subjects(EVE), ["After and 1 more"]);
+    }
+
+    async fn weekly_readers_get_the_week_on_monday(stage: Stage) {
+        stage.reader_of(ADA, "digest=weekly").await;
+        stage.reader(EVE).await;
+        stage.pushes("a", "On Friday", false).await;
+        stage.advance_to("2026-10-31T08:00:00Z").await;
+        stage.pushes("b", "On Saturday", false).await;
+        stage.advance_to("2026-11-02T06:59:00Z").await;
+        assert!(stage.subjects(ADA).is_empty());
+        stage.advance_to("2026-11-02T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["On Saturday and 1 more"]);
+        assert_eq!(stage.subjects(EVE), ["On Friday", "On Saturday"]);
+        assert!(stage.newest(ADA).text().contains("Weekly digest"));
+    }
+
+    async fn an_empty_digest_is_skipped(stage: Stage) {
+        stage.reader(ADA).await;
+        stage.live(3.days(), 1.hour()).await;
+        assert!(stage.subjects(ADA).is_empty());
+        assert!(stage.issues().await.is_empty());
+    }
+
+    async fn readers_of_other_topics_get_no_digest_of_it(setup: Setup) {
+        let stage = setup.topic("foreign-policy", "Foreign policy").open().await;
+        stage.reader_of(ADA, "topics=foreign-policy").await;
+        stage.reader_of(EVE, "topics=election-alerts&topics=foreign-policy").await;
+        stage.pushes("a", "At home", false).await;
+        stage.live(1.day(), 1.hour()).await;
+        assert!(stage.subjects(ADA).is_empty());
+        assert_eq!(stage.subjects(EVE), ["At home"]);
+    }
+
+    async fn a_missed_run_is_made_up_for_once_within_the_grace_period(stage: Stage) {
+        stage.reader(ADA).await;
+        stage.pushes("a", "The count begins", false).await;
+        stage.advance_to("2026-11-02T12:59:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["The count begins"], "three missed, one sent");
+        stage.pushes("b", "The count goes on", false).await;
+        stage.live(10.hours(), 1.hour()).await;
+        assert_eq!(stage.subjects(ADA).len(), 1);
+        stage.advance_to("2026-11-03T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["The count begins", "The count goes on"]);
+    }
+
+    async fn a_run_missed_for_longer_joins_the_next_digest(stage: Stage) {
+        stage.reader(ADA).await;
+        stage.pushes("a", "The count begins", false).await;
+        stage.advance_to("2026-10-31T13:01:00Z").await;
+        assert!(stage.subjects(ADA).is_empty());
+        stage.pushes("b", "The count goes on", false).await;
+        stage.advance_to("2026-11-01T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["The count goes on and 1 more"]);
+    }
+
+    async fn a_restart_neither_repeats_nor_loses_a_run(stage: Stage) {
+        stage.reader(ADA).await;
+        stage.pushes("a", "The count begins", false).await;
+        stage.advance_to("2026-10-31T06:59:59Z").await;
+        let stage = stage.restarted().await;
+        stage.advance(1.seconds()).await;
+        let stage = stage.restarted().await;
+        stage.settle().await;
+        assert_eq!(stage.subjects(ADA), ["The count begins"]);
+    }
+
+    async fn an_hour_that_repeats_in_autumn_fires_once_and_one_skipped_in_spring_fires(setup: Setup) {
+        let stage = setup.schedule("daily", "0 30 1 * * *", "America/New_York").open().await;
+        stage.reader(ADA).await;
+        // 1:30 comes twice on 1 November 2026: at 5:30 and at 6:30 UTC.
+        stage.advance_to("2026-10-31T06:00:00Z").await;
+        stage.pushes("a", "One", false).await;
+        stage.advance_to("2026-11-01T05:30:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["One"]);
+        stage.pushes("b", "Two", false).await;
+        stage.advance_to("2026-11-01T06:30:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["One"], "the second 1:30 of the night");
+        stage.advance_to("2026-11-02T06:30:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["One", "Two"]);
+    }
+
+    async fn an_hour_that_is_skipped_in_spring_fires_after_the_gap(setup: Setup) {
+        let stage = setup.schedule("daily", "0 30 2 * * *", "America/New_York").open().await;
+        stage.reader(ADA).await;
+        stage.cx.clock.advance(134.days());
+        stage.advance_to("2027-03-14T06:59:00Z").await;
+        stage.pushes("a", "One", false).await;
+        stage.advance_to("2027-03-14T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["One"], "2:30 doesn't exist; at 3:00 the gap ends");
+    }
+
+    async fn changing_the_cadence_neither_drops_nor_repeats_a_story(stage: Stage) {
+        stage.reader_of(ADA, "digest=weekly").await;
+        stage.alert("Hello").sent().await;
+        let link = stage.newest(ADA).link("preferences");
+        stage.pushes("a", "On Friday", false).await;
+        stage.advance_to("2026-10-31T12:00:00Z").await;
+        stage.fills_in(&link, "digest=daily").await;
+        stage.advance_to("2026-11-01T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["Hello", "On Friday"], "the week so far comes with the first daily one");
+        stage.pushes("b", "On Sunday", false).await;
+        stage.fills_in(&link, "digest=weekly").await;
+        stage.advance_to("2026-11-02T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["Hello", "On Friday", "On Sunday"]);
+    }
+
+    async fn a_revised_post_is_told_once_as_it_reads_now(stage: Stage) {
+        stage.reader(ADA).await;
+        stage.pushes("a", "The count begins", false).await;
+        stage.pushes("a", "The count has begun", false).await;
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+        stage.pushes("a", "The count is over", false).await;
+        stage.advance_to("2026-11-01T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["The count has begun"]);
+    }
+
+    async fn an_alert_that_never_arrived_is_told_in_full(stage: Stage) {
+        stage.imported("552-1-ada@example.org").await;
+        stage.pushes("a", "The count begins", true).await;
+        stage.settle().await;
+        assert!(stage.subjects("552-1-ada@example.org").is_empty());
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+        let text = stage.newest("552-1-ada@example.org").text();
+        assert!(text.contains("In short: The count begins."), "{text}");
+        assert!(!text.contains("You already had"), "{text}");
+    }
+}

@@ -1,0 +1,66 @@
+//! What is kept, for how long, and what is left of it; what a restart keeps.
+
+use bellwether::publishing;
+use bellwether::store;
+use bellwether::subscribing::records;
+
+use crate::stage::{Logs, Span, Stage, both};
+
+const ADA: &str = "ada@example.org";
+
+both! {
+    async fn after_90_days_deliveries_are_totals(stage: Stage) {
+        let logs = Logs::collected();
+        stage.reader(ADA).await;
+        stage.imported("550-eve@example.org").await;
+        let issue = stage.alert("Polls close at eight").sent().await;
+        stage.advance(89.days()).await;
+        publishing::keep_house(&stage.cx).await.unwrap();
+        assert_eq!(stage.outcome(issue).await, "1 bounced, 1 sent");
+        stage.advance(2.days()).await;
+        let reduced = publishing::keep_house(&stage.cx).await.unwrap();
+        assert!(reduced >= 1);
+        assert_eq!(stage.outcome(issue).await, "");
+        let totals = stage.issue(issue).await.totals.unwrap();
+        assert_eq!(totals, r#"{"bounced":1,"sent":1}"#);
+        assert!(logs.text().contains("deliveries_removed=3"), "{}", logs.text());
+        assert_eq!(publishing::keep_house(&stage.cx).await.unwrap(), 0);
+    }
+
+    async fn a_signup_that_nobody_confirmed_goes_after_30_days(stage: Stage) {
+        stage.visitor().signs_up(ADA).await;
+        stage.advance(31.days()).await;
+        publishing::keep_house(&stage.cx).await.unwrap();
+        let mut tx = stage.cx.db.read().await.unwrap();
+        assert_eq!(store::signups::count_all(&mut tx, stage.now().minus(60.days())).await.unwrap(), 0);
+        assert_eq!(stage.open(&stage.newest(ADA).link("confirm")).await.status, 404);
+    }
+
+    async fn erasing_leaves_nothing_of_an_address_but_what_keeps_it_from_coming_back(stage: Stage) {
+        stage.reader(ADA).await;
+        stage.alert("Polls close at eight").sent().await;
+        let waiting = stage.alert("Polls are closed").queued().await;
+        let link = stage.newest(ADA).link("preferences");
+        assert!(records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap());
+        stage.settle().await;
+        assert_eq!(stage.outcome(waiting).await, "");
+        assert_eq!(stage.open(&link).await.status, 404);
+        let record = records::show(&stage.cx, &ADA.parse().unwrap()).await.unwrap().unwrap();
+        assert!(record.subscriber.is_none());
+        assert_eq!(record.suppressions[0].kind.to_string(), "erased");
+        for file in std::fs::read_dir(stage.folder()).unwrap() {
+            let path = file.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            let found = bytes.windows(ADA.len()).any(|window| window == ADA.as_bytes());
+            assert!(!found, "{}", path.display());
+        }
+    }
+
+    async fn a_new_relay_setting_and_a_former_topic_survive_a_restart(stage: Stage) {
+        stage.reader(ADA).await;
+        let stage = stage.restarted().await;
+        let issue = stage.alert("Polls close at eight").sent().await;
+        assert_eq!(stage.outcome(issue).await, "1 sent");
+        assert_eq!(stage.press(&stage.newest(ADA).link("unsubscribe")).await.status, 200);
+    }
+}
