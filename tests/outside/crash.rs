@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use bellwether::cli::demo::mailbox::Received;
 use bellwether::clock::Entropy;
-use bellwether::domain::{import::ImportRow, subscription::Digest};
-use bellwether::subscribing::importing::{self, Defaults};
 use serde_json::{Value, json};
 
 use super::installation::{Database, Installation, TOPIC};
@@ -102,29 +100,21 @@ async fn with_readers(database: Database, readers: usize) -> Installation {
     let installation =
         Installation::new(database, CONNECTIONS, "[mail]\ntemplates = \"{folder}/templates\"").await;
     std::fs::create_dir_all(installation.folder().join("templates/alert")).unwrap();
-    let defaults = Defaults { topic: TOPIC.parse().unwrap(), alerts: true, digest: Digest::None };
+    let rows: String = (0..readers).map(|number| format!("{}\n", address(number))).collect();
+    let file = installation.folder().join("readers.csv");
+    std::fs::write(&file, format!("email\n{rows}")).unwrap();
+    let file = file.to_str().unwrap();
+    installation.bellwether(&[
+        "subscribers",
+        "import",
+        file,
+        "--topic",
+        TOPIC,
+        "--digest",
+        "none",
+        "--confirmed",
+    ]);
     installation
-        .with_database(async |cx| {
-            let rows: Vec<_> = (0..readers).map(row).collect();
-            for chunk in rows.chunks(importing::CHUNK) {
-                importing::import(cx, chunk, &defaults, "readers.csv").await.unwrap();
-            }
-        })
-        .await;
-    installation.make_token().await;
-    installation
-}
-
-fn row(number: usize) -> ImportRow {
-    ImportRow {
-        address: address(number).parse().unwrap(),
-        alerts: None,
-        digest: None,
-        topics: Vec::new(),
-        confirmed_at: None,
-        source: None,
-        left: false,
-    }
 }
 
 fn address(number: usize) -> String {

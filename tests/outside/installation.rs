@@ -6,8 +6,10 @@ use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use bellwether::app;
 use bellwether::cli::demo::{
     mailbox::{Mailbox, Received, letter::Letter},
     smtp,
@@ -15,8 +17,6 @@ use bellwether::cli::demo::{
 use bellwether::clock::{Clock, Entropy};
 use bellwether::config::Config;
 use bellwether::context::Context;
-use bellwether::domain::token::{Role, sha256};
-use bellwether::{app, store};
 use scraper::{Html, Selector};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -26,7 +26,6 @@ use super::{postgres, tail, until, within};
 
 /// The topic that every installation has.
 pub const TOPIC: &str = "election-alerts";
-const TOKEN: &str = "bw_a-token-for-tests";
 
 /// Where an installation keeps its rows.
 pub enum Database {
@@ -40,6 +39,8 @@ pub struct Installation {
     /// Where the service is, without a slash at the end.
     pub url: String,
     relay: Relay,
+    /// Of the API; made when it is first needed.
+    token: OnceLock<String>,
     folder: tempfile::TempDir,
     /// Kept for its database.
     _database: Database,
@@ -56,8 +57,9 @@ impl Installation {
     pub async fn new(database: Database, connections: usize, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mailbox = Mailbox::unbounded();
-        let relay = Relay::start(mailbox.clone(), 0).await;
-        let smtp_port = relay.port;
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let smtp_port = socket.local_addr().unwrap().port();
+        let relay = Relay::start(mailbox.clone(), socket);
         let port = free_port();
         let data = folder.path().join("data");
         let database_url = match &database {
@@ -94,7 +96,7 @@ impl Installation {
             .build()
             .unwrap();
         let url = format!("http://127.0.0.1:{port}");
-        Self { mailbox, http, url, relay, folder, _database: database }
+        Self { mailbox, http, url, relay, token: OnceLock::new(), folder, _database: database }
     }
 
     /// Lets the SMTP server read to its end what a killed service has sent, and then starts another in its place.
@@ -102,7 +104,8 @@ impl Installation {
         // An error would say that it has ended.
         let _ = self.relay.stop.send(true);
         within("the SMTP server to end", &mut self.relay.ended).await.unwrap();
-        self.relay = Relay::start(self.mailbox.clone(), self.relay.port).await;
+        let socket = self.relay.socket.try_clone().unwrap();
+        self.relay = Relay::start(self.mailbox.clone(), socket);
     }
 
     pub fn folder(&self) -> &std::path::Path {
@@ -111,22 +114,28 @@ impl Installation {
 
     /// Does `work` with the database as a command does beside the service.
     pub async fn with_database<T>(&self, work: impl AsyncFnOnce(&Context) -> T) -> T {
+        self.with_database_at(Clock::System, work).await
+    }
+
+    /// The same at another time.
+    pub async fn with_database_at<T>(&self, clock: Clock, work: impl AsyncFnOnce(&Context) -> T) -> T {
         let config = Config::load(Some(&self.folder().join("config.toml")), &BTreeMap::new()).unwrap();
-        let cx = app::connect(config, Clock::System, Entropy::system().unwrap()).await.unwrap();
+        let cx = app::connect(config, clock, Entropy::system().unwrap()).await.unwrap();
         let done = work(&cx).await;
         cx.db.close().await;
         done
     }
 
-    /// Makes the API token that [`Installation::api`] sends.
-    pub async fn make_token(&self) {
-        self.with_database(async |cx| {
-            let mut tx = cx.db.begin().await.unwrap();
-            let hash = sha256(TOKEN.as_bytes());
-            store::tokens::insert(&mut tx, "tests", Role::Owner, &hash, cx.clock.now(), None).await.unwrap();
-            tx.commit().await.unwrap();
-        })
-        .await;
+    /// Runs a command, which must succeed, and gives its standard output.
+    pub fn bellwether(&self, arguments: &[&str]) -> String {
+        super::run(self.command().args(arguments))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
+        command.current_dir(self.folder()).arg("--config").arg(self.folder().join("config.toml"));
+        command.stdin(Stdio::null());
+        command
     }
 
     /// Starts the binary and waits until it answers.
@@ -147,15 +156,7 @@ impl Installation {
     pub fn launch(&self) -> Service {
         let log = self.folder().join("log");
         let file: File = OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_bellwether"))
-            .args(["serve", "--config"])
-            .arg(self.folder().join("config.toml"))
-            .current_dir(self.folder())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(file)
-            .spawn()
-            .unwrap();
+        let process = self.command().arg("serve").stdout(Stdio::null()).stderr(file).spawn().unwrap();
         Service { process, log }
     }
 
@@ -178,7 +179,7 @@ impl Installation {
 
     /// A call of the API with a token.
     pub async fn api(&self, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
-        let mut request = self.http.post(self.link(path)).bearer_auth(TOKEN).json(body);
+        let mut request = self.http.post(self.link(path)).bearer_auth(self.token()).json(body);
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
@@ -188,9 +189,17 @@ impl Installation {
 
     /// What the API says of an issue; none while the service doesn't answer.
     pub async fn issue(&self, id: &str) -> Option<Value> {
-        let request = self.http.get(format!("{}/api/v1/issues/{id}", self.url)).bearer_auth(TOKEN);
+        let request = self.http.get(format!("{}/api/v1/issues/{id}", self.url)).bearer_auth(self.token());
         let answer = request.send().await.ok()?.text().await.ok()?;
         serde_json::from_str(&answer).ok()
+    }
+
+    /// All alerts and digests so far.
+    pub async fn issues(&self) -> Value {
+        let request = self.http.get(format!("{}/api/v1/issues", self.url)).bearer_auth(self.token());
+        let (status, body) = answer(request).await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str::<Value>(&body).unwrap()["issues"].take()
     }
 
     /// Waits until every mail of an issue has left.
@@ -226,30 +235,34 @@ impl Installation {
         assert!(page.contains("You’re in"), "{page}");
     }
 
+    fn token(&self) -> &str {
+        let create = || self.bellwether(&["token", "create", "--name", "tests", "--role", "owner"]);
+        self.token.get_or_init(|| create().trim().to_owned())
+    }
+
     fn link(&self, path: &str) -> String {
         if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) }
     }
 }
 
-/// The SMTP server.
+/// The SMTP server. Its socket outlives it, so that nobody else gets the port.
 struct Relay {
-    port: u16,
+    socket: TcpListener,
     stop: watch::Sender<bool>,
     ended: JoinHandle<()>,
 }
 
 impl Relay {
-    /// On any port where it is 0.
-    async fn start(mailbox: Mailbox, port: u16) -> Self {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+    fn start(mailbox: Mailbox, socket: TcpListener) -> Self {
+        socket.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(socket.try_clone().unwrap()).unwrap();
         let (stop, mut stopped) = watch::channel(false);
         let server = smtp::Server::new(mailbox, Clock::System);
         let ended = tokio::spawn(server.run(listener, async move {
             // An error means that the installation is gone, which is a stop as well.
             let _ = stopped.wait_for(|stop| *stop).await;
         }));
-        Self { port, stop, ended }
+        Self { socket, stop, ended }
     }
 }
 
@@ -284,9 +297,19 @@ impl Drop for Service {
     }
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and that is given to no other test.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    // Below the range from which the system serves outgoing connections: none takes it while the service is down.
+    const RANGE: std::ops::Range<u32> = 20_000..32_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(97);
+    loop {
+        let number = start.wrapping_add(TAKEN.fetch_add(1, Ordering::SeqCst)) % RANGE.len() as u32;
+        let port = u16::try_from(RANGE.start + number).unwrap();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The line of a mail's text that is a link and begins with `start`.
