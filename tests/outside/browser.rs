@@ -1,1 +1,216 @@
-//! placeholder
+//! `bellwether demo` as a newcomer has it: the sample site's form in Chromium, with JavaScript off and on, through to
+//! the mailbox. Leaves pictures of the pages in target/screenshots.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
+
+use serde_json::json;
+use thirtyfour::extensions::query::ElementQueryable;
+use thirtyfour::{By, ChromeCapabilities, ChromiumLikeCapabilities, WebDriver, WebElement};
+
+use super::{Process, find, installation::free_port, until};
+
+const ADDRESS: &str = "ada@example.com";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_leads_to_the_mailbox_without_javascript() {
+    visit(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_leads_to_the_mailbox_with_javascript() {
+    visit(true).await;
+}
+
+async fn visit(scripts: bool) {
+    let what = format!("the demo in a browser, JavaScript {}", if scripts { "on" } else { "off" });
+    let Some(chromedriver) = find("chromedriver", &[], &what) else { return };
+    let demo = Demo::start();
+    let browser = Browser::start(&chromedriver, scripts).await;
+
+    browser.goto(&demo.site).await;
+    browser.pictures("site-form", "#signup").await;
+    browser.one("#email").await.send_keys(ADDRESS).await.unwrap();
+    browser.press("#signup button").await;
+    browser.shows("h1", "Check your inbox").await;
+
+    browser.goto(&demo.mailbox).await;
+    browser.open_mail("Notice").await;
+    let link = browser.link_in_mail("/confirm/").await;
+    assert!(link.starts_with(&demo.service), "{link}");
+    browser.goto(&link).await;
+    browser.pictures("confirm", "h1").await;
+    browser.press("form[action^='/confirm/'] button").await;
+    browser.shows("h1", "You’re in").await;
+
+    browser.goto(&demo.mailbox).await;
+    let mailbox = browser.driver.window().await.unwrap();
+    let site = browser.driver.new_tab().await.unwrap();
+    browser.driver.switch_to_window(site).await.unwrap();
+    browser.goto(&demo.site).await;
+    browser.press("form[action='/publish'] button").await;
+    browser.shows(".demo-notice", "is on the site and in the feed").await;
+    let title = browser.one(".lead h2").await.text().await.unwrap();
+    browser.driver.switch_to_window(mailbox).await.unwrap();
+    // The list follows by itself; without JavaScript it is reloaded.
+    browser.open_mail("Alert").await;
+    browser.shows("h1", &title).await;
+    browser.pictures("mailbox-alert", "h1").await;
+    let leave = browser.link_in_mail("/unsubscribe/").await;
+    browser.goto(&leave).await;
+    browser.press("form[action^='/unsubscribe/'] button").await;
+    browser.shows("h1", "You’re unsubscribed").await;
+    browser.driver.quit().await.unwrap();
+}
+
+/// The running demo, in a folder of its own.
+struct Demo {
+    site: String,
+    mailbox: String,
+    service: String,
+    _process: Process,
+    /// Kept open, or the demo would end at its next line.
+    _output: ChildStdout,
+    _folder: tempfile::TempDir,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_bellwether"))
+            .args(["demo", "--fresh", "--port", &free_port().to_string()])
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(folder.path().join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut output = process.stdout.take().unwrap();
+        let mut lines = BufReader::new(&mut output).lines();
+        let mut address = |name: &str| {
+            let line = lines.by_ref().map(Result::unwrap).find(|line| line.trim_start().starts_with(name));
+            let line = line.unwrap_or_else(|| panic!("{}", super::tail(&folder.path().join("log"))));
+            let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+            url.trim_end_matches('/').to_owned()
+        };
+        let (site, mailbox, service) = (address("News site"), address("Mailbox"), address("Service"));
+        Self { site, mailbox, service, _process: Process(process), _output: output, _folder: folder }
+    }
+}
+
+struct Browser {
+    driver: WebDriver,
+    scripts: bool,
+    // Behind the driver, which ends the browser when it is dropped.
+    _chromedriver: Process,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    async fn start(chromedriver: &Path, scripts: bool) -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let process = Command::new(chromedriver)
+            .arg(format!("--port={port}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut wishes = ChromeCapabilities::new();
+        for argument in [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1200,900",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ] {
+            wishes.add_arg(argument).unwrap();
+        }
+        if !scripts {
+            let blocked = json!({ "profile.managed_default_content_settings.javascript": 2 });
+            wishes.add_experimental_option("prefs", blocked).unwrap();
+        }
+        let url = format!("http://127.0.0.1:{port}");
+        let driver =
+            until("Chromium to start", async || WebDriver::new(&url, wishes.clone()).await.ok()).await;
+        Self { driver, scripts, _chromedriver: Process(process), _profile: profile }
+    }
+
+    async fn goto(&self, url: &str) {
+        self.driver.goto(url).await.unwrap();
+    }
+
+    async fn one(&self, selector: &str) -> WebElement {
+        self.driver.query(By::Css(selector)).first().await.unwrap()
+    }
+
+    async fn press(&self, selector: &str) {
+        self.one(selector).await.click().await.unwrap();
+    }
+
+    /// Waits until an element has a text in it.
+    async fn shows(&self, selector: &str, text: &str) {
+        until(&format!("{selector} to show {text:?}"), async || {
+            let shown = self.driver.find(By::Css(selector)).await.ok()?.text().await.ok()?;
+            shown.contains(text).then_some(())
+        })
+        .await;
+    }
+
+    /// Opens the newest mail of a kind, on the mailbox's list, as soon as it is there.
+    async fn open_mail(&self, kind: &str) {
+        let path = format!("//ol[contains(@class, 'mails')]//a[span[1][text()='{kind}']]");
+        until(&format!("a mail of the kind {kind}"), async || {
+            if !self.scripts {
+                self.driver.refresh().await.unwrap();
+            }
+            // The list may be replaced between the two calls.
+            self.driver.find(By::XPath(&path)).await.ok()?.click().await.ok()
+        })
+        .await;
+        self.one("article.letter").await;
+    }
+
+    /// Where the first link of the shown mail leads that has `part` in it.
+    async fn link_in_mail(&self, part: &str) -> String {
+        self.one("iframe").await.enter_frame().await.unwrap();
+        let link = self.one(&format!("a[href*='{part}']")).await.attr("href").await.unwrap().unwrap();
+        self.driver.enter_default_frame().await.unwrap();
+        link
+    }
+
+    /// Pictures of the page from `selector` on, as it is in light and dark and on a phone.
+    async fn pictures(&self, name: &str, selector: &str) {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        let scripts = if self.scripts { "" } else { "-without-javascript" };
+        let phone = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
+        for (look, scheme, width) in
+            [("light", "light", None), ("dark", "dark", None), ("phone", "light", Some(&phone))]
+        {
+            let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+            self.tell("Emulation.setEmulatedMedia", &scheme).await;
+            match width {
+                Some(width) => self.tell("Emulation.setDeviceMetricsOverride", width).await,
+                None => self.tell("Emulation.clearDeviceMetricsOverride", &json!({})).await,
+            }
+            self.one(selector).await.scroll_into_view().await.unwrap();
+            let file = folder.join(format!("{name}-{look}{scripts}.png"));
+            self.driver.screenshot(&file).await.unwrap();
+        }
+        self.tell("Emulation.clearDeviceMetricsOverride", &json!({})).await;
+        self.tell("Emulation.setEmulatedMedia", &json!({ "features": [] })).await;
+    }
+
+    /// A command of the DevTools protocol.
+    async fn tell(&self, command: &str, parameters: &serde_json::Value) {
+        self.driver.cdp().send_raw(command, parameters.clone()).await.unwrap();
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -22,7 +22,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{postgres, tail, until, within};
+use super::{Process, postgres, tail, until, within};
 
 /// The topic that every installation has.
 pub const TOPIC: &str = "election-alerts";
@@ -48,7 +48,7 @@ pub struct Installation {
 
 /// The running binary. Dropped, it is killed.
 pub struct Service {
-    process: Child,
+    process: Process,
     log: PathBuf,
 }
 
@@ -142,7 +142,7 @@ impl Installation {
     pub async fn serve(&self) -> Service {
         let mut service = self.launch();
         until("the service to be ready", async || {
-            if let Some(status) = service.process.try_wait().unwrap() {
+            if let Some(status) = service.process.0.try_wait().unwrap() {
                 panic!("the service ended with {status}:\n{}", tail(&service.log));
             }
             let answer = self.http.get(format!("{}/readyz", self.url)).send().await.ok()?;
@@ -157,7 +157,7 @@ impl Installation {
         let log = self.folder().join("log");
         let file: File = OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let process = self.command().arg("serve").stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        Service { process, log }
+        Service { process: Process(process), log }
     }
 
     /// Sends a form as a browser does, from a page of `site`.
@@ -268,15 +268,14 @@ impl Relay {
 
 impl Service {
     /// SIGKILL: no chance to finish anything.
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub fn kill(self) {
+        drop(self);
     }
 
     /// SIGTERM, and waits for the end.
     pub async fn terminate(mut self) -> ExitStatus {
-        super::run(Command::new("kill").args(["-TERM", &self.process.id().to_string()]));
-        until("the service to end", async || self.process.try_wait().unwrap()).await
+        super::run(Command::new("kill").args(["-TERM", &self.process.0.id().to_string()]));
+        until("the service to end", async || self.process.0.try_wait().unwrap()).await
     }
 
     /// The first mistake of the program itself in its log so far.
@@ -291,9 +290,6 @@ impl Drop for Service {
         if std::thread::panicking() {
             eprintln!("the service's log ends with:\n{}", tail(&self.log));
         }
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -11,7 +11,7 @@ mod site;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 /// How long anything that a test waits for may take, on a machine that does other things as well.
@@ -57,6 +57,17 @@ fn find(program: &str, folders: &[PathBuf], what: &str) -> Option<PathBuf> {
         let _ = writeln!(std::io::stderr(), "left out, {program} is not installed: {what}");
     }
     found
+}
+
+/// A program in the background; dropped, it is killed.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Runs a program that must succeed, and gives its standard output.
