@@ -3,6 +3,7 @@
 
 mod api;
 mod assets;
+mod body;
 pub mod client;
 pub mod json;
 pub mod pages;

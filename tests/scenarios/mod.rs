@@ -1,9 +1,9 @@
+mod alerts;
 mod commands;
 mod config;
-mod demo;
-mod alerts;
 mod confirming;
 mod delivery;
+mod demo;
 mod digests;
 mod feeds;
 mod feeds_in;

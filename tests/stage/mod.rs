@@ -7,15 +7,13 @@ mod logs;
 mod mail;
 mod people;
 mod postgres;
+pub mod program;
 mod relay;
 mod setup;
 mod site;
 mod span;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-pub mod program;
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -76,6 +76,7 @@ impl Stage {
             digest: None,
             confirmed_at: None,
             source: None,
+            left: false,
         };
         let topic = "election-alerts".parse().unwrap();
         let defaults = Defaults { topic, alerts: true, digest: Digest::Daily };

@@ -8,11 +8,12 @@ mod posts;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Bytes, to_bytes};
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::routing::{get, post};
 
+use super::body::{self, Unreadable};
 use super::problem::Problem;
 use crate::context::Context;
 use crate::publishing;
@@ -46,18 +47,16 @@ async fn json_body(request: Request) -> Result<Bytes, Problem> {
         let detail = "Send JSON, with Content-Type: application/json.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let too_large = || {
-        let detail = format!("The body may be {LARGEST} bytes at most.");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-    };
-    match tokio::time::timeout(PATIENCE, to_bytes(request.into_body(), LARGEST)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(too_large()),
-        Err(_) => {
-            let detail = format!("The body did not arrive within {} s.", PATIENCE.as_secs());
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
+    body::read(request.into_body(), LARGEST, PATIENCE).await.map_err(|unreadable| match unreadable {
+        Unreadable::TooLarge => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body may have {LARGEST} bytes at most."))
         }
-    }
+        Unreadable::TooSlow => {
+            let detail = format!("The body did not arrive within {} s.", PATIENCE.as_secs());
+            Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+        }
+        Unreadable::CutShort => Problem::new(StatusCode::BAD_REQUEST, "The body was cut short."),
+    })
 }
 
 /// One field of a request that is wrong, by its pointer.

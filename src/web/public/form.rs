@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -12,7 +11,11 @@ use crate::domain::{
     subscription::{Digest, Wishes},
     topic::Slug,
 };
-use crate::web::{json, problem::Problem};
+use crate::web::{
+    body::{self, Unreadable},
+    json,
+    problem::Problem,
+};
 
 /// The largest body of a form, in bytes; an honest one has some hundred.
 pub const LARGEST: usize = 64 * 1024;
@@ -81,22 +84,18 @@ impl Form {
     /// 400 where the body can't be read, 408 where it takes longer than [`PATIENCE`], 413 above [`LARGEST`], 415 for
     /// another Content-Type, 422 for JSON fields that are unknown or of the wrong type.
     pub async fn read(request: Request) -> Result<Self, Problem> {
-        let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "The form took too long to arrive.");
-        tokio::time::timeout(PATIENCE, Self::read_all(request)).await.map_err(late)?
-    }
-
-    async fn read_all(request: Request) -> Result<Self, Problem> {
-        match Kind::of(request.headers()) {
-            Some(Kind::Json) => json::read(&body(request).await?),
-            Some(Kind::Urlencoded) => {
-                let body = body(request).await?;
-                Ok(Self::from_pairs(url::form_urlencoded::parse(&body).into_owned()))
-            }
-            Some(Kind::Multipart) => Ok(Self::from_pairs(parts(request).await?)),
-            None => Err(Problem::new(
+        let kind = Kind::of(request.headers()).ok_or_else(|| {
+            Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Send a form (application/x-www-form-urlencoded or multipart/form-data) or application/json.",
-            )),
+            )
+        })?;
+        let (head, body) = request.into_parts();
+        let body = body::read(body, LARGEST, PATIENCE).await.map_err(unreadable)?;
+        match kind {
+            Kind::Json => json::read(&body),
+            Kind::Urlencoded => Ok(Self::from_pairs(url::form_urlencoded::parse(&body).into_owned())),
+            Kind::Multipart => Ok(Self::from_pairs(parts(Request::from_parts(head, body.into())).await?)),
         }
     }
 
@@ -230,25 +229,26 @@ fn word<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<String>, D::Err
     Ok(Option::<bool>::deserialize(d)?.map(|alerts| alerts.to_string()))
 }
 
-async fn body(request: Request) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, &()).await.map_err(|rejection| unreadable(rejection.status()))
-}
-
 async fn parts(request: Request) -> Result<Vec<(String, String)>, Problem> {
-    let mut multipart =
-        Multipart::from_request(request, &()).await.map_err(|rejection| unreadable(rejection.status()))?;
+    let damaged = || unreadable(Unreadable::CutShort);
+    let mut multipart = Multipart::from_request(request, &()).await.map_err(|_| damaged())?;
     let mut pairs = Vec::new();
-    while let Some(part) = multipart.next_field().await.map_err(|error| unreadable(error.status()))? {
+    while let Some(part) = multipart.next_field().await.map_err(|_| damaged())? {
         let name = part.name().unwrap_or_default().to_owned();
-        pairs.push((name, part.text().await.map_err(|error| unreadable(error.status()))?));
+        pairs.push((name, part.text().await.map_err(|_| damaged())?));
     }
     Ok(pairs)
 }
 
-fn unreadable(status: StatusCode) -> Problem {
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        Problem::new(status, format!("That is more than a form can hold ({} KB).", LARGEST / 1024))
-    } else {
-        Problem::new(StatusCode::BAD_REQUEST, "The form arrived damaged or cut short.")
+fn unreadable(why: Unreadable) -> Problem {
+    match why {
+        Unreadable::TooLarge => {
+            let detail = format!("That is more than a form can hold ({} KB).", LARGEST / 1024);
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        }
+        Unreadable::TooSlow => Problem::new(StatusCode::REQUEST_TIMEOUT, "The form took too long to arrive."),
+        Unreadable::CutShort => {
+            Problem::new(StatusCode::BAD_REQUEST, "The form arrived damaged or cut short.")
+        }
     }
 }

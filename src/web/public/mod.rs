@@ -8,7 +8,7 @@ mod sign_up;
 mod unsubscribe;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::{StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -29,7 +29,6 @@ pub fn router() -> Router<Context> {
         .route("/confirm/{token}/refuse", post(confirm::refuse))
         .route("/unsubscribe/{token}", get(unsubscribe::page).post(unsubscribe::unsubscribe))
         .route("/preferences/{token}", get(preferences::page).post(preferences::save))
-        .layer(DefaultBodyLimit::max(form::LARGEST))
 }
 
 /// The token of a link from a mail; one that can't even be read is as invalid as a forged one.
