@@ -186,6 +186,7 @@ CREATE TABLE issues (
     expires_at      BIGINT,
     ended_at        BIGINT
 );
+CREATE INDEX issues_published ON issues (id) WHERE kind <> 'notice';
 CREATE INDEX issues_publishing ON issues (priority, id) WHERE state = 'publishing';
 CREATE INDEX issues_sending ON issues (id) WHERE state = 'sending';
 CREATE INDEX issues_by_post ON issues (post_id) WHERE post_id IS NOT NULL;

@@ -234,7 +234,7 @@ pub async fn cancel(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
 /// Some ended issues whose deliveries are older than `before` and still there.
 pub async fn to_reduce(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<Vec<i64>> {
     on!(tx, c => sqlx::query_scalar(
-        "SELECT id FROM issues WHERE totals IS NULL AND ended_at < $1 ORDER BY id LIMIT $2",
+        "SELECT id FROM issues WHERE totals IS NULL AND ended_at < $1 ORDER BY ended_at, id LIMIT $2",
     )
     .bind(before)
     .bind(limit)
