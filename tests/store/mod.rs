@@ -1,0 +1,5 @@
+//! The SQL itself: every statement is one that both databases take, the two schemas are one, hot queries have their index.
+
+mod plans;
+mod schemas;
+mod statements;

@@ -1,0 +1,110 @@
+//! How SQLite goes about each statement: hot queries use the index that was made for them, and no statement reads a
+//! large table from end to end unless it is meant to.
+
+use bellwether::store::Db;
+use sqlx::AssertSqlSafe;
+
+use super::statements::{self, Statement};
+use crate::stage::{Backend, Stage};
+
+/// Tables of a few rows, which the operator's file or the number of machines bounds, and parameters unfolded.
+const SMALL: [&str; 10] =
+    ["topics", "t", "feeds", "schedules", "nodes", "relay_troubles", "settings", "tokens", "json_each", "v"];
+
+/// What begins a statement, and the indexes that it must use.
+const HOT: [(&str, &[&str]); 22] = [
+    ("WITH c AS MATERIALIZED", &["deliveries_queued"]),
+    ("UPDATE deliveries SET state = 'queued', retry_at = NULL", &["deliveries_deferred"]),
+    (
+        "UPDATE deliveries SET state = 'queued', node = NULL WHERE state = 'sending' AND node = $1",
+        &["deliveries_sending"],
+    ),
+    ("UPDATE deliveries SET state = 'queued', node = NULL\n", &["deliveries_sending"]),
+    ("UPDATE deliveries SET state = v.value", &["INTEGER PRIMARY KEY"]),
+    ("SELECT d.id, d.issue_id, i.kind", &["deliveries_by_subscriber"]),
+    ("SELECT state, count(*) FROM deliveries WHERE issue_id", &["deliveries_by_issue"]),
+    ("SELECT min(retry_at)", &["deliveries_deferred"]),
+    ("UPDATE issues SET state = 'sent'", &["issues_sending", "deliveries_by_issue"]),
+    ("SELECT count(*), min(created_at) FROM signups", &["signups_by_network"]),
+    ("SELECT count(*) FROM signups", &["signups_by_time"]),
+    ("SELECT count(*), max(mailed_at) FROM signups", &["signups_by_address"]),
+    ("SELECT count(*) FROM subscribers s", &["x USING PRIMARY KEY", "(subscriber_id=? AND topic_id=?)"]),
+    (
+        "SELECT s.id AS subscriber_id, s.state = 'active' AS active",
+        &["s USING INTEGER PRIMARY KEY", "u USING PRIMARY KEY"],
+    ),
+    ("SELECT id FROM subscribers WHERE unsubscribed_at", &["subscribers_left"]),
+    ("SELECT max(id) FROM (SELECT id FROM subscribers", &["INTEGER PRIMARY KEY"]),
+    ("SELECT min(u.digest_after)", &["subscriptions_by_digest"]),
+    ("SELECT kind, created_at FROM suppressions", &["PRIMARY KEY"]),
+    ("UPDATE feeds SET next_poll_at = $2", &["feeds_due"]),
+    ("SELECT p.id, p.public_id, p.url", &["k USING PRIMARY KEY"]),
+    ("SELECT id, name, role FROM tokens", &["sqlite_autoindex_tokens_1"]),
+    ("SELECT id FROM issues WHERE totals IS NULL", &["issues_by_end"]),
+];
+
+#[tokio::test]
+async fn hot_queries_use_the_index_that_was_made_for_them() {
+    let stage = Stage::on(Backend::Sqlite).await;
+    let statements = on_sqlite();
+    for (start, indexes) in HOT {
+        let found: Vec<_> = statements.iter().filter(|statement| statement.sql.starts_with(start)).collect();
+        assert!(!found.is_empty(), "no statement begins with {start:?}");
+        for statement in found {
+            let plan = plan(&stage.cx.db, &statement.sql).await;
+            for index in indexes {
+                assert!(
+                    plan.contains(index),
+                    "{}: no {index} in\n{plan}\n{}",
+                    statement.place,
+                    statement.sql
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reader_is_found_by_address_through_an_index() {
+    let stage = Stage::on(Backend::Sqlite).await;
+    let by_address =
+        on_sqlite().into_iter().filter(|s| s.sql.contains("address_key = $1")).collect::<Vec<_>>();
+    assert!(by_address.len() >= 3);
+    for statement in by_address {
+        let plan = plan(&stage.cx.db, &statement.sql).await;
+        assert!(plan.contains("(address_key=?"), "{}\n{plan}", statement.sql);
+    }
+}
+
+#[tokio::test]
+async fn nothing_reads_a_large_table_from_end_to_end_unawares() {
+    /// Statements that may: the count over all readers, an erasure, what is shown of the whole.
+    const MAY: [&str; 2] = [
+        "SELECT count(*) FROM subscribers s",
+        "DELETE FROM deliveries WHERE subscriber_id IS NULL AND lower",
+    ];
+    let stage = Stage::on(Backend::Sqlite).await;
+    let mut slow = Vec::new();
+    for statement in on_sqlite().iter().filter(|s| !MAY.iter().any(|may| s.sql.starts_with(may))) {
+        let plan = plan(&stage.cx.db, &statement.sql).await;
+        for line in plan.lines().filter_map(|line| line.strip_prefix("SCAN ")) {
+            let table = line.split(' ').next().unwrap();
+            let small = SMALL.contains(&table) || line.contains("VIRTUAL TABLE") || line.contains("USING");
+            if !small && table != "CONSTANT" && table != "c" && table != "w" {
+                slow.push(format!("{}: SCAN {line}\n{}", statement.place, statement.sql));
+            }
+        }
+    }
+    assert!(slow.is_empty(), "{}", slow.join("\n\n"));
+}
+
+fn on_sqlite() -> Vec<Statement> {
+    statements::all().into_iter().filter(|s| s.only != Some(Backend::Postgres)).collect()
+}
+
+async fn plan(db: &Db, sql: &str) -> String {
+    let Db::Sqlite { write, .. } = db else { unreachable!() };
+    let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(write).await.unwrap();
+    rows.into_iter().map(|row| row.3).collect::<Vec<_>>().join("\n")
+}
