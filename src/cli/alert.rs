@@ -44,11 +44,13 @@ pub(super) struct Alert {
     /// A topic whose readers get it; say it again for more
     #[arg(long = "topic", required = true, value_name = "TOPIC")]
     topics: Vec<Slug>,
+    /// One line, the first that readers see
     #[arg(long)]
     subject: String,
     /// The text, in Markdown; - for standard input
     #[arg(value_name = "FILE.md")]
     file: PathBuf,
+    /// Who gets it: all and major go to readers with alerts on, critical to every confirmed reader
     #[arg(long, default_value = "all", value_parser = words::<Level>(Level::WORDS))]
     level: Level,
     /// Print the mail and how many would get it, and send nothing

@@ -137,7 +137,8 @@ fn configuration(config: &Config, findings: &mut Findings) {
     } else if server.listen.ip().is_loopback() && server.trusted_proxies.is_empty() {
         findings.warning(
             "[server] trusted_proxies",
-            "a proxy on this machine must be the one before it, and to the sign-up limits all readers look like that proxy; list it: [\"127.0.0.1\"]",
+            "is empty, but a proxy must stand before the service, and to the sign-up limits all its readers look like \
+             one; list it, as in [\"127.0.0.1\"]",
         );
     } else {
         findings.ok("[server] public_url", public.as_str());

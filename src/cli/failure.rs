@@ -58,6 +58,10 @@ pub(super) fn explain(refused: &clap::Error) -> ExitCode {
             let _ = io::Write::write_all(&mut io::stdout(), text.as_bytes());
             ExitCode::SUCCESS
         }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            eprint!("{text}");
+            ExitCode::from(2)
+        }
         _ => {
             eprint!("bellwether: {}", text.strip_prefix("error: ").unwrap_or(&text));
             ExitCode::from(2)

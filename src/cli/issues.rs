@@ -37,6 +37,7 @@ pub(super) struct Issues {
 enum Action {
     /// Show how far an issue got
     Show {
+        /// As the list shows it
         id: Uuid,
         /// Print JSON
         #[arg(long)]
@@ -46,7 +47,10 @@ enum Action {
     ///
     /// Exit codes: 0 cancelled, now or before; 1 everybody has it, or there is no such issue; 2 wrong usage.
     #[command(verbatim_doc_comment)]
-    Cancel { id: Uuid },
+    Cancel {
+        /// As the list shows it
+        id: Uuid,
+    },
 }
 
 /// How far an issue got.

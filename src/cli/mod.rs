@@ -58,14 +58,16 @@ First steps:
   bellwether check                      see whether it works, and what to do where it doesn't
   bellwether serve                      run it";
 
+const EVERYWHERE: &str = "Options of every command";
+
 /// What every command takes, before or after its own arguments.
 #[derive(Args)]
 struct Shared {
     /// The configuration [default: what BELLWETHER_CONFIG names, else ./config.toml]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
-    /// How log lines look on standard error; BELLWETHER_LOG filters them, as in BELLWETHER_LOG=debug
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", hide_default_value = true)]
+    /// How log lines look; BELLWETHER_LOG=debug has more of them
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", help_heading = EVERYWHERE)]
     log_format: log::Format,
 }
 

@@ -41,6 +41,7 @@ pub(super) struct List {
 /// Revoke every token of that name; whoever sends one is refused from now on
 #[derive(clap::Args)]
 pub(super) struct Revoke {
+    /// As the list shows it
     name: String,
 }
 

@@ -1,6 +1,7 @@
 //! The operator's commands as they are typed: the real program, its output and its exit codes.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
 use bellwether::cli::demo::{mailbox::Mailbox, smtp};
@@ -199,6 +200,34 @@ fn check_exits_with_1_where_the_relay_does_not_answer() {
     assert_eq!(errors.len(), 1, "{findings}");
     assert_eq!(errors[0]["about"], "relay primary (127.0.0.1:1)");
     assert!(errors[0]["text"].as_str().unwrap().contains("look at the host and port"));
+}
+
+#[test]
+fn check_says_what_to_do_when_the_relay_refuses_the_login() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let relay = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        stream.write_all(b"220 relay.example ESMTP\r\n").unwrap();
+        for answer in ["250-relay.example\r\n250 AUTH PLAIN\r\n", "535 5.7.8 Bad credentials\r\n"] {
+            lines.next().unwrap().unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let here = Installation::new();
+    let config = fs::read_to_string(here.path().join("config.toml")).unwrap();
+    here.write(
+        "config.toml",
+        &config.replace("smtp://127.0.0.1:1\"", &format!("smtp://desk:wrong@127.0.0.1:{port}\"")),
+    );
+    let ran = here.run(&["check"]);
+    relay.join().unwrap();
+    assert_eq!(ran.code, 1);
+    let error = ran.out.lines().find(|line| line.starts_with("error ")).unwrap();
+    assert!(error.contains("535 5.7.8 Bad credentials"), "{error}");
+    assert!(error.contains("look at the user and password"), "{error}");
+    assert!(!ran.out.contains("wrong"), "no output shows the password");
 }
 
 #[test]

@@ -98,6 +98,10 @@ async fn the_breaking_news_button_sends_through_the_api() {
     let said = demo.post(&format!("{}/alert", demo.site), news).await;
     assert!(said.contains("on its way to 1 reader"), "{said}");
     assert_eq!(demo.mail("alert").await["subject"], "Polls have closed");
+
+    let issues = ["issues", "--config", "data/demo/config.toml"];
+    let listed = crate::stage::program::command(folder.path(), &issues).output().unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("Polls have closed"), "{listed:?}");
 }
 
 #[test]

@@ -73,8 +73,10 @@ impl Demo {
         let secret =
             secret(&folder.join("secret"), || URL_SAFE_NO_PAD.encode(surroundings.entropy.bytes::<32>()))?;
         let text = configuration(&secret, &listeners)?;
-        // Nothing from the environment: a relay that is set there must not get the demo's mail.
-        let config = Config::parse(&text, "the demo's configuration", &BTreeMap::new())?;
+        // Written for the other commands; the demo itself takes nothing from the environment, where a relay may be set
+        // that must not get its mail.
+        fs::write(folder.join("config.toml"), &text)?;
+        let config = Config::parse(&text, "the demo's config.toml", &BTreeMap::new())?;
         let cx = surroundings.connect(config).await?;
         let stop = stop_signal()?;
         let urls = Urls::of(&listeners)?;
@@ -83,12 +85,12 @@ impl Demo {
         let site = site(&cx, &urls, folder).await?;
         let links = pages::Links { site: urls.site.clone(), service: urls.service.clone() };
         // They end with this function: dropped, the set stops its tasks.
-        let mut surroundings = JoinSet::new();
+        let mut around = JoinSet::new();
         let server = smtp::Server::new(mailbox.clone(), Clock::System);
-        surroundings.spawn(server.run(listeners.smtp, std::future::pending()));
+        around.spawn(server.run(listeners.smtp, std::future::pending()));
         let router = pages::router(mailbox, links);
-        surroundings.spawn(page::serve(listeners.mailbox, router, std::future::pending()));
-        surroundings.spawn(page::serve(listeners.site, site.router(), std::future::pending()));
+        around.spawn(page::serve(listeners.mailbox, router, std::future::pending()));
+        around.spawn(page::serve(listeners.site, site.router(), std::future::pending()));
         print(welcome(&urls))?;
         app::run(cx, listeners.service, stop).await?;
         print("\nStopped. Readers and articles are kept in data/demo; the mailbox is gone.")
@@ -165,7 +167,7 @@ fn configuration(secret: &str, listeners: &Listeners) -> Result<String, Failure>
     let (service, site) = (listeners.service.local_addr()?, listeners.site.local_addr()?);
     let smtp = listeners.smtp.local_addr()?;
     Ok(format!(
-        r#"
+        r#"# Written by `bellwether demo` at each start.
 [server]
 listen = "{service}"
 secret = "{secret}"
@@ -265,6 +267,7 @@ Try this:
   5. The daily digest leaves every minute here, and by \"Send the digest now\". Who had a story as
      an alert finds it there as one line; sign up another address without alerts for all of it.
   6. Follow \"Change what you get\" or \"Unsubscribe\" below any mail.
+  7. In another terminal: bellwether issues --config {FOLDER}/config.toml
 
 Ctrl-C ends the demo. Readers and articles stay in {FOLDER}; --fresh starts anew.
 "

@@ -99,8 +99,9 @@ impl Import {
         let name = self.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut report = Report { passed_over_columns: rows.unknown_columns().to_vec(), ..Report::default() };
         let mut seen = HashSet::new();
-        // Duplicates come after what they are duplicates of: they may bring further topics, and count as nobody.
-        let (mut first, mut again) = (Vec::with_capacity(CHUNK), Vec::new());
+        // Duplicates come last: they may bring their reader further topics, and count as nobody.
+        let mut first = Vec::with_capacity(CHUNK);
+        let mut again = Vec::new();
         for Row { line, outcome } in rows {
             match outcome.and_then(|row| with_known_topics(row, &topics)) {
                 Err(reason) => report.bad.push(BadRow { line, reason }),
@@ -110,15 +111,15 @@ impl Import {
                     again.push(row);
                 }
             }
-            if first.len() == CHUNK || again.len() == CHUNK {
+            if first.len() == CHUNK {
                 report.tally += importing::import(cx, &first, &defaults, &name).await?;
-                importing::import(cx, &again, &defaults, &name).await?;
                 first.clear();
-                again.clear();
             }
         }
         report.tally += importing::import(cx, &first, &defaults, &name).await?;
-        importing::import(cx, &again, &defaults, &name).await?;
+        for rows in again.chunks(CHUNK) {
+            importing::import(cx, rows, &defaults, &name).await?;
+        }
         Ok(report)
     }
 

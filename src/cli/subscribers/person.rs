@@ -16,6 +16,7 @@ use crate::subscribing::records::{self, Person, Record};
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(in crate::cli) struct Show {
+    /// As the reader typed it; case doesn't count
     address: EmailAddress,
     /// Print JSON, with every delivery that is kept
     #[arg(long)]
@@ -31,6 +32,7 @@ pub(in crate::cli) struct Show {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(in crate::cli) struct Remove {
+    /// As the reader typed it; case doesn't count
     address: EmailAddress,
 }
 
@@ -45,6 +47,7 @@ pub(in crate::cli) struct Remove {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(in crate::cli) struct Erase {
+    /// As the reader typed it; case doesn't count
     address: EmailAddress,
     /// Don't ask
     #[arg(long)]
