@@ -4,11 +4,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Connection, Postgres, Sqlite, Transaction};
 
 pub mod deliveries;
 pub mod feeds;
@@ -78,9 +78,16 @@ impl Db {
             let pool = PgPoolOptions::new()
                 .max_connections(10)
                 .acquire_timeout(Duration::from_secs(10))
-                .connect_with(options)
-                .await?;
-            return Ok(Self::Postgres(pool));
+                .connect_with(options.clone())
+                .await;
+            return match pool {
+                Ok(pool) => Ok(Self::Postgres(pool)),
+                // The pool tried for a while and doesn't say what failed; one more connection does.
+                Err(Error::PoolTimedOut) => {
+                    Err(PgConnection::connect_with(&options).await.err().unwrap_or(Error::PoolTimedOut))
+                }
+                Err(error) => Err(error),
+            };
         }
         let options = SqliteConnectOptions::from_str(url)?
             .create_if_missing(true)
