@@ -37,9 +37,9 @@ async fn visit(scripts: bool) {
 
     browser.goto(&demo.mailbox).await;
     browser.open_mail("Notice").await;
-    let link = browser.link_in_mail("/confirm/").await;
-    assert!(link.starts_with(&demo.service), "{link}");
-    browser.goto(&link).await;
+    browser.follow_in_mail("/confirm/").await;
+    let page = browser.driver.current_url().await.unwrap();
+    assert!(page.as_str().starts_with(&demo.service), "{page}");
     browser.pictures("confirm", "h1").await;
     browser.press("form[action^='/confirm/'] button").await;
     browser.shows("h1", "You’re in").await;
@@ -53,12 +53,12 @@ async fn visit(scripts: bool) {
     browser.shows(".demo-notice", "is on the site and in the feed").await;
     let title = browser.one(".lead h2").await.text().await.unwrap();
     browser.driver.switch_to_window(mailbox).await.unwrap();
-    // The list follows by itself; without JavaScript it is reloaded.
     browser.open_mail("Alert").await;
     browser.shows("h1", &title).await;
     browser.pictures("mailbox-alert", "h1").await;
-    let leave = browser.link_in_mail("/unsubscribe/").await;
-    browser.goto(&leave).await;
+    browser.press("[aria-label='Colours'] a:last-child").await;
+    browser.pictures("mailbox-alert-in-dark", "h1").await;
+    browser.follow_in_mail("/unsubscribe/").await;
     browser.press("form[action^='/unsubscribe/'] button").await;
     browser.shows("h1", "You’re unsubscribed").await;
     browser.driver.quit().await.unwrap();
@@ -164,7 +164,8 @@ impl Browser {
         .await;
     }
 
-    /// Opens the newest mail of a kind, on the mailbox's list, as soon as it is there.
+    /// Opens the newest mail of a kind, on the mailbox's list, as soon as it is there. The list follows by itself;
+    /// without JavaScript it is reloaded.
     async fn open_mail(&self, kind: &str) {
         let path = format!("//ol[contains(@class, 'mails')]//a[span[1][text()='{kind}']]");
         until(&format!("a mail of the kind {kind}"), async || {
@@ -175,15 +176,21 @@ impl Browser {
             self.driver.find(By::XPath(&path)).await.ok()?.click().await.ok()
         })
         .await;
-        self.one("article.letter").await;
+        let time = self.one("article.letter time").await;
+        assert_eq!(time.attr("title").await.unwrap().is_some(), self.scripts, "a script adds it");
     }
 
-    /// Where the first link of the shown mail leads that has `part` in it.
-    async fn link_in_mail(&self, part: &str) -> String {
+    /// Clicks on the link in the shown mail that has `part` in it, which opens a tab, and goes there.
+    async fn follow_in_mail(&self, part: &str) {
+        let before = self.driver.windows().await.unwrap();
         self.one("iframe").await.enter_frame().await.unwrap();
-        let link = self.one(&format!("a[href*='{part}']")).await.attr("href").await.unwrap().unwrap();
-        self.driver.enter_default_frame().await.unwrap();
-        link
+        self.press(&format!("a[href*='{part}']")).await;
+        let tab = until("a tab to open", async || {
+            let windows = self.driver.windows().await.unwrap();
+            windows.into_iter().find(|window| !before.contains(window))
+        })
+        .await;
+        self.driver.switch_to_window(tab).await.unwrap();
     }
 
     /// Pictures of the page from `selector` on, as it is in light and dark and on a phone.
