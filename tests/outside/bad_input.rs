@@ -16,15 +16,16 @@ use futures_util::stream;
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
-use super::installation::{Database, Installation, TOPIC, link_to};
+use super::installation::{Installation, TOPIC, link_to};
 use super::{site::Site, until};
+use crate::stage::Backend;
 
 const ADDRESS: &str = "ada@example.com";
 const ELSEWHERE: &str = "https://site.example.org";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_that_is_wrong_is_told_so_and_mails_nobody() {
-    let installation = Installation::new(Database::Sqlite, 2, "").await;
+    let installation = Installation::new(Backend::Sqlite, 2, "").await;
     let service = installation.serve().await;
     let long = "a".repeat(1_000_000);
     let addresses = [
@@ -107,7 +108,7 @@ fn assert_clear(problem: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_we_did_not_mail_or_that_is_too_old_does_nothing() {
-    let installation = Installation::new(Database::Sqlite, 2, "").await;
+    let installation = Installation::new(Backend::Sqlite, 2, "").await;
     let expired = expired_link(&installation).await;
     let service = installation.serve().await;
     installation.subscribe(ADDRESS, ELSEWHERE).await;
@@ -174,7 +175,7 @@ async fn expired_link(installation: &Installation) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_wrong_is_told_so_and_publishes_nothing() {
-    let installation = Installation::new(Database::Sqlite, 2, "").await;
+    let installation = Installation::new(Backend::Sqlite, 2, "").await;
     let service = installation.serve().await;
     installation.subscribe(ADDRESS, ELSEWHERE).await;
     let good = json!({ "subject": "Polls stay open", "markdown": "Until ten.", "topics": [TOPIC] });
@@ -283,7 +284,7 @@ async fn a_feed_of_garbage_and_one_without_end_stop_nothing() {
         format!("[[feeds]]\nurl = \"{host}{path}\"\ntopic = \"{TOPIC}\"\nevery = \"1s\"\nalert = true\n")
     });
     let more = format!("[fetching]\nallow_networks = [\"127.0.0.0/8\"]\n{}", feeds.concat());
-    let installation = Installation::new(Database::Sqlite, 2, &more).await;
+    let installation = Installation::new(Backend::Sqlite, 2, &more).await;
     let service = installation.serve().await;
     site.read_through().await;
     installation.subscribe(ADDRESS, ELSEWHERE).await;

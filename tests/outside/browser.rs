@@ -1,15 +1,15 @@
 //! `bellwether demo` as a newcomer has it: the sample site's form in Chromium, with JavaScript off and on, through to
 //! the mailbox. Leaves pictures of the pages in target/screenshots.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 use thirtyfour::extensions::query::ElementQueryable;
 use thirtyfour::{By, ChromeCapabilities, ChromiumLikeCapabilities, WebDriver, WebElement};
 
 use super::{Process, find, installation::free_port, until};
+use crate::stage::program::Running;
 
 const ADDRESS: &str = "ada@example.com";
 
@@ -25,7 +25,7 @@ async fn the_form_leads_to_the_mailbox_with_javascript() {
 
 async fn visit(scripts: bool) {
     let what = format!("the demo in a browser, JavaScript {}", if scripts { "on" } else { "off" });
-    let Some(chromedriver) = find("chromedriver", &[], &what) else { return };
+    let Some(chromedriver) = find("chromedriver", &what) else { return };
     let demo = Demo::start();
     let browser = Browser::start(&chromedriver, scripts).await;
 
@@ -69,33 +69,22 @@ struct Demo {
     site: String,
     mailbox: String,
     service: String,
-    _process: Process,
-    /// Kept open, or the demo would end at its next line.
-    _output: ChildStdout,
+    _running: Running,
     _folder: tempfile::TempDir,
 }
 
 impl Demo {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_bellwether"))
-            .args(["demo", "--fresh", "--port", &free_port().to_string()])
-            .current_dir(&folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(folder.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut output = process.stdout.take().unwrap();
-        let mut lines = BufReader::new(&mut output).lines();
-        let mut address = |name: &str| {
-            let line = lines.by_ref().map(Result::unwrap).find(|line| line.trim_start().starts_with(name));
-            let line = line.unwrap_or_else(|| panic!("{}", super::tail(&folder.path().join("log"))));
+        let arguments = ["demo", "--fresh", "--port", &free_port().to_string()];
+        let running = Running::start(folder.path(), &arguments, "Ctrl-C ends the demo");
+        let address = |name: &str| {
+            let line = running.said.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
             let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
             url.trim_end_matches('/').to_owned()
         };
         let (site, mailbox, service) = (address("News site"), address("Mailbox"), address("Service"));
-        Self { site, mailbox, service, _process: Process(process), _output: output, _folder: folder }
+        Self { site, mailbox, service, _running: running, _folder: folder }
     }
 }
 

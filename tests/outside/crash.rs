@@ -8,8 +8,9 @@ use bellwether::cli::demo::mailbox::Received;
 use bellwether::clock::Entropy;
 use serde_json::{Value, json};
 
-use super::installation::{Database, Installation, TOPIC};
-use super::{postgres, within};
+use super::installation::{Installation, TOPIC};
+use super::within;
+use crate::stage::Backend;
 
 const READERS: usize = 5_000;
 const KILLS: usize = 20;
@@ -17,30 +18,30 @@ const CONNECTIONS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_send_that_is_killed_twenty_times_misses_nobody_on_sqlite() {
-    killed(Database::Sqlite).await;
+    killed(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_send_that_is_killed_twenty_times_misses_nobody_on_postgres() {
-    if let Some(database) = postgres::Database::fresh("the crash test on PostgreSQL") {
-        killed(Database::Postgres(database)).await;
+    if Backend::Postgres.is_here() {
+        killed(Backend::Postgres).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_send_that_is_told_to_stop_repeats_nothing_on_sqlite() {
-    stopped(Database::Sqlite).await;
+    stopped(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_send_that_is_told_to_stop_repeats_nothing_on_postgres() {
-    if let Some(database) = postgres::Database::fresh("stopping under load on PostgreSQL") {
-        stopped(Database::Postgres(database)).await;
+    if Backend::Postgres.is_here() {
+        stopped(Backend::Postgres).await;
     }
 }
 
-async fn killed(database: Database) {
-    let mut installation = with_readers(database, READERS).await;
+async fn killed(backend: Backend) {
+    let mut installation = with_readers(backend, READERS).await;
     let points = kill_points();
     let mut kills = Vec::new();
     let mut service = installation.serve().await;
@@ -67,9 +68,9 @@ async fn killed(database: Database) {
     println!("second copies after each kill: {second_copies:?}");
 }
 
-async fn stopped(database: Database) {
+async fn stopped(backend: Backend) {
     let readers = 2_000;
-    let installation = with_readers(database, readers).await;
+    let installation = with_readers(backend, readers).await;
     let mut service = installation.serve().await;
     let id = alert(&installation).await;
     for point in [1, 400, 1_000] {
@@ -96,9 +97,9 @@ fn kill_points() -> Vec<usize> {
     points
 }
 
-async fn with_readers(database: Database, readers: usize) -> Installation {
+async fn with_readers(backend: Backend, readers: usize) -> Installation {
     let installation =
-        Installation::new(database, CONNECTIONS, "[mail]\ntemplates = \"{folder}/templates\"").await;
+        Installation::new(backend, CONNECTIONS, "[mail]\ntemplates = \"{folder}/templates\"").await;
     std::fs::create_dir_all(installation.folder().join("templates/alert")).unwrap();
     let rows: String = (0..readers).map(|number| format!("{}\n", address(number))).collect();
     let file = installation.folder().join("readers.csv");

@@ -22,16 +22,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Process, postgres, tail, until, within};
+use super::{Process, tail, until, within};
+use crate::stage::{Backend, postgres, program};
 
 /// The topic that every installation has.
 pub const TOPIC: &str = "election-alerts";
-
-/// Where an installation keeps its rows.
-pub enum Database {
-    Sqlite,
-    Postgres(postgres::Database),
-}
 
 pub struct Installation {
     pub mailbox: Mailbox,
@@ -43,7 +38,7 @@ pub struct Installation {
     token: OnceLock<String>,
     folder: tempfile::TempDir,
     /// Kept for its database.
-    _database: Database,
+    _database: Option<postgres::Database>,
 }
 
 /// The running binary. Dropped, it is killed.
@@ -54,7 +49,7 @@ pub struct Service {
 
 impl Installation {
     /// `connections` to the SMTP server, and `more` of the configuration, in TOML, where `{folder}` is this one's.
-    pub async fn new(database: Database, connections: usize, more: &str) -> Self {
+    pub async fn new(backend: Backend, connections: usize, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mailbox = Mailbox::unbounded();
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -62,9 +57,13 @@ impl Installation {
         let relay = Relay::start(mailbox.clone(), socket);
         let port = free_port();
         let data = folder.path().join("data");
+        let database = match backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => Some(postgres::Database::create().await),
+        };
         let database_url = match &database {
-            Database::Sqlite => format!("sqlite:{}/bellwether.db", data.display()),
-            Database::Postgres(database) => database.url.clone(),
+            None => format!("sqlite:{}/bellwether.db", data.display()),
+            Some(database) => database.url(),
         };
         let config = format!(
             r#"
@@ -132,10 +131,7 @@ impl Installation {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
-        command.current_dir(self.folder()).arg("--config").arg(self.folder().join("config.toml"));
-        command.stdin(Stdio::null());
-        command
+        program::command(self.folder(), &["--config", "config.toml"])
     }
 
     /// Starts the binary and waits until it answers.

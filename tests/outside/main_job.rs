@@ -3,25 +3,26 @@
 
 use bellwether::cli::demo::mailbox::letter::Letter;
 
-use super::installation::{Database, Installation, link_to};
-use super::{postgres, site::Site};
+use super::installation::{Installation, link_to};
+use super::site::Site;
+use crate::stage::Backend;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_form_to_the_alert_the_digest_and_out_again_on_sqlite() {
-    main_job(Database::Sqlite).await;
+    main_job(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_form_to_the_alert_the_digest_and_out_again_on_postgres() {
-    if let Some(database) = postgres::Database::fresh("the main job on PostgreSQL") {
-        main_job(Database::Postgres(database)).await;
+    if Backend::Postgres.is_here() {
+        main_job(Backend::Postgres).await;
     }
 }
 
-async fn main_job(database: Database) {
+async fn main_job(backend: Backend) {
     let site = Site::open().await;
     let installation = Installation::new(
-        database,
+        backend,
         2,
         &format!(
             r#"

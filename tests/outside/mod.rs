@@ -6,7 +6,6 @@ mod browser;
 mod crash;
 mod installation;
 mod main_job;
-mod postgres;
 mod site;
 
 use std::io::Write;
@@ -38,16 +37,10 @@ async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     within(what, asking).await
 }
 
-/// Where `program` is: in one of `folders`, else in PATH. Where it is nowhere, `what` is left out in one line, or fails
-/// where everything must run.
-fn find(program: &str, folders: &[PathBuf], what: &str) -> Option<PathBuf> {
+/// Where `program` is in PATH. Where it is nowhere, `what` is left out in one line, or fails where everything must run.
+fn find(program: &str, what: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = folders
-        .iter()
-        .cloned()
-        .chain(std::env::split_paths(&path))
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file());
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
     if found.is_none() {
         assert!(
             std::env::var("CI").as_deref() != Ok("true"),
