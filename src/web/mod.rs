@@ -9,12 +9,13 @@ pub mod json;
 pub mod pages;
 pub mod problem;
 pub mod public;
+mod unread;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -35,6 +36,7 @@ pub fn router(cx: Context) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(map_response(with_strict_headers))
+        .layer(from_fn(unread::read_on))
         .with_state(cx)
 }
 

@@ -276,6 +276,31 @@ async fn refused_call(installation: &Installation, path: &str, body: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_sends_far_too_much_gets_an_answer_and_no_broken_connection() {
+    let installation = Installation::new(Backend::Sqlite, 2, "").await;
+    let service = installation.serve().await;
+    let body = vec![b'a'; 8_000_000];
+    let multipart = "multipart/form-data; boundary=a";
+    for (path, kind, expected) in [
+        ("/api/v1/alerts", "application/json", 401),
+        ("/subscribe", "application/json", 413),
+        ("/subscribe", "application/x-www-form-urlencoded", 413),
+        ("/subscribe", multipart, 413),
+        ("/healthz", "text/plain", 405),
+        ("/nowhere", "text/plain", 404),
+    ] {
+        let body = if kind == multipart { [MULTIPART_FIELD, &body].concat() } else { body.clone() };
+        let request = installation.http.post(format!("{}{path}", installation.url)).body(body);
+        let response = request.header("Content-Type", kind).send().await;
+        assert_eq!(response.unwrap().status(), expected, "{path} with {kind}");
+    }
+    assert_eq!(installation.mailbox.len(), 0);
+    assert_eq!(service.panic(), None);
+}
+
+const MULTIPART_FIELD: &[u8] = b"--a\r\nContent-Disposition: form-data; name=\"email\"\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_feed_of_garbage_and_one_without_end_stop_nothing() {
     let site = Site::open().await;
     let hostile = hostile_site().await;
