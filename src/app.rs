@@ -40,6 +40,8 @@ pub enum StartError {
     Data { folder: PathBuf, error: std::io::Error },
     #[error("the senders: {0}")]
     Delivering(#[from] crate::delivering::Error),
+    #[error("the address to listen on: {0}")]
+    Listener(std::io::Error),
     #[error("this machine's TLS can't be set up: {0}")]
     Tls(#[from] reqwest::Error),
     #[error("this machine gives no randomness")]
@@ -85,6 +87,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let _lock = lock(&cx.config.server.data)?;
+    let address = listener.local_addr().map_err(StartError::Listener)?;
     let engine = Arc::new(Engine::open(cx.clone(), &installation(&cx).await?).await?);
     let fetcher = Fetcher::new(cx.config.fetching.allow_networks.clone(), &cx.config.server.public_url)?;
     let mut tx = cx.db.begin().await?;
@@ -113,6 +116,7 @@ pub async fn run(
         let _ = web_stopped.wait_for(|stop| *stop).await;
     });
     let web = tokio::spawn(web.into_future());
+    tracing::info!("listening on http://{address}");
 
     shutdown.await;
     tracing::info!("stopping: finishing what is in flight");

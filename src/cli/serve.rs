@@ -31,7 +31,6 @@ impl Serve {
         let listener = bind(config.server.listen).await?;
         let stop = stop_signal()?;
         let cx = surroundings.connect(config).await?;
-        tracing::info!("listening on http://{}", listener.local_addr()?);
         Ok(app::run(cx, listener, stop).await?)
     }
 }

@@ -84,17 +84,17 @@ impl Gate {
         was_in_trouble
     }
 
-    /// The relay can't be reached, or asks for patience. Returns until when it is left alone.
-    pub fn fails(&self, now: Timestamp) -> Timestamp {
+    /// The relay can't be reached, or asks for patience. Returns until when it is left alone; none where connections
+    /// that were tried together fail together, which counts once.
+    pub fn fails(&self, now: Timestamp) -> Option<Timestamp> {
         let mut state = self.lock();
-        if let Some(until) = state.blocked_until.filter(|until| now < *until) {
-            // Connections that were tried together fail together; that counts once.
-            return until;
+        if state.blocked_until.is_some_and(|until| now < until) {
+            return None;
         }
         state.failures += 1;
         let until = now.plus(relay_backoff(state.failures));
         state.blocked_until = Some(until);
-        until
+        Some(until)
     }
 
     /// The relay refuses us: credentials, sender, relaying. Returns until when it rests, and whether this is news: once
@@ -176,11 +176,11 @@ mod tests {
     fn a_relay_that_fails_is_left_alone_longer_each_time_then_tried_with_one_mail() {
         let gate = gate(None);
         assert_eq!(gate.take(10, at(0.0)), 10);
-        assert_eq!(gate.fails(at(0.0)), at(1.0));
-        assert_eq!(gate.fails(at(0.5)), at(1.0), "ten connections that fail together count once");
+        assert_eq!(gate.fails(at(0.0)), Some(at(1.0)));
+        assert_eq!(gate.fails(at(0.5)), None, "ten connections that fail together count once");
         assert_eq!(gate.take(10, at(0.9)), 0);
         assert_eq!(gate.take(10, at(1.0)), 1);
-        assert_eq!(gate.fails(at(1.0)), at(3.0));
+        assert_eq!(gate.fails(at(1.0)), Some(at(3.0)));
         assert!(gate.works());
         assert!(!gate.works());
         assert_eq!(gate.take(10, at(1.1)), 10);

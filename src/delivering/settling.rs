@@ -171,9 +171,10 @@ impl Engine {
             }
             Relay::Works | Relay::Unknown => {}
             Relay::Fails(reason) => {
-                let until = gate.fails(outcome.at);
-                tracing::warn!(relay = gate.name(), reason = told(outcome), %until, "the relay takes no mail now; its mail waits");
-                ledger.troubles.push((trouble(false, reason, until), News::Nothing));
+                if let Some(until) = gate.fails(outcome.at) {
+                    tracing::warn!(relay = gate.name(), reason = told(outcome), %until, "the relay takes no mail now; its mail waits");
+                    ledger.troubles.push((trouble(false, reason, until), News::Nothing));
+                }
             }
             Relay::Refuses(reason) => {
                 let (until, news) = gate.pauses(outcome.at);

@@ -5,10 +5,6 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt;
 
-/// How much more than its limit is read, and thrown away, before the refusal: a client that is still sending when the
-/// connection closes never sees the answer.
-const DRAINED: usize = 16 * 1024 * 1024;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     TooLarge,
@@ -28,18 +24,14 @@ pub async fn read(body: Body, limit: usize, patience: Duration) -> Result<Bytes,
 async fn collect(body: Body, limit: usize) -> Result<Bytes, Unreadable> {
     let mut chunks = body.into_data_stream();
     let mut kept = Vec::new();
-    let mut seen = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Unreadable::CutShort)?;
-        seen += chunk.len();
-        if seen > limit + DRAINED {
-            break;
+        if kept.len() + chunk.len() > limit {
+            return Err(Unreadable::TooLarge);
         }
-        if seen <= limit {
-            kept.extend_from_slice(&chunk);
-        }
+        kept.extend_from_slice(&chunk);
     }
-    if seen > limit { Err(Unreadable::TooLarge) } else { Ok(kept.into()) }
+    Ok(kept.into())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod desk;
 mod logs;
 mod mail;
 mod people;
-mod postgres;
+pub mod postgres;
 pub mod program;
 mod relay;
 mod setup;

@@ -39,7 +39,7 @@ const HOT: [(&str, &[&str]); 22] = [
     ("SELECT kind, created_at FROM suppressions", &["PRIMARY KEY"]),
     ("UPDATE feeds SET next_poll_at = $2", &["feeds_due"]),
     ("SELECT p.id, p.public_id, p.url", &["k USING PRIMARY KEY"]),
-    ("SELECT id, name, role FROM tokens", &["sqlite_autoindex_tokens_1"]),
+    ("SELECT id, name, role, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
     ("SELECT id FROM issues WHERE totals IS NULL", &["issues_by_end"]),
 ];
 
