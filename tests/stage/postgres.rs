@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bellwether::store::Db;
@@ -33,8 +33,8 @@ wait $server || true
 
 struct Server {
     url: Url,
-    /// Held open until the tests end.
-    _stdin: Option<Mutex<ChildStdin>>,
+    /// Its standard input is held open until the tests end.
+    _cluster: Option<Child>,
     template: OnceCell<String>,
     /// Databases whose story has ended.
     over: Mutex<Vec<String>>,
@@ -121,7 +121,7 @@ fn server() -> Option<&'static Server> {
 fn find() -> Option<Server> {
     if let Ok(url) = std::env::var("BELLWETHER_TEST_POSTGRES") {
         let url = url.parse().expect("BELLWETHER_TEST_POSTGRES is postgres://user:password@host/database");
-        return Some(Server { url, _stdin: None, template: OnceCell::new(), over: Mutex::default() });
+        return Some(Server { url, _cluster: None, template: OnceCell::new(), over: Mutex::default() });
     }
     match binaries() {
         Some(bin) => Some(start(&bin)),
@@ -153,8 +153,7 @@ fn start(bin: &Path) -> Server {
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).unwrap();
     let url = line.trim().parse().expect("PostgreSQL starts; what it said stands above");
-    let stdin = child.stdin.take().map(Mutex::new);
-    Server { url, _stdin: stdin, template: OnceCell::new(), over: Mutex::default() }
+    Server { url, _cluster: Some(child), template: OnceCell::new(), over: Mutex::default() }
 }
 
 fn as_root() -> bool {
