@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
-use crate::domain::time::{HOUR, Timestamp};
+use crate::domain::time::{MINUTE, Timestamp};
 use crate::domain::token::{AddressHasher, Keys};
 use crate::mail::compose::Composer;
 use crate::store::Db;
@@ -42,15 +43,18 @@ pub struct Bells {
     pub deliver: Notify,
 }
 
-/// What was called off within the last hour: a sender asks here between its claim and the mail's body, when the
-/// database has said yes already. `K` is a subscriber who left, or an issue that was cancelled.
+/// What was called off a moment ago: a sender asks here between its claim and the mail's body, when the database has
+/// said yes already. `K` is a subscriber who left, or an issue that was cancelled.
 #[derive(Debug)]
 pub struct CalledOff<K>(Mutex<HashMap<K, Timestamp>>);
+
+/// Longer than any mail is on its way from its claim to its body. Who comes back by another node waits no longer.
+const REMEMBERED: Duration = MINUTE.saturating_mul(10);
 
 impl<K: Hash + Eq> CalledOff<K> {
     pub fn add(&self, key: K, now: Timestamp) {
         let mut called_off = self.lock();
-        called_off.retain(|_, at| now.since(*at) < HOUR);
+        called_off.retain(|_, at| now.since(*at) < REMEMBERED);
         called_off.insert(key, now);
     }
 
@@ -58,8 +62,8 @@ impl<K: Hash + Eq> CalledOff<K> {
         self.lock().remove(key);
     }
 
-    pub fn contains(&self, key: &K) -> bool {
-        self.lock().contains_key(key)
+    pub fn contains(&self, key: &K, now: Timestamp) -> bool {
+        self.lock().get(key).is_some_and(|at| now.since(*at) < REMEMBERED)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Timestamp>> {

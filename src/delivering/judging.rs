@@ -1,5 +1,7 @@
 //! From what happened to a mail to what is written down about it. Pure: the database and the relay are the callers'.
 
+use std::time::Duration;
+
 use super::journal::Accepted;
 use crate::domain::{
     delivery::{GIVE_UP_AFTER, State, backoff, relay_pause},
@@ -10,6 +12,9 @@ use crate::mail::{
     reply::{Reply, Stage, Verdict, verdict},
 };
 use crate::store::deliveries::{Claimed, Settled};
+
+/// When a mail that was withdrawn before its body is looked at again.
+const WITHDRAWN: Duration = Duration::from_secs(5);
 
 /// What one try came to.
 pub struct Judgement {
@@ -49,7 +54,12 @@ pub fn judge(
     };
     match outcome {
         Ok(reply) => judged(State::Sent, true, Some(reply), None, Relay::Works),
-        Err(Failure::Withdrawn) => judged(State::Queued, false, None, None, Relay::Unknown),
+        Err(Failure::Withdrawn) => {
+            // The database knows by then whether it was called off for good; asking it at once, over and over, is no use.
+            let mut judgement = judged(State::Deferred, false, None, None, Relay::Unknown);
+            judgement.settled.retry_at = Some(now.plus(WITHDRAWN).as_micros());
+            judgement
+        }
         Err(Failure::Broken(stage @ (Stage::Connect | Stage::Hello | Stage::Auth), why)) => {
             let reply = local(why);
             let why = format!("{}: {why}", stage);

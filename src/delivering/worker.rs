@@ -75,8 +75,9 @@ impl Engine {
         job: &Job,
     ) -> Result<Reply, Failure> {
         let still_wanted = || {
-            let left = job.delivery.subscriber_id.is_some_and(|id| self.cx.left.contains(&id));
-            !left && !self.cx.cancelled.contains(&job.delivery.issue) && self.may_send(self.cx.clock.now())
+            let now = self.cx.clock.now();
+            let left = job.delivery.subscriber_id.is_some_and(|id| self.cx.left.contains(&id, now));
+            !left && !self.cx.cancelled.contains(&job.delivery.issue, now) && self.may_send(now)
         };
         if !still_wanted() {
             return Err(Failure::Withdrawn);
