@@ -401,6 +401,17 @@ pub async fn carry(tx: &mut Tx, digest_id: i64, issue_id: i64, subscriber_ids: &
     touched!(tx, sqlx::query(sql).bind(digest_id).bind(issue_id).bind(super::key_set(subscriber_ids)))
 }
 
+/// No digest will tell this subscriber of the alerts missed so far.
+pub async fn give_up_too_late(tx: &mut Tx, subscriber_id: i64) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query(
+            "UPDATE deliveries SET carried_by = issue_id WHERE subscriber_id = $1 AND state = 'expired' AND carried_by IS NULL",
+        )
+        .bind(subscriber_id)
+    )
+}
+
 /// Removes the notices to a bare address, whatever its case.
 pub async fn delete_bare(tx: &mut Tx, address_key: &str) -> Result<u64> {
     touched!(

@@ -106,6 +106,7 @@ async fn make_reader(cx: &Context, tx: &mut Tx, signup: &Signup, now: Timestamp)
     if known.is_some_and(|subscriber| subscriber.state == store::subscribers::State::Unsubscribed) {
         store::subscribers::keep_only(tx, id, &[]).await?;
     }
+    super::begin_digests(tx, id).await?;
     let last_post = store::posts::last_id(tx).await?;
     for topic in store::topics::all(tx).await? {
         if wishes.topics.iter().any(|slug| slug.as_str() == topic.slug) {
@@ -118,5 +119,6 @@ async fn make_reader(cx: &Context, tx: &mut Tx, signup: &Signup, now: Timestamp)
         "wording": "pressed the button of the page behind the confirmation mail",
     });
     store::subscribers::record_consent(tx, id, "confirmed", &detail.to_string(), now).await?;
+    super::leaving::cancel_unwanted(tx, id, now).await?;
     Ok(id)
 }

@@ -56,6 +56,7 @@ pub async fn set_preferences(cx: &Context, token: &str, wishes: Wishes) -> Resul
         if back {
             take_back(cx, &mut tx, &subscriber, now).await?;
         }
+        super::begin_digests(&mut tx, subscriber.id).await?;
         let last_post = store::posts::last_id(&mut tx).await?;
         for topic_id in &topics {
             store::subscribers::subscribe(
@@ -117,7 +118,7 @@ async fn take_back(cx: &Context, tx: &mut Tx, subscriber: &Subscriber, now: Time
 }
 
 /// Asks the one decision again for everything that waits for this reader.
-async fn cancel_unwanted(tx: &mut Tx, subscriber_id: i64, now: Timestamp) -> Result<(), Error> {
+pub(super) async fn cancel_unwanted(tx: &mut Tx, subscriber_id: i64, now: Timestamp) -> Result<(), Error> {
     let subscriptions: Vec<_> = store::subscribers::subscriptions(tx, subscriber_id)
         .await?
         .into_iter()

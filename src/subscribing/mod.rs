@@ -139,6 +139,16 @@ fn topic_ids(topics: &[store::topics::Topic], wanted: &[Slug]) -> Result<Vec<i64
         .collect()
 }
 
+/// Digests tell what came too late since they began: who had none until now is not told of what was missed before. To
+/// be called before the new wishes are set.
+async fn begin_digests(tx: &mut Tx, subscriber_id: i64) -> Result<(), Error> {
+    let had = store::subscribers::subscriptions(tx, subscriber_id).await?;
+    if had.iter().all(|subscription| subscription.digest == Digest::None) {
+        store::deliveries::give_up_too_late(tx, subscriber_id).await?;
+    }
+    Ok(())
+}
+
 /// The sign-up that a confirmation token names.
 async fn signup_of(cx: &Context, tx: &mut Tx, token: &str) -> Result<Signup, Error> {
     match cx.keys.verify(token) {
