@@ -239,10 +239,11 @@ async fn publish_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
 }
 
 async fn publish_all(cx: &Context, stopped: &watch::Receiver<bool>) -> Result<(), publishing::Error> {
-    publishing::alerting::alert_posts(cx).await?;
-    publishing::run_due_schedules(cx).await?;
+    // What can't be alerted or scheduled must not hold up what is published already.
+    let alerted = publishing::alerting::alert_posts(cx).await;
+    let scheduled = publishing::run_due_schedules(cx).await;
     while !*stopped.borrow() && publishing::fan_out(cx).await? {}
-    Ok(())
+    alerted.and(scheduled).map(drop)
 }
 
 async fn poll_loop(cx: Context, fetcher: Fetcher, mut stopped: watch::Receiver<bool>) {
