@@ -86,6 +86,20 @@ both! {
         assert_eq!(stage.outcome(late.id).await, "2 expired");
     }
 
+    async fn who_begins_with_digests_is_not_told_of_what_was_missed_before(stage: Stage) {
+        stage.reader_of(ADA, "digest=none").await;
+        stage.alert("Hello").sent().await;
+        stage.alert("Rain until noon").expires_in(1.hour()).accepted().await;
+        stage.cx.clock.advance(1.hour());
+        stage.settle().await;
+        stage.advance(9.days()).await;
+        stage.fills_in(&stage.newest(ADA).link("preferences"), "alerts=true&digest=daily").await;
+        stage.pushes("a", "The count begins", false).await;
+        stage.live(1.day(), 1.hour()).await;
+        assert_eq!(stage.subjects(ADA), ["Hello", "The count begins"]);
+        assert!(!stage.newest(ADA).text().contains("Rain"));
+    }
+
     async fn an_alert_that_expires_while_it_waits_at_the_relay_is_not_sent_late(stage: Stage) {
         stage.imported("451-1-ada@example.org").await;
         let issue = stage.alert("Rain until noon").expires_in(20.seconds()).sent().await;
@@ -152,6 +166,52 @@ both! {
         stage.pushes_draft(old, "election-alerts", true).await;
         stage.settle().await;
         assert_eq!(stage.subjects(ADA), ["The count begins", "Nearly from the archive"]);
+    }
+
+    async fn a_post_without_a_summary_is_alerted_with_its_text(stage: Stage) {
+        stage.reader(ADA).await;
+        let draft = bellwether::domain::post::PostDraft {
+            guid: "a".to_owned(),
+            title: "The count begins".to_owned(),
+            html: "<p>Doors opened at six.</p><p>Two hundred came.</p>".to_owned(),
+            ..Default::default()
+        };
+        stage.pushes_draft(draft, "election-alerts", true).await;
+        stage.settle().await;
+        let text = stage.newest(ADA).text();
+        assert!(text.contains("Doors opened at six.\n\nTwo hundred came."), "{text}");
+    }
+
+    async fn a_dry_run_shows_the_mail_and_the_audience_and_sends_nothing(stage: Stage) {
+        stage.reader(ADA).await;
+        let preview = stage.alert("Polls close at eight").previewed().await;
+        assert_eq!((preview.audience, preview.draft.subject.as_str()), (1, "Polls close at eight"));
+        stage.settle().await;
+        assert!(stage.subjects(ADA).is_empty() && stage.issues().await.is_empty());
+    }
+
+    async fn a_test_goes_to_one_address_and_is_marked(stage: Stage) {
+        stage.reader(ADA).await;
+        stage.alert("Polls close at eight").tested("editor@example.org").await;
+        stage.settle().await;
+        let mail = stage.newest("editor@example.org");
+        assert_eq!(mail.subject(), "[Test] Polls close at eight");
+        assert_eq!(stage.press(&mail.link("unsubscribe")).await.status, 404, "its links open nothing");
+        assert!(stage.subjects(ADA).is_empty());
+        assert!(stage.issues().await.is_empty());
+    }
+
+    async fn an_idempotency_key_publishes_once(stage: Stage) {
+        stage.reader(ADA).await;
+        let token = stage.token().await;
+        let first = stage.alert("Polls close at eight").accepted_once(token, "key-1").await;
+        assert!(first.is_some());
+        assert_eq!(stage.alert("Polls close at eight").accepted_once(token, "key-1").await, None);
+        assert!(stage.alert("Polls are closed").accepted_once(token, "key-2").await.is_some());
+        stage.settle().await;
+        assert_eq!(stage.subjects(ADA), ["Polls close at eight", "Polls are closed"]);
+        stage.advance(30.days()).await;
+        assert!(stage.alert("Next month").accepted_once(token, "key-1").await.is_some(), "forgotten by then");
     }
 
     async fn scripts_in_an_alert_are_taken_out(stage: Stage) {

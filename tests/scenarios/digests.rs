@@ -57,6 +57,16 @@ both! {
         assert!(stage.issues().await.is_empty());
     }
 
+    async fn digests_come_as_often_as_the_cron_says(setup: Setup) {
+        let stage = setup.schedule("daily", "0 * * * * *", "UTC").open().await;
+        stage.reader(ADA).await;
+        for title in ["One", "Two", "Three"] {
+            stage.pushes(title, title, false).await;
+            stage.advance(1.minutes()).await;
+        }
+        assert_eq!(stage.subjects(ADA), ["One", "Two", "Three"]);
+    }
+
     async fn readers_of_other_topics_get_no_digest_of_it(setup: Setup) {
         let stage = setup.topic("foreign-policy", "Foreign policy").open().await;
         stage.reader_of(ADA, "topics=foreign-policy").await;

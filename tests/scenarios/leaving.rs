@@ -102,6 +102,16 @@ both! {
         assert_eq!(stage.subjects(ADA), ["Polls close at eight", "Everywhere"]);
     }
 
+    async fn a_confirmed_change_takes_effect_on_what_is_queued_too(stage: Stage) {
+        stage.reader(ADA).await;
+        stage.advance(1.hour()).await;
+        stage.visitor().asks("email=ada%40example.org&alerts=false&digest=daily").await;
+        stage.settle().await;
+        let queued = stage.alert("Polls close at eight").queued().await;
+        stage.press(&stage.newest(ADA).link("confirm")).await;
+        assert_eq!(stage.outcome(queued).await, "1 cancelled");
+    }
+
     async fn turning_the_digest_off_stops_the_one_that_is_queued(stage: Stage) {
         stage.reader(ADA).await;
         stage.alert("Polls close at eight").sent().await;

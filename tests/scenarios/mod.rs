@@ -12,6 +12,7 @@ mod keeping;
 mod leaving;
 mod mailbox;
 pub mod mails;
+mod nodes;
 mod sample_site;
 mod sign_up;
 mod smtp_server;

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use bellwether::domain::{issue::Level, post::PostDraft};
+use bellwether::domain::{
+    issue::Level,
+    post::PostDraft,
+    token::{Role, sha256},
+};
 use bellwether::ingesting::{self, Received};
 use bellwether::publishing::{
     self, Cancelled,
-    alerting::{AlertRequest, Body, Published},
+    alerting::{AlertRequest, Body, Once, Preview, Published},
 };
 use bellwether::store::{self, issues::Issue};
 use uuid::Uuid;
@@ -47,6 +51,16 @@ impl Stage {
 
     pub async fn pushes_draft(&self, draft: PostDraft, topic: &str, alert: bool) -> Received {
         ingesting::receive(&self.cx, draft, &[topic.to_owned()], alert).await.unwrap()
+    }
+
+    /// The key of an editor's API token.
+    pub async fn token(&self) -> i64 {
+        let hash = sha256(&self.cx.entropy.bytes::<32>());
+        let mut tx = self.cx.db.begin().await.unwrap();
+        store::tokens::insert(&mut tx, "desk", Role::Editor, &hash, self.now(), None).await.unwrap();
+        let token = store::tokens::by_hash(&mut tx, &hash, self.now()).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        token.id
     }
 
     pub async fn cancels(&self, issue: Uuid) -> Cancelled {
@@ -93,6 +107,20 @@ impl Alert<'_> {
     /// Accepted, and nothing more.
     pub async fn accepted(self) -> Published {
         publishing::alerting::publish(&self.stage.cx, &self.request, "test", None).await.unwrap().unwrap()
+    }
+
+    pub async fn accepted_once(self, token_id: i64, key: &str) -> Option<Published> {
+        let answer = |published: Published| (202, published.id.to_string());
+        let once = Once { token_id, key, body_hash: vec![1], answer: &answer };
+        publishing::alerting::publish(&self.stage.cx, &self.request, "test", Some(once)).await.unwrap()
+    }
+
+    pub async fn previewed(self) -> Preview {
+        publishing::alerting::preview(&self.stage.cx, &self.request).await.unwrap()
+    }
+
+    pub async fn tested(self, to: &str) {
+        publishing::alerting::send_test(&self.stage.cx, &self.request, to).await.unwrap();
     }
 
     /// Accepted and fanned out, while the senders rest.

@@ -23,6 +23,8 @@ pub struct Setup {
     database: Option<postgres::Database>,
     sections: String,
     settings: BTreeMap<String, String>,
+    /// How often it was started; each start has its own dice.
+    starts: u64,
 }
 
 impl Setup {
@@ -33,6 +35,7 @@ impl Setup {
             database: None,
             sections: String::new(),
             settings: BTreeMap::new(),
+            starts: 0,
         }
         .topic("election-alerts", "Election alerts")
         .with("fetching.allow_networks.0", "127.0.0.0/8")
@@ -96,10 +99,10 @@ impl Setup {
         self.start(clock, relay).await
     }
 
-    pub(super) async fn start(self, clock: Clock, relay: Relay) -> Stage {
+    pub(super) async fn start(mut self, clock: Clock, relay: Relay) -> Stage {
+        self.starts += 1;
         let config = self.config(&relay);
-        let seed = u64::try_from(clock.now().as_micros()).unwrap();
-        let cx = app::connect(config, clock, Entropy::seeded(seed)).await.unwrap();
+        let cx = app::connect(config, clock, Entropy::seeded(self.starts)).await.unwrap();
         let installation = app::installation(&cx).await.unwrap();
         let engine = Arc::new(Engine::open(cx.clone(), &installation).await.unwrap());
         let fetcher =

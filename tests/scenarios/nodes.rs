@@ -1,0 +1,94 @@
+//! More than one sender on a database, senders that die, and senders that are told to stop.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bellwether::context::Context;
+use bellwether::delivering::{Engine, Until};
+use bellwether::store;
+use tokio::sync::watch;
+
+use crate::stage::{Backend, Setup, Span, Stage, both};
+
+const ADA: &str = "ada@example.org";
+
+both! {
+    async fn the_claims_of_a_node_that_is_gone_are_taken_over(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("Polls close at eight").queued().await;
+        let mut tx = stage.cx.db.begin().await.unwrap();
+        let gone = stage.cx.entropy.uuid(stage.now());
+        store::nodes::beat(&mut tx, gone, stage.now()).await.unwrap();
+        store::deliveries::claim(&mut tx, gone, 10).await.unwrap();
+        tx.commit().await.unwrap();
+        stage.advance(30.seconds()).await;
+        assert_eq!(stage.outcome(issue).await, "1 sending", "it may still be at work");
+        stage.advance(1.seconds()).await;
+        assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
+    async fn a_node_that_missed_its_heartbeats_writes_no_body(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("Polls close at eight").queued().await;
+        stage.cx.clock.advance(31.seconds());
+        stage.engine.pump(Until::Idle).await.unwrap();
+        assert_eq!(stage.outcome(issue).await, "1 queued");
+        stage.settle().await;
+        assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
+    async fn who_came_back_by_another_node_is_mailed_a_little_later(stage: Stage) {
+        stage.imported(ADA).await;
+        let mut tx = stage.cx.db.read().await.unwrap();
+        let ada = store::subscribers::by_key(&mut tx, ADA).await.unwrap().unwrap();
+        drop(tx);
+        stage.cx.left.add(ada.id, stage.now());
+        let issue = stage.alert("Polls close at eight").sent().await;
+        assert_eq!(stage.outcome(issue).await, "1 deferred");
+        stage.live(10.minutes(), 1.minutes()).await;
+        assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
+    async fn a_stop_finishes_what_is_in_flight(setup: Setup) {
+        let stage = setup.with("relays.0.connections", "2").open().await;
+        let readers: Vec<_> = (0..200).map(|n| format!("reader-{n}@example.org")).collect();
+        stage.imported_all(&readers).await;
+        let issue = stage.alert("Polls close at eight").queued().await;
+        let (stop, stopped) = watch::channel(false);
+        let stops = async {
+            stage.mailbox.wait_until(|mailbox| mailbox.len() >= 20).await;
+            stop.send_replace(true);
+        };
+        let (pumped, ()) = tokio::join!(stage.engine.pump(Until::Stopped(stopped)), stops);
+        pumped.unwrap();
+        let outcome = stage.outcome(issue).await;
+        assert!(!outcome.contains("sending"), "{outcome}");
+        assert!(outcome.ends_with(&format!(" {} sent", stage.mailbox.len())), "{outcome}, {} mails", stage.mailbox.len());
+        assert!(stage.mailbox.len() < 200);
+        let stage = stage.restarted().await;
+        stage.settle().await;
+        assert_eq!(stage.mailbox.len(), 200);
+    }
+}
+
+/// On PostgreSQL only: SQLite has one node.
+#[tokio::test]
+async fn two_nodes_share_the_work_and_each_mail_leaves_once() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let stage = Stage::on(Backend::Postgres).await;
+    let readers: Vec<_> = (0..400).map(|n| format!("reader-{n}@example.org")).collect();
+    stage.imported_all(&readers).await;
+    let issue = stage.alert("Polls close at eight").queued().await;
+    let mut config = (*stage.cx.config).clone();
+    config.server.data = stage.folder().join("second");
+    let other =
+        Engine::open(Context { config: Arc::new(config), ..stage.cx.clone() }, "stage").await.unwrap();
+    let other = Arc::new(other);
+    let (one, two) = tokio::join!(stage.engine.pump(Until::Idle), other.pump(Until::Idle));
+    one.and(two).unwrap();
+    assert_eq!(stage.outcome(issue).await, "400 sent");
+    let to: BTreeSet<_> = stage.mailbox.messages().iter().map(|mail| mail.to[0].clone()).collect();
+    assert_eq!((to.len(), stage.mailbox.len()), (400, 400));
+}
