@@ -101,20 +101,7 @@ async fn with_readers(backend: Backend, readers: usize) -> Installation {
     let installation =
         Installation::new(backend, CONNECTIONS, "[mail]\ntemplates = \"{folder}/templates\"").await;
     std::fs::create_dir_all(installation.folder().join("templates/alert")).unwrap();
-    let rows: String = (0..readers).map(|number| format!("{}\n", address(number))).collect();
-    let file = installation.folder().join("readers.csv");
-    std::fs::write(&file, format!("email\n{rows}")).unwrap();
-    let file = file.to_str().unwrap();
-    installation.bellwether(&[
-        "subscribers",
-        "import",
-        file,
-        "--topic",
-        TOPIC,
-        "--digest",
-        "none",
-        "--confirmed",
-    ]);
+    installation.import((0..readers).map(address));
     installation
 }
 

@@ -53,7 +53,6 @@ impl Installation {
         let folder = tempfile::tempdir().unwrap();
         let mailbox = Mailbox::unbounded();
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let smtp_port = socket.local_addr().unwrap().port();
         let relay = Relay::start(mailbox.clone(), socket);
         let port = free_port();
         let data = folder.path().join("data");
@@ -77,8 +76,7 @@ impl Installation {
             from = "Election Desk <desk@example.org>"
             postal_address = "1 Market Street, Springfield"
             [[relays]]
-            url = "smtp://127.0.0.1:{smtp_port}"
-            tls = "none"
+            {relay_lines}
             connections = {connections}
             [[topics]]
             slug = "{TOPIC}"
@@ -86,6 +84,7 @@ impl Installation {
             {more}
             "#,
             data = data.display(),
+            relay_lines = relay_lines(relay.socket.local_addr().unwrap().port()),
             more = more.replace("{folder}", &folder.path().display().to_string()),
         );
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
@@ -105,6 +104,28 @@ impl Installation {
         within("the SMTP server to end", &mut self.relay.ended).await.unwrap();
         let socket = self.relay.socket.try_clone().unwrap();
         self.relay = Relay::start(self.mailbox.clone(), socket);
+    }
+
+    /// Where the SMTP server listens.
+    pub fn relay_port(&self) -> u16 {
+        self.relay.socket.local_addr().unwrap().port()
+    }
+
+    /// Puts another relay between, by these lines of its section.
+    pub fn relay_through(&mut self, lines: &str) {
+        let file = self.folder().join("config.toml");
+        let config = std::fs::read_to_string(&file).unwrap();
+        let direct = relay_lines(self.relay_port());
+        assert!(config.contains(&direct));
+        std::fs::write(&file, config.replace(&direct, lines)).unwrap();
+    }
+
+    /// Makes these addresses readers, with alerts and no digest.
+    pub fn import<A: AsRef<str>>(&self, addresses: impl IntoIterator<Item = A>) {
+        let rows: String = addresses.into_iter().map(|address| format!("{}\n", address.as_ref())).collect();
+        std::fs::write(self.folder().join("readers.csv"), format!("email\n{rows}")).unwrap();
+        let arguments = ["--topic", TOPIC, "--digest", "none", "--confirmed"];
+        self.bellwether(&[&["subscribers", "import", "readers.csv"], &arguments[..]].concat());
     }
 
     pub fn folder(&self) -> &std::path::Path {
@@ -190,12 +211,11 @@ impl Installation {
         serde_json::from_str(&answer).ok()
     }
 
-    /// All alerts and digests so far.
-    pub async fn issues(&self) -> Value {
-        let request = self.http.get(format!("{}/api/v1/issues", self.url)).bearer_auth(self.token());
-        let (status, body) = answer(request).await;
+    /// What the API answers to a GET.
+    pub async fn read(&self, path: &str) -> Value {
+        let (status, body) = answer(self.http.get(self.link(path)).bearer_auth(self.token())).await;
         assert_eq!(status, 200, "{body}");
-        serde_json::from_str::<Value>(&body).unwrap()["issues"].take()
+        serde_json::from_str(&body).unwrap()
     }
 
     /// Waits until every mail of an issue has left.
@@ -287,6 +307,10 @@ impl Drop for Service {
             eprintln!("the service's log ends with:\n{}", tail(&self.log));
         }
     }
+}
+
+fn relay_lines(port: u16) -> String {
+    format!("url = \"smtp://127.0.0.1:{port}\"\ntls = \"none\"")
 }
 
 /// A port that nobody listens on, and that is given to no other test.

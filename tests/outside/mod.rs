@@ -6,6 +6,7 @@ mod browser;
 mod crash;
 mod installation;
 mod main_job;
+mod postfix;
 mod site;
 
 use std::io::Write;
@@ -42,14 +43,16 @@ fn find(program: &str, what: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
     if found.is_none() {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "{what} needs {program}, which is not installed"
-        );
-        // Not with eprintln!, whose output is shown for failed tests only.
-        let _ = writeln!(std::io::stderr(), "left out, {program} is not installed: {what}");
+        leave_out(what, &format!("{program} is not installed"));
     }
     found
+}
+
+/// Says in one line what is left out and why; fails where everything must run.
+fn leave_out(what: &str, why: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{what}: {why}");
+    // Not with eprintln!, whose output is shown for failed tests only.
+    let _ = writeln!(std::io::stderr(), "left out: {what}; {why}");
 }
 
 /// A program in the background; dropped, it is killed.
