@@ -75,7 +75,7 @@ pub async fn receive(
     }
     store::posts::lock(&mut tx).await?;
     let taken = take(cx, &mut tx, draft.tidy(), "api", &topic_ids, false, now).await?;
-    if alert && taken.new && may_alert(&taken, now) {
+    if alert && taken.new_here && may_alert(&taken, now) {
         store::posts::want_alert(&mut tx, taken.id).await?;
     }
     tx.commit().await?;

@@ -131,7 +131,8 @@ async fn keep(cx: &Context, feed: &Feed, parsed: ParsedFeed, now: Timestamp) -> 
     let scope = format!("feed {}", feed.id);
     let mut fresh: Vec<Taken> = Vec::new();
     let mut count = 0;
-    for chunk in drafts.chunks(CHUNK) {
+    let mut chunks = drafts.chunks(CHUNK).peekable();
+    while let Some(chunk) = chunks.next() {
         let mut tx = cx.db.begin().await?;
         store::posts::lock(&mut tx).await?;
         for draft in chunk {
@@ -141,17 +142,12 @@ async fn keep(cx: &Context, feed: &Feed, parsed: ParsedFeed, now: Timestamp) -> 
                 fresh.push(taken);
             }
         }
+        if chunks.peek().is_none() {
+            // With the last posts: a kill in between would leave them known and never alerted.
+            want_alerts(cx, &mut tx, feed, &mut fresh, now).await?;
+        }
         tx.commit().await?;
     }
-    fresh.sort_by_key(|taken| std::cmp::Reverse((taken.published_at, taken.id)));
-    let mut tx = cx.db.begin().await?;
-    for taken in fresh.iter().take(MOST_ALERTS) {
-        store::posts::want_alert(&mut tx, taken.id).await?;
-    }
-    if fresh.len() > MOST_ALERTS {
-        warn_of_burst(cx, &mut tx, feed, fresh.len(), now).await?;
-    }
-    tx.commit().await?;
     if baseline {
         tracing::info!(
             feed = feed.url,
@@ -162,6 +158,23 @@ async fn keep(cx: &Context, feed: &Feed, parsed: ParsedFeed, now: Timestamp) -> 
         tracing::info!(feed = feed.url, posts = count, alerts = fresh.len().min(MOST_ALERTS), "new posts");
         cx.bells.publish.notify_one();
         cx.bells.deliver.notify_one();
+    }
+    Ok(())
+}
+
+async fn want_alerts(
+    cx: &Context,
+    tx: &mut Tx,
+    feed: &Feed,
+    fresh: &mut [Taken],
+    now: Timestamp,
+) -> Result<(), Error> {
+    fresh.sort_by_key(|taken| std::cmp::Reverse((taken.published_at, taken.id)));
+    for taken in fresh.iter().take(MOST_ALERTS) {
+        store::posts::want_alert(tx, taken.id).await?;
+    }
+    if fresh.len() > MOST_ALERTS {
+        warn_of_burst(cx, tx, feed, fresh.len(), now).await?;
     }
     Ok(())
 }
