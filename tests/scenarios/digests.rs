@@ -50,6 +50,28 @@ both! {
         assert!(stage.newest(ADA).text().contains("Weekly digest"));
     }
 
+    async fn readers_who_get_the_same_share_it_however_many_they_are(stage: Stage) {
+        let people = |name: &str| (0..350).map(|n| format!("{name}-{n}@example.org")).collect::<Vec<_>>();
+        stage.imported_all(&people("early")).await;
+        stage.pushes("a", "The count begins", true).await;
+        stage.settle().await;
+        stage.imported_all(&people("late")).await;
+        stage.advance(1.hour()).await;
+        stage.pushes("b", "The count goes on", false).await;
+        stage.mailbox.clear();
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+        assert_eq!(stage.mailbox.len(), 700);
+        for who in people("early") {
+            assert_eq!(stage.subjects(&who), ["The count goes on and 1 more"], "{who}");
+        }
+        for who in people("late") {
+            assert_eq!(stage.subjects(&who), ["The count goes on"], "{who}");
+        }
+        let variants = |who: &str| stage.newest(who).text().lines().filter(|l| !l.contains("https://news")).collect::<String>();
+        assert_eq!(variants("early-0@example.org"), variants("early-349@example.org"));
+        assert!(!variants("late-0@example.org").contains("The count begins"));
+    }
+
     async fn an_empty_digest_is_skipped(stage: Stage) {
         stage.reader(ADA).await;
         stage.live(3.days(), 1.hour()).await;

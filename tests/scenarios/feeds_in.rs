@@ -188,6 +188,40 @@ both! {
         assert_eq!(digest.matches("Polls close at eight").count(), 1, "{digest}");
     }
 
+    async fn a_site_that_pushes_what_its_feed_had_first_is_still_alerted_and_once(setup: Setup) {
+        let site = Site::opens().await;
+        let stage = setup.feed_for(&site, "election-alerts", false).open().await;
+        stage.reader(ADA).await;
+        site.publishes(Post { link: "https://site.example.org/a/".to_owned(), ..Post::titled("The count begins") });
+        stage.advance(5.minutes()).await;
+        assert!(stage.subjects(ADA).is_empty());
+        assert!(!stage.pushes("a", "The count begins", true).await.new);
+        stage.settle().await;
+        assert!(!stage.pushes("a", "The count has begun", true).await.new);
+        stage.settle().await;
+        assert_eq!(stage.subjects(ADA), ["The count begins"]);
+    }
+
+    async fn control_characters_in_any_field_do_no_harm(stage: Stage) {
+        stage.reader(ADA).await;
+        let bad = || "a\0b\u{1}c\r\nd\u{2}foot\u{7f}".to_owned();
+        let draft = bellwether::domain::post::PostDraft {
+            guid: bad(),
+            url: Some(format!("https://site.example.org/{}", bad())),
+            title: bad(),
+            summary: bad(),
+            html: bad(),
+            author: Some(bad()),
+            categories: vec![bad()],
+            tags: vec![bad()],
+            published_at: None,
+            image: Some(bad()),
+        };
+        stage.pushes_draft(draft, "election-alerts", true).await;
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA).len(), 2, "the alert and the digest");
+    }
+
     async fn a_feed_on_a_private_address_is_refused_unless_it_is_listed(setup: Setup) {
         let site = Site::opens().await;
         let stage = setup.with("fetching.allow_networks.0", "10.0.0.0/8").feed(&site).open().await;

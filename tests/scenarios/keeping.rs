@@ -56,7 +56,16 @@ both! {
         }
     }
 
-    async fn a_new_relay_setting_and_a_former_topic_survive_a_restart(stage: Stage) {
+    async fn who_was_erased_may_sign_up_again_and_no_import_brings_them_back(stage: Stage) {
+        stage.reader(ADA).await;
+        records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap();
+        assert_eq!(stage.imports(&[ADA]).await.added, 0);
+        stage.reader(ADA).await;
+        let issue = stage.alert("Polls close at eight").sent().await;
+        assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
+    async fn a_reader_stays_one_and_old_links_work_after_a_restart(stage: Stage) {
         stage.reader(ADA).await;
         let stage = stage.restarted().await;
         let issue = stage.alert("Polls close at eight").sent().await;

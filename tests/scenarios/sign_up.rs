@@ -148,6 +148,15 @@ both! {
         page.says(r#"value="weekly" checked"#);
     }
 
+    async fn an_address_in_its_own_letters_is_mailed_in_a_labels(stage: Stage) {
+        stage.visitor().signs_up("Ada@Bücher.example").await;
+        let mail = stage.newest("Ada@xn--bcher-kva.example");
+        assert_eq!(mail.header("To").unwrap(), "Ada@xn--bcher-kva.example");
+        stage.press(&mail.link("confirm")).await;
+        let issue = stage.alert("Polls close at eight").sent().await;
+        assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
     async fn the_consent_is_on_record_with_its_wording_form_and_time(stage: Stage) {
         stage.reader(ADA).await;
         let mut tx = stage.cx.db.read().await.unwrap();

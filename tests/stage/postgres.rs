@@ -61,8 +61,7 @@ impl Database {
             execute(&mut admin, format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).await;
         }
         let name = unique("story");
-        execute(&mut admin, format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\" STRATEGY FILE_COPY"))
-            .await;
+        execute(&mut admin, format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\"")).await;
         admin.close().await.unwrap();
         Self { name }
     }
