@@ -39,7 +39,9 @@ both! {
         let link = stage.newest(ADA).link("unsubscribe");
         let queued = stage.alert("Polls are closed").queued().await;
         assert_eq!(stage.outcome(queued).await, "2 queued");
-        stage.press(&link).await;
+        stage.posts(&link, FORM, "").await;
+        assert_eq!(stage.outcome(queued).await, "1 cancelled, 1 queued", "at once");
+        stage.settle().await;
         assert_eq!(stage.outcome(queued).await, "1 cancelled, 1 deferred");
         assert_eq!(stage.subjects(ADA), ["Polls close at eight"]);
     }

@@ -1,5 +1,5 @@
-//! PostgreSQL for tests: the server that `BELLWETHER_TEST_POSTGRES` names, or a private cluster of this test run. Each
-//! story gets a database of its own, copied from a migrated template.
+//! PostgreSQL for tests: the server that `BELLWETHER_TEST_POSTGRES` names, on which this machine alone tests, or a private
+//! cluster of this test run. Each story gets a database of its own, copied from a migrated template.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -94,6 +94,11 @@ impl Server {
     async fn make_template(&self) -> String {
         let name = unique("template");
         let mut admin = self.connect().await;
+        let names = "SELECT datname::TEXT FROM pg_database WHERE datname LIKE 'bellwether\\_test\\_%'";
+        let left: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut admin).await.unwrap();
+        for name in left.iter().filter(|name| !is_of_a_running_test(name)) {
+            execute(&mut admin, format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).await;
+        }
         execute(&mut admin, format!("CREATE DATABASE \"{name}\"")).await;
         let db = Db::open(&self.at(&name)).await.unwrap();
         db.migrate().await.unwrap();
@@ -104,6 +109,10 @@ impl Server {
 
 async fn execute(admin: &mut PgConnection, sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(admin).await.unwrap();
+}
+
+fn is_of_a_running_test(database: &str) -> bool {
+    database.split('_').nth(2).is_some_and(|process| Path::new("/proc").join(process).exists())
 }
 
 /// A name that no other run on the same server has.
