@@ -2,6 +2,7 @@
 //! cluster of this test run. Each story gets a database of its own, copied from a migrated template.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -156,6 +157,8 @@ fn start(bin: &Path) -> Server {
         command.args(["-c", CLUSTER, "cluster"]);
         command
     };
+    // A group of its own: a Ctrl-C ends the tests, and with them its input; then it cleans up.
+    command.process_group(0);
     let child = command.arg(bin).stdin(Stdio::piped()).stdout(Stdio::piped()).current_dir("/").spawn();
     let mut child = child.expect("a shell starts");
     let mut line = String::new();
