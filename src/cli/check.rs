@@ -92,7 +92,7 @@ impl Check {
         }
         data_folder(&config, &mut findings);
         for relay in &config.relays {
-            talk_to(relay, &mut findings).await;
+            talk_to(relay, config.server.host(), &mut findings).await;
         }
         match surroundings.connect(config).await {
             Ok(cx) => {
@@ -180,9 +180,9 @@ fn data_folder(config: &Config, findings: &mut Findings) {
     }
 }
 
-async fn talk_to(relay: &Relay, findings: &mut Findings) {
+async fn talk_to(relay: &Relay, hello: &str, findings: &mut Findings) {
     let about = format!("relay {} ({}:{})", relay.name, relay.host, relay.port);
-    match Connection::open(relay).await {
+    match Connection::open(relay, hello).await {
         Ok(connection) => {
             let line = if connection.is_encrypted() { "encrypted" } else { "not encrypted" };
             let login = match &relay.credentials {

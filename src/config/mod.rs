@@ -80,6 +80,13 @@ pub struct Sender {
     pub test_addresses: Vec<EmailAddress>,
 }
 
+impl Server {
+    /// The host of `public_url`: the name we give ourselves to relays.
+    pub fn host(&self) -> &str {
+        self.public_url.host_str().unwrap_or("localhost")
+    }
+}
+
 impl Sender {
     /// The MAIL FROM of every mail, `{id}` standing for the delivery's.
     pub fn return_path(&self) -> String {

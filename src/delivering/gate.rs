@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config;
 use crate::domain::{
     delivery::{relay_backoff, relay_pause},
-    time::{DAY, Timestamp},
+    time::{DAY, HOUR, Timestamp},
 };
 
 pub struct Gate {
@@ -25,12 +25,34 @@ struct State {
     faults: u32,
     /// When the operator was last told of a fault.
     told: Option<Timestamp>,
+    /// When the one mail went out that tries a relay after trouble.
+    trial: Option<Timestamp>,
+    /// Deliveries that were refused as if by our fault, with none accepted between.
+    doubts: Vec<i64>,
+    /// When a mail was last accepted, or refused for its recipient's sake.
+    worked: Option<Timestamp>,
 }
+
+/// A trial without an outcome for so long is followed by another: its mail may hang in a connection.
+const TRIAL: Duration = Duration::from_secs(30);
+/// So many recipients in a row are not refused for their own sake.
+const DOUBTS: usize = 3;
+/// A relay that took mail within this time relays for us.
+const OF_LATE: Duration = HOUR;
 
 impl Gate {
     pub fn new(relay: &config::Relay) -> Self {
-        let state =
-            State { tokens: 1.0, refilled: None, blocked_until: None, failures: 0, faults: 0, told: None };
+        let state = State {
+            tokens: 1.0,
+            refilled: None,
+            blocked_until: None,
+            failures: 0,
+            faults: 0,
+            told: None,
+            trial: None,
+            doubts: Vec::new(),
+            worked: None,
+        };
         Self { relay: relay.clone(), state: Mutex::new(state) }
     }
 
@@ -49,7 +71,14 @@ impl Gate {
         if state.blocked_until.is_some_and(|until| now < until) {
             return 0;
         }
-        let wanted = if state.failures + state.faults > 0 { wanted.min(1) } else { wanted };
+        let on_trial = state.failures + state.faults > 0;
+        if on_trial && state.trial.is_some_and(|since| now.since(since) < TRIAL) {
+            return 0;
+        }
+        let wanted = if on_trial { wanted.min(1) } else { wanted };
+        if on_trial && wanted > 0 {
+            state.trial = Some(now);
+        }
         let Some(rate) = self.relay.rate else {
             return wanted;
         };
@@ -63,25 +92,48 @@ impl Gate {
         taken
     }
 
-    /// Whether the relay was in trouble and one mail at a time tries it.
-    pub fn on_trial(&self) -> bool {
-        let state = self.lock();
-        state.failures + state.faults > 0
-    }
-
-    /// Puts back what was taken and found no mail.
+    /// Puts back what was taken and not handed over.
     pub fn give_back(&self, unused: usize) {
+        if unused == 0 {
+            return;
+        }
+        let mut state = self.lock();
+        state.trial = None;
         if self.relay.rate.is_some() {
-            self.lock().tokens += unused as f64;
+            state.tokens += unused as f64;
         }
     }
 
+    /// A mail came to something, whatever that was: a trial is over.
+    pub fn came_back(&self) {
+        self.lock().trial = None;
+    }
+
     /// A mail was accepted, or refused for its recipient's sake: the relay works. True when it had not.
-    pub fn works(&self) -> bool {
+    pub fn works(&self, now: Timestamp) -> bool {
         let mut state = self.lock();
+        state.doubts.clear();
+        state.worked = Some(now);
         let was_in_trouble = state.failures + state.faults > 0;
         (state.failures, state.faults, state.blocked_until) = (0, 0, None);
         was_in_trouble
+    }
+
+    /// One recipient was refused as if by our fault. True when it is: the relay took nothing from us of late, or refused
+    /// several in a row. Else it is about that recipient, and nobody else waits for it.
+    pub fn doubts(&self, delivery: i64, now: Timestamp) -> bool {
+        let mut state = self.lock();
+        if state.worked.is_none_or(|worked| now.since(worked) > OF_LATE) {
+            return true;
+        }
+        if !state.doubts.contains(&delivery) {
+            state.doubts.push(delivery);
+        }
+        let our_fault = state.doubts.len() >= DOUBTS;
+        if our_fault {
+            state.doubts.clear();
+        }
+        our_fault
     }
 
     /// The relay can't be reached, or asks for patience. Returns until when it is left alone; none where connections
@@ -120,6 +172,9 @@ impl Gate {
     pub fn wait(&self, now: Timestamp, longest: Duration) -> Duration {
         let state = self.lock();
         let blocked = state.blocked_until.map_or(Duration::ZERO, |until| until.since(now));
+        if state.failures + state.faults > 0 && state.trial.is_some_and(|since| now.since(since) < TRIAL) {
+            return longest;
+        }
         let token = match self.relay.rate {
             Some(rate) if state.tokens < 1.0 => Duration::from_secs_f64((1.0 - state.tokens) / rate),
             _ => Duration::ZERO,
@@ -181,9 +236,37 @@ mod tests {
         assert_eq!(gate.take(10, at(0.9)), 0);
         assert_eq!(gate.take(10, at(1.0)), 1);
         assert_eq!(gate.fails(at(1.0)), Some(at(3.0)));
-        assert!(gate.works());
-        assert!(!gate.works());
-        assert_eq!(gate.take(10, at(1.1)), 10);
+        assert!(gate.works(at(1.5)));
+        assert!(!gate.works(at(1.5)));
+        assert_eq!(gate.take(10, at(1.6)), 10);
+    }
+
+    #[test]
+    fn a_trial_is_one_mail_until_it_comes_back_or_hangs() {
+        let gate = gate(None);
+        gate.fails(at(0.0));
+        assert_eq!(gate.take(10, at(1.0)), 1);
+        assert_eq!(gate.take(10, at(1.1)), 0);
+        gate.came_back();
+        assert_eq!(gate.take(10, at(1.2)), 1);
+        assert_eq!(gate.take(10, at(20.0)), 0);
+        assert_eq!(gate.take(10, at(31.2)), 1, "the first may hang in a connection");
+        gate.give_back(1);
+        assert_eq!(gate.take(10, at(31.3)), 1, "nothing was queued then");
+    }
+
+    #[test]
+    fn a_relay_that_works_is_doubted_only_when_it_refuses_several_in_a_row() {
+        let gate = gate(None);
+        assert!(gate.doubts(7, at(0.0)), "it never took a mail");
+        gate.works(at(1.0));
+        assert!((0..10).all(|_| !gate.doubts(7, at(2.0))), "always the same one");
+        assert!(!gate.doubts(8, at(2.0)));
+        gate.works(at(3.0));
+        assert!(!gate.doubts(8, at(4.0)));
+        assert!(!gate.doubts(9, at(4.0)));
+        assert!(gate.doubts(10, at(4.0)));
+        assert!(gate.doubts(10, at(4000.0)), "it took nothing for an hour");
     }
 
     #[test]
@@ -192,7 +275,9 @@ mod tests {
         assert_eq!(gate.pauses(at(0.0)), (at(300.0), true));
         assert_eq!(gate.pauses(at(1.0)), (at(300.0), false));
         assert_eq!(gate.pauses(at(300.0)), (at(900.0), false));
-        assert!(gate.works());
+        assert_eq!(gate.take(10, at(301.0)), 0);
+        assert_eq!(gate.take(10, at(900.0)), 1);
+        assert!(gate.works(at(900.0)));
         assert_eq!(gate.pauses(at(1000.0)), (at(1300.0), false), "though it took a mail in between");
         assert_eq!(gate.pauses(at(86_400.0)), (at(87_000.0), true), "a day later");
     }

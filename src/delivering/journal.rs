@@ -1,10 +1,11 @@
 //! The node's journal: a line for each accepted mail, written before the database knows. A kill of the process loses
 //! none of it, so a restart settles what was accepted instead of sending it again.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
@@ -14,11 +15,17 @@ use crate::mail::reply::Reply;
 pub struct Journal(Mutex<Inner>);
 
 struct Inner {
+    path: PathBuf,
+    node: Uuid,
     file: File,
-    /// Lines whose delivery the database doesn't show as sent yet.
-    unsettled: usize,
-    empty: bool,
+    /// The lines whose delivery the database doesn't show as sent yet.
+    unsettled: HashMap<i64, Vec<u8>>,
+    /// In bytes.
+    size: u64,
 }
+
+/// A journal that is longer than this, in bytes, is written anew with what is unsettled.
+const LONGEST: u64 = 1024 * 1024;
 
 /// One line of it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -41,7 +48,7 @@ pub fn open(
     fresh: impl FnOnce() -> Uuid,
 ) -> io::Result<(Uuid, Journal, Vec<Accepted>)> {
     let path = data.join(format!("journal-{installation}"));
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
     let mut text = String::new();
     file.read_to_string(&mut text)?;
     let (node, lines) =
@@ -50,11 +57,13 @@ pub fn open(
             None => {
                 let node = fresh();
                 file.set_len(0)?;
-                writeln!(file, "{node}")?;
+                file.write_all(&header(node))?;
                 (node, Vec::new())
             }
         };
-    Ok((node, Journal(Mutex::new(Inner { file, unsettled: 0, empty: false })), lines))
+    let size = file.metadata()?.len();
+    let inner = Inner { path, node, file, unsettled: HashMap::new(), size };
+    Ok((node, Journal(Mutex::new(inner)), lines))
 }
 
 /// A line that the kill cut short was not accepted for certain: it is skipped, and its mail goes again.
@@ -62,8 +71,10 @@ fn read_line(line: &str) -> Option<Accepted> {
     serde_json::from_str(line).ok()
 }
 
-/// The first line, the node's name: 36 characters and the line end.
-const HEADER: u64 = 37;
+/// The first line: the node's name.
+fn header(node: Uuid) -> Vec<u8> {
+    format!("{node}\n").into_bytes()
+}
 
 impl Journal {
     /// Notes that a mail was accepted.
@@ -78,26 +89,33 @@ impl Journal {
             enhanced: reply.enhanced_text(),
             text: reply.text.clone(),
         };
-        let mut line = serde_json::to_vec(&line)?;
-        line.push(b'\n');
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.unsettled += 1;
-        inner.empty = false;
-        inner.file.write_all(&line)
+        // It begins a line of its own also behind one that a full disk cut short.
+        let mut bytes = vec![b'\n'];
+        serde_json::to_writer(&mut bytes, &line)?;
+        bytes.push(b'\n');
+        let mut inner = self.lock();
+        inner.size += bytes.len() as u64;
+        let written = inner.file.write_all(&bytes);
+        inner.unsettled.insert(delivery, bytes);
+        written
     }
 
-    /// The database has so many of them now; the file is emptied once it has all.
+    /// The database has these now: the file is emptied once it has all, and written anew when it has grown long.
     ///
     /// # Errors
-    /// When the file can't be cut.
-    pub fn settled(&self, count: usize) -> io::Result<()> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.unsettled = inner.unsettled.saturating_sub(count);
-        if inner.unsettled > 0 || inner.empty {
-            return Ok(());
+    /// When the file can't be cut or written.
+    pub fn settled(&self, deliveries: impl Iterator<Item = i64>) -> io::Result<()> {
+        let mut inner = self.lock();
+        for delivery in deliveries {
+            inner.unsettled.remove(&delivery);
         }
-        inner.empty = true;
-        inner.file.set_len(HEADER)
+        if inner.unsettled.is_empty() {
+            inner.empty()
+        } else if inner.size > LONGEST {
+            inner.rewrite()
+        } else {
+            Ok(())
+        }
     }
 
     /// Empties it, after a replay.
@@ -105,11 +123,39 @@ impl Journal {
     /// # Errors
     /// When the file can't be cut.
     pub fn clear(&self) -> io::Result<()> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.unsettled = 0;
-        inner.empty = true;
-        inner.file.set_len(HEADER)?;
-        inner.file.seek(io::SeekFrom::End(0)).map(|_| ())
+        let mut inner = self.lock();
+        inner.unsettled.clear();
+        inner.empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn empty(&mut self) -> io::Result<()> {
+        let length = header(self.node).len() as u64;
+        if self.size > length {
+            self.file.set_len(length)?;
+            self.size = length;
+        }
+        Ok(())
+    }
+
+    /// A kill at any moment leaves the old file or the new one, and either holds all that is unsettled.
+    fn rewrite(&mut self) -> io::Result<()> {
+        let mut bytes = header(self.node);
+        for line in self.unsettled.values() {
+            bytes.extend_from_slice(line);
+        }
+        let fresh = self.path.with_extension("new");
+        std::fs::write(&fresh, &bytes)?;
+        let file = OpenOptions::new().append(true).open(&fresh)?;
+        std::fs::rename(&fresh, &self.path)?;
+        self.file = file;
+        self.size = bytes.len() as u64;
+        Ok(())
     }
 }
 
@@ -138,14 +184,31 @@ mod tests {
         journal.clear().unwrap();
         journal.accepted(9, "primary", &reply).unwrap();
         journal.accepted(10, "primary", &reply).unwrap();
-        journal.settled(1).unwrap();
+        journal.settled([9].into_iter()).unwrap();
         drop(journal);
         let (_, journal, lines) = open(folder.path(), "a", || node).unwrap();
         assert_eq!(lines.len(), 2, "it is kept until the database has all of it");
+        journal.clear().unwrap();
         journal.accepted(11, "primary", &reply).unwrap();
-        journal.settled(1).unwrap();
+        journal.settled([11].into_iter()).unwrap();
         drop(journal);
         assert_eq!(open(folder.path(), "a", || node).unwrap().2, []);
         assert_eq!(open(folder.path(), "b", || Uuid::from_u128(7)).unwrap().0, Uuid::from_u128(7));
+    }
+
+    #[test]
+    fn a_long_send_leaves_no_more_than_what_is_unsettled() {
+        let folder = tempfile::tempdir().unwrap();
+        let reply = Reply::parse(250, &"x".repeat(200));
+        let (_, journal, _) = open(folder.path(), "a", || Uuid::from_u128(5)).unwrap();
+        journal.accepted(0, "primary", &reply).unwrap();
+        for delivery in 1..10_000 {
+            journal.accepted(delivery, "primary", &reply).unwrap();
+            journal.settled([delivery].into_iter()).unwrap();
+        }
+        assert!(std::fs::metadata(folder.path().join("journal-a")).unwrap().len() < 2 * LONGEST);
+        drop(journal);
+        let (_, _, lines) = open(folder.path(), "a", || Uuid::from_u128(6)).unwrap();
+        assert!(lines.iter().any(|line| line.delivery == 0), "what is unsettled is never lost");
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::{
 };
 use crate::mail::{
     relay::Failure,
-    reply::{Reply, Stage, Verdict, verdict},
+    reply::{Reply, Verdict, verdict},
 };
 use crate::store::deliveries::{Claimed, Settled};
 
@@ -34,6 +34,8 @@ pub enum Relay {
     Fails(String),
     /// It refuses us: a person has to look.
     Refuses(String),
+    /// It said so of one recipient, which may be about that recipient.
+    Doubts(String),
     /// Nothing was learned.
     Unknown,
 }
@@ -60,39 +62,55 @@ pub fn judge(
             judgement.settled.retry_at = Some(now.plus(WITHDRAWN).as_micros());
             judgement
         }
-        Err(Failure::Broken(stage @ (Stage::Connect | Stage::Hello | Stage::Auth), why)) => {
-            let reply = local(why);
-            let why = format!("{}: {why}", stage);
-            judged(State::Queued, false, Some(&reply), None, Relay::Fails(why))
+        Err(Failure::Broken(stage, why)) if !stage.names_recipient() => {
+            let why = format!("{stage}: {why}");
+            judged(State::Queued, false, Some(&local(&why)), None, Relay::Fails(why))
         }
         Err(Failure::Broken(stage, why)) => {
-            let reply = local(&format!("the connection broke at {}: {why}", stage));
-            later(delivery, relay, &reply, "broken", Relay::Unknown, now, dice)
+            let reply = local(&format!("the connection broke at {stage}: {why}"));
+            later(delivery, relay, &reply, "broken", Relay::Unknown, now, backoff(attempts(delivery), dice))
         }
         Err(Failure::Reply(stage, reply)) => match verdict(*stage, reply) {
             Verdict::Accepted => judged(State::Sent, true, Some(reply), None, Relay::Works),
-            Verdict::Throttled => {
-                let why = reply.to_string();
-                judged(State::Queued, false, Some(reply), Some("throttled"), Relay::Fails(why))
-            }
-            Verdict::OurFault => {
-                let why = reply.to_string();
-                let state = if stage.names_recipient() { State::Deferred } else { State::Queued };
-                let mut judgement = judged(state, false, Some(reply), Some("our-fault"), Relay::Refuses(why));
-                if state == State::Deferred {
-                    // Behind the relay's pause, so that another mail tries it first: if it is this recipient that
-                    // the relay refuses, the others don't wait for a person.
-                    let tries = u32::try_from(delivery.attempts + 1).unwrap_or(u32::MAX);
-                    let wait = relay_pause(tries) + backoff(tries, dice);
-                    judgement.settled.retry_at = Some(now.plus(wait).as_micros());
-                    judgement.settled.tried = 1;
-                }
+            Verdict::Throttled if stage.names_recipient() => {
+                // Another mail tries the relay first: if it is this recipient alone, nobody waits for it.
+                let mut judgement = judged(
+                    State::Deferred,
+                    false,
+                    Some(reply),
+                    Some("throttled"),
+                    Relay::Fails(reply.to_string()),
+                );
+                judgement.settled.retry_at = Some(now.plus(backoff(1, dice)).as_micros());
                 judgement
             }
-            Verdict::Transient if matches!(stage, Stage::Connect | Stage::Hello | Stage::Auth) => {
+            Verdict::Throttled => {
+                judged(State::Queued, false, Some(reply), Some("throttled"), Relay::Fails(reply.to_string()))
+            }
+            Verdict::OurFault if stage.names_recipient() => {
+                // Behind a pause of the relay, so that another mail tries it first.
+                let wait = relay_pause(attempts(delivery)) + backoff(attempts(delivery), dice);
+                later(delivery, relay, reply, "our-fault", Relay::Doubts(reply.to_string()), now, wait)
+            }
+            Verdict::OurFault => judged(
+                State::Queued,
+                false,
+                Some(reply),
+                Some("our-fault"),
+                Relay::Refuses(reply.to_string()),
+            ),
+            Verdict::Transient if !stage.names_recipient() => {
                 judged(State::Queued, false, Some(reply), None, Relay::Fails(reply.to_string()))
             }
-            Verdict::Transient => later(delivery, relay, reply, "transient", Relay::Works, now, dice),
+            Verdict::Transient => later(
+                delivery,
+                relay,
+                reply,
+                "transient",
+                Relay::Works,
+                now,
+                backoff(attempts(delivery), dice),
+            ),
             Verdict::Refused { suppress } => Judgement {
                 suppress,
                 ..judged(State::Bounced, true, Some(reply), Some("refused"), Relay::Works)
@@ -106,9 +124,15 @@ pub fn ended(delivery: &Claimed, state: State, now: Timestamp) -> Settled {
     Settled { relay: None, ..settled(delivery.id, state, false, "", None, now) }
 }
 
+/// What had not begun at a stop: the next start sends it.
+pub fn left_for_later(delivery: &Claimed, now: Timestamp) -> Settled {
+    Settled { relay: None, ..settled(delivery.id, State::Queued, false, "", None, now) }
+}
+
 /// What can't be sent for a reason of our own, such as a stored mail that can't be read.
 pub fn put_off(delivery: &Claimed, why: &str, now: Timestamp, dice: f64) -> Settled {
-    later(delivery, "", &local(why), "broken", Relay::Unknown, now, dice).settled
+    let wait = backoff(attempts(delivery), dice);
+    later(delivery, "", &local(why), "broken", Relay::Unknown, now, wait).settled
 }
 
 /// What the journal knows of a delivery that the database still shows as being sent.
@@ -126,6 +150,7 @@ pub fn replayed(line: &Accepted, now: Timestamp) -> Settled {
     }
 }
 
+/// Puts the mail off by `wait`, or gives it up after days.
 fn later(
     delivery: &Claimed,
     relay: &str,
@@ -133,14 +158,18 @@ fn later(
     word: &'static str,
     of_relay: Relay,
     now: Timestamp,
-    dice: f64,
+    wait: Duration,
 ) -> Judgement {
-    let attempts = u32::try_from(delivery.attempts + 1).unwrap_or(u32::MAX);
     let given_up = now.since(delivery.due_at) >= GIVE_UP_AFTER;
     let state = if given_up { State::Failed } else { State::Deferred };
     let mut settled = settled(delivery.id, state, true, relay, Some(reply), now);
-    settled.retry_at = (!given_up).then(|| now.plus(backoff(attempts, dice)).as_micros());
+    settled.retry_at = (!given_up).then(|| now.plus(wait).as_micros());
     Judgement { settled, attempt: Some(word), suppress: false, relay: of_relay }
+}
+
+/// How many tries there were, this one included.
+fn attempts(delivery: &Claimed) -> u32 {
+    u32::try_from(delivery.attempts + 1).unwrap_or(u32::MAX)
 }
 
 fn settled(

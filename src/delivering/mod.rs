@@ -27,6 +27,10 @@ use stored_mail::StoredMail;
 
 /// How long a node lives without a heartbeat; past it other nodes take over its claims, and it sends no further body.
 const LIFE: Duration = Duration::from_secs(30);
+/// How far back those who left by another node are looked for, at each look.
+const LOOK_BACK: Duration = Duration::from_secs(60);
+/// How many lines of the journal one transaction takes.
+const REPLAY: usize = 1_000;
 /// How often a node's heart beats.
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -38,6 +42,8 @@ pub enum Error {
     Journal(#[from] std::io::Error),
     #[error(transparent)]
     Outbox(#[from] crate::outbox::Error),
+    #[error("the connections to a relay ended early")]
+    Connections,
 }
 
 /// The senders of one node.
@@ -53,6 +59,10 @@ pub struct Engine {
     hold: AtomicBool,
     /// Claimed and not yet settled.
     in_flight: AtomicUsize,
+    /// One claim at a time; whether one failed in a way that leaves open whether it stands.
+    claiming: tokio::sync::Mutex<bool>,
+    /// Set at a stop: what has not begun is left for the next start.
+    stopping: AtomicBool,
 }
 
 /// When [`Engine::pump`] returns.
@@ -84,6 +94,8 @@ impl Engine {
             alive_until: AtomicI64::new(0),
             hold: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
+            claiming: tokio::sync::Mutex::new(false),
+            stopping: AtomicBool::new(false),
             cx,
         };
         engine.recover(&accepted).await?;
@@ -92,15 +104,22 @@ impl Engine {
 
     async fn recover(&self, accepted: &[journal::Accepted]) -> Result<(), Error> {
         let now = self.cx.clock.now();
+        let mut replayed = 0;
+        for lines in accepted.chunks(REPLAY) {
+            let settled: Vec<_> = lines.iter().map(|line| judging::replayed(line, now)).collect();
+            let mut tx = self.cx.db.begin().await?;
+            replayed += store::deliveries::settle(&mut tx, self.node, &settled).await?;
+            tx.commit().await?;
+        }
         let mut tx = self.cx.db.begin().await?;
-        let settled: Vec<_> = accepted.iter().map(|line| judging::replayed(line, now)).collect();
-        let replayed = store::deliveries::settle(&mut tx, self.node, &settled).await?;
         let mut released = store::deliveries::release(&mut tx, self.node).await?;
         if matches!(self.cx.db, Db::Sqlite { .. }) {
             // The only node there can be: whatever else is claimed was claimed in another data folder.
             released += store::deliveries::rescue(&mut tx, now.plus(DAY)).await?;
         }
         for gate in &self.gates {
+            // A person may have put it right: what the pause put off is tried at once.
+            store::deliveries::requeue_paused(&mut tx, gate.name()).await?;
             store::nodes::trouble_over(&mut tx, gate.name()).await?;
         }
         store::nodes::beat(&mut tx, self.node, now).await?;
@@ -121,7 +140,9 @@ impl Engine {
     pub async fn tend(&self) -> Result<(), Error> {
         let now = self.cx.clock.now();
         let deadline = Timestamp::from_micros(self.alive_until.load(Ordering::SeqCst));
-        let beats = deadline.since(now) + BEAT <= LIFE;
+        // More than a life is left only where the clock was set back.
+        let left = deadline.since(now);
+        let beats = left > LIFE || left + BEAT <= LIFE;
         let mut tx = self.cx.db.begin().await?;
         if beats {
             store::nodes::beat(&mut tx, self.node, now).await?;
@@ -129,7 +150,7 @@ impl Engine {
         let due = store::deliveries::requeue_due(&mut tx, now).await?;
         let rescued = store::deliveries::rescue(&mut tx, now.minus(LIFE)).await?;
         let ended = store::issues::end_finished(&mut tx, now).await?;
-        let left = store::subscribers::left_since(&mut tx, now.minus(Duration::from_secs(5))).await?;
+        let left = store::subscribers::left_since(&mut tx, now.minus(LOOK_BACK)).await?;
         tx.commit().await?;
         if beats {
             self.alive_until.store(now.plus(LIFE).as_micros(), Ordering::SeqCst);
@@ -151,6 +172,8 @@ impl Engine {
 
     /// Whether this node may still write a body.
     fn may_send(&self, now: Timestamp) -> bool {
-        now.as_micros() < self.alive_until.load(Ordering::SeqCst) && !self.hold.load(Ordering::SeqCst)
+        now.as_micros() < self.alive_until.load(Ordering::SeqCst)
+            && !self.hold.load(Ordering::SeqCst)
+            && !self.stopping.load(Ordering::SeqCst)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use super::{Engine, Error, Until, judging, settling::Ledger, worker::Job};
+use super::{Engine, Error, Until, gate::Gate, judging, settling::Ledger, worker::Job};
 use crate::domain::{delivery::State, issue::Kind};
 use crate::store::{
     self,
@@ -63,13 +63,15 @@ impl Engine {
             if let Until::Stopped(stop) = &until
                 && *stop.borrow()
             {
+                self.stopping.store(true, Ordering::SeqCst);
                 return Ok(());
             }
-            let now = self.cx.clock.now();
+            if jobs.is_closed() {
+                return Err(Error::Connections);
+            }
             let room = jobs.capacity().min(CLAIM);
-            let busy = self.in_flight.load(Ordering::SeqCst) > 0;
-            let allowed =
-                if self.may_send(now) && !(busy && gate.on_trial()) { gate.take(room, now) } else { 0 };
+            let now = self.cx.clock.now();
+            let allowed = if self.may_send(now) { gate.take(room, now) } else { 0 };
             let claimed = match self.claim(allowed).await {
                 Ok(claimed) => claimed,
                 Err(error) if matches!(until, Until::Idle) => return Err(error),
@@ -79,15 +81,16 @@ impl Engine {
                 }
             };
             gate.give_back(allowed - claimed.len());
-            if claimed.is_empty() {
-                if matches!(until, Until::Idle) && room > 0 && self.in_flight.load(Ordering::SeqCst) == 0 {
-                    return Ok(());
-                }
-                self.rest(gate.wait(now, LOOK), allowed > 0, &mut until).await;
-                continue;
+            if !claimed.is_empty() {
+                self.start(gate, claimed, &jobs).await;
+            } else if room == 0 {
+                self.wait_for_room(&jobs, &mut until).await;
+            } else if matches!(until, Until::Idle) && self.in_flight.load(Ordering::SeqCst) == 0 {
+                return Ok(());
+            } else {
+                let longest = if allowed > 0 { LOOK } else { gate.wait(now, LOOK) };
+                self.rest(longest, &mut until).await;
             }
-            self.in_flight.fetch_add(claimed.len(), Ordering::SeqCst);
-            self.start(claimed, &jobs).await;
         }
     }
 
@@ -95,29 +98,52 @@ impl Engine {
         if limit == 0 {
             return Ok(Vec::new());
         }
+        let mut unsure = self.claiming.lock().await;
         let mut tx = self.cx.db.begin().await?;
-        let claimed =
-            store::deliveries::claim(&mut tx, self.node, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
-        tx.commit().await?;
+        let idle = self.in_flight.load(Ordering::SeqCst) == 0;
+        if *unsure && idle {
+            // A claim whose commit got no answer may stand in the database; nobody works on it.
+            store::deliveries::release(&mut tx, self.node).await?;
+        }
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let claimed = store::deliveries::claim(&mut tx, self.node, limit).await?;
+        let committed = tx.commit().await;
+        *unsure = committed.is_err() || (*unsure && !idle);
+        committed?;
+        self.in_flight.fetch_add(claimed.len(), Ordering::SeqCst);
         Ok(claimed)
     }
 
-    /// Waits for something to happen: a bell, a free connection, the gate, or the next look.
-    async fn rest(&self, gate: Duration, looked: bool, until: &mut Until) {
-        // With nothing queued there is no hurry; with full connections or a shut gate the next look is soon.
-        let longest = if looked { LOOK } else { gate.max(Duration::from_millis(2)) };
+    /// Waits until a connection takes the next mail.
+    async fn wait_for_room(&self, jobs: &mpsc::Sender<Job>, until: &mut Until) {
+        let room = async {
+            // An error means that the connections are gone, which the claimer sees next.
+            let _ = jobs.reserve().await;
+        };
         match until {
-            Until::Idle => tokio::time::sleep(longest.min(Duration::from_millis(2))).await,
+            Until::Idle => room.await,
+            Until::Stopped(stop) => tokio::select! {
+                () = room => {}
+                _ = stop.changed() => {}
+            },
+        }
+    }
+
+    /// Waits for something to happen: the bell, the gate, or the next look.
+    async fn rest(&self, longest: Duration, until: &mut Until) {
+        const SOON: Duration = Duration::from_millis(2);
+        match until {
+            Until::Idle => tokio::time::sleep(SOON).await,
             Until::Stopped(stop) => tokio::select! {
                 () = self.cx.bells.deliver.notified() => {}
-                () = tokio::time::sleep(longest) => {}
+                () = tokio::time::sleep(longest.max(SOON)) => {}
                 _ = stop.changed() => {}
             },
         }
     }
 
     /// Passes on what is still wanted and settles the rest.
-    async fn start(&self, claimed: Vec<Claimed>, jobs: &mpsc::Sender<Job>) {
+    async fn start(&self, gate: &Gate, claimed: Vec<Claimed>, jobs: &mpsc::Sender<Job>) {
         let now = self.cx.clock.now();
         let mut over: Vec<Settled> = Vec::new();
         for delivery in claimed {
@@ -146,6 +172,7 @@ impl Engine {
         }
         if !over.is_empty() {
             let count = over.len();
+            gate.give_back(count);
             self.write(&Ledger::of(over)).await;
             self.in_flight.fetch_sub(count, Ordering::SeqCst);
         }

@@ -14,7 +14,7 @@ use super::{
     worker::Outcome,
 };
 use crate::domain::{address::EmailAddress, suppression, time::Timestamp};
-use crate::mail::relay::Failure;
+use crate::mail::{relay::Failure, reply::redacted};
 use crate::outbox;
 use crate::store::{
     self, Tx,
@@ -22,9 +22,10 @@ use crate::store::{
     nodes::Trouble,
 };
 
-/// A batch is written when it has so many, or when nothing came for so long.
+/// A batch is written when it has so many, when nothing came for so long, or when it is so old.
 const MOST: usize = 1_000;
 const LULL: Duration = Duration::from_millis(5);
+const OLDEST: Duration = Duration::from_millis(50);
 /// How long to wait before a settlement that the database refused is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -67,19 +68,23 @@ impl Engine {
     pub(super) async fn settle_all(self: Arc<Self>, mut outcomes: mpsc::UnboundedReceiver<Outcome>) {
         while let Some(first) = outcomes.recv().await {
             let mut batch = vec![first];
-            while batch.len() < MOST && self.in_flight.load(Ordering::SeqCst) > batch.len() {
-                match timeout(LULL, outcomes.recv()).await {
-                    Ok(Some(outcome)) => batch.push(outcome),
-                    Ok(None) | Err(_) => break,
+            let filling = async {
+                while batch.len() < MOST && self.in_flight.load(Ordering::SeqCst) > batch.len() {
+                    match timeout(LULL, outcomes.recv()).await {
+                        Ok(Some(outcome)) => batch.push(outcome),
+                        Ok(None) | Err(_) => break,
+                    }
                 }
-            }
-            let accepted = batch.iter().filter(|outcome| outcome.result.is_ok()).count();
+            };
+            // Whether it is full or old, what it has is written now.
+            let _ = timeout(OLDEST, filling).await;
             let mut ledger = Ledger::default();
             for outcome in &batch {
                 self.enter(&mut ledger, outcome);
             }
             self.write(&ledger).await;
-            if let Err(error) = self.journal.settled(accepted) {
+            let accepted = batch.iter().filter(|outcome| outcome.result.is_ok());
+            if let Err(error) = self.journal.settled(accepted.map(|outcome| outcome.delivery.id)) {
                 tracing::error!(%error, "the journal can't be cut");
             }
             self.in_flight.fetch_sub(batch.len(), Ordering::SeqCst);
@@ -136,7 +141,11 @@ impl Engine {
     fn enter(&self, ledger: &mut Ledger, outcome: &Outcome) {
         let gate = &self.gates[outcome.relay];
         let dice = self.cx.entropy.fraction();
-        let judgement = judging::judge(&outcome.delivery, gate.name(), &outcome.result, outcome.at, dice);
+        gate.came_back();
+        let mut judgement = judging::judge(&outcome.delivery, gate.name(), &outcome.result, outcome.at, dice);
+        if matches!(outcome.result, Err(Failure::Withdrawn)) && self.stopping.load(Ordering::SeqCst) {
+            judgement.settled = judging::left_for_later(&outcome.delivery, outcome.at);
+        }
         if let Some(verdict) = judgement.attempt {
             ledger.attempts.push(Tried {
                 delivery_id: outcome.delivery.id,
@@ -160,12 +169,12 @@ impl Engine {
         let trouble = |paused, reason: &str, until| Trouble {
             relay: gate.name().to_owned(),
             paused,
-            reason: reason.to_owned(),
+            reason: redacted(reason),
             since: outcome.at,
             until,
         };
         match &judgement.relay {
-            Relay::Works if gate.works() => {
+            Relay::Works if gate.works(outcome.at) => {
                 tracing::info!(relay = gate.name(), "the relay takes mail again");
                 ledger.recovered.push(gate.name().to_owned());
             }
@@ -176,7 +185,8 @@ impl Engine {
                     ledger.troubles.push((trouble(false, reason, until), News::Nothing));
                 }
             }
-            Relay::Refuses(reason) => {
+            Relay::Doubts(_) if !gate.doubts(outcome.delivery.id, outcome.at) => {}
+            Relay::Refuses(reason) | Relay::Doubts(reason) => {
                 let (until, news) = gate.pauses(outcome.at);
                 let news = if news { News::Pause } else { News::Nothing };
                 ledger.troubles.push((trouble(true, reason, until), news));
@@ -188,9 +198,9 @@ impl Engine {
     async fn tell_of_pause(&self, tx: &mut Tx, trouble: &Trouble) -> Result<(), Error> {
         let subject = format!("Relay \"{}\" refuses our mail", trouble.relay);
         let paragraphs = vec![
-            format!("It said: {}", crate::mail::reply::Reply::parse(0, &trouble.reason).redacted()),
+            format!("It said: {}", trouble.reason),
             "No mail is lost: it waits, and the relay is tried again after a pause that grows from five minutes to a \
-             day. Nobody was suppressed for it."
+             day. Nobody was suppressed for it. If the relay takes other mail meanwhile, only what it refused waits."
                 .to_owned(),
             "What to do: look at this relay's account and settings (credentials, sender address, whether it may relay \
              for this machine), put them right in the configuration, and restart the service, which tries at once. \
@@ -206,7 +216,7 @@ impl Engine {
 fn told(outcome: &Outcome) -> String {
     match &outcome.result {
         Ok(reply) | Err(Failure::Reply(_, reply)) => reply.redacted(),
-        Err(Failure::Broken(stage, why)) => format!("{stage}: {why}"),
+        Err(Failure::Broken(stage, why)) => redacted(&format!("{stage}: {why}")),
         Err(Failure::Withdrawn) => "withdrawn".to_owned(),
     }
 }

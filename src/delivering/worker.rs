@@ -1,6 +1,7 @@
 //! One connection to one relay, kept open while there is mail for it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
@@ -10,10 +11,12 @@ use super::{Engine, gate::Gate, stored_mail::StoredMail};
 use crate::domain::{address::EmailAddress, time::Timestamp};
 use crate::mail::{
     relay::{Connection, Envelope, Failure},
-    reply::Reply,
+    reply::{Reply, Stage},
 };
 use crate::store::deliveries::Claimed;
 
+/// How soon a connection that is being made sees a stop.
+const STOP_LOOK: Duration = Duration::from_millis(100);
 /// A connection without mail is closed after this.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -52,7 +55,7 @@ impl Engine {
                 }
             };
             let result = self.hand_over(gate, &mut connection, &job).await;
-            if let Err(Failure::Broken(..)) = result {
+            if connection.as_ref().is_some_and(Connection::is_over) {
                 connection = None;
             }
             if let Ok(reply) = &result
@@ -82,16 +85,40 @@ impl Engine {
         if !still_wanted() {
             return Err(Failure::Withdrawn);
         }
-        let smtp = match connection {
-            Some(smtp) => smtp,
-            None => connection.insert(Connection::open(gate.relay()).await?),
-        };
         let to = job.delivery.address.parse::<EmailAddress>().map(|address| address.envelope());
         let from = job.delivery.return_path.replace("{id}", &job.delivery.id.to_string());
         let envelope = Envelope { from: &from, to: to.as_deref().unwrap_or(&job.delivery.address) };
-        let message = self.message(&job.mail, &job.delivery);
-        smtp.send(&envelope, message, still_wanted).await
+        if let Some(smtp) = connection {
+            let message = self.message(&job.mail, &job.delivery);
+            let result = smtp.send(&envelope, message, still_wanted).await;
+            if !(smtp.is_over() && hung_up(&result)) {
+                return result;
+            }
+            // The server had closed a connection that was idle, or had its fill: a fresh one takes the mail.
+            *connection = None;
+        }
+        let smtp = connection.insert(self.connect(gate).await?);
+        smtp.send(&envelope, self.message(&job.mail, &job.delivery), still_wanted).await
     }
+
+    /// A fresh connection; given up at a stop, for nothing has been handed over yet.
+    async fn connect(&self, gate: &Gate) -> Result<Connection, Failure> {
+        let opening = Connection::open(gate.relay(), self.cx.config.server.host());
+        let stopping = async {
+            while !self.stopping.load(Ordering::SeqCst) {
+                tokio::time::sleep(STOP_LOOK).await;
+            }
+        };
+        tokio::select! {
+            opened = opening => opened,
+            () = stopping => Err(Failure::Withdrawn),
+        }
+    }
+}
+
+/// Whether a connection turned out to be closed before it took anything of the mail.
+fn hung_up(result: &Result<Reply, Failure>) -> bool {
+    matches!(result, Err(Failure::Broken(Stage::Mail, _) | Failure::Reply(Stage::Mail, _)))
 }
 
 async fn quit(connection: &mut Option<Connection>) {

@@ -2,6 +2,7 @@
 //! timeouts, one command at a time. Every reply is read and matched; a body goes out only after 250 to MAIL, 250 to
 //! RCPT and 354. It knows nothing of deliveries: what a reply means is `reply`'s, what follows is the caller's.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use lettre::transport::smtp::{
@@ -23,7 +24,11 @@ const COMMAND: Duration = Duration::from_secs(60);
 const FINAL_DOT: Duration = Duration::from_secs(300);
 
 /// An open, authenticated connection.
-pub struct Connection(AsyncSmtpConnection);
+pub struct Connection {
+    smtp: AsyncSmtpConnection,
+    /// The conversation is out of step, or the server said that it ends: nothing more is to be sent over it.
+    over: bool,
+}
 
 /// Why a message was not accepted.
 #[derive(Debug)]
@@ -43,12 +48,16 @@ pub struct Envelope<'a> {
 }
 
 impl Connection {
-    /// Connects, says EHLO, secures the line as the relay's `tls` says, and logs in where it has credentials.
+    /// Connects, says EHLO with the name `hello` (a domain of ours), secures the line as the relay's `tls` says, and logs in where it has credentials.
     ///
     /// # Errors
     /// The stage that failed, with the server's reply or what broke.
-    pub async fn open(relay: &Relay) -> Result<Self, Failure> {
-        let hello = ClientId::default();
+    pub async fn open(relay: &Relay, hello: &str) -> Result<Self, Failure> {
+        let hello = match hello.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) => ClientId::Ipv4(address),
+            Ok(IpAddr::V6(address)) => ClientId::Ipv6(address),
+            Err(_) => ClientId::Domain(hello.to_owned()),
+        };
         let mut smtp = match relay.tls {
             Tls::Implicit => {
                 let connecting = AsyncSmtpConnection::connect_tokio1(
@@ -87,7 +96,7 @@ impl Connection {
             let login = Credentials::new(credentials.user.clone(), credentials.password.expose().to_owned());
             within(COMMAND, Stage::Auth, smtp.auth(&[Mechanism::Plain, Mechanism::Login], &login)).await?;
         }
-        Ok(Self(smtp))
+        Ok(Self { smtp, over: false })
     }
 
     /// Hands over one message: 7-bit, CRLF line ends, no line that begins with a dot, CRLF at its end. `still_wanted`
@@ -101,7 +110,9 @@ impl Connection {
         message: Vec<u8>,
         still_wanted: impl Fn() -> bool,
     ) -> Result<Reply, Failure> {
-        self.command(Stage::Mail, format!("MAIL FROM:<{}>\r\n", envelope.from)).await?;
+        if let Err(refused) = self.command(Stage::Mail, format!("MAIL FROM:<{}>\r\n", envelope.from)).await {
+            return Err(self.reset_after(refused).await);
+        }
         if let Err(refused) = self.command(Stage::Rcpt, format!("RCPT TO:<{}>\r\n", envelope.to)).await {
             return Err(self.reset_after(refused).await);
         }
@@ -112,7 +123,9 @@ impl Connection {
             return Err(self.reset_after(refused).await);
         }
         if !still_wanted() {
-            return Err(Failure::Broken(Stage::Data, "given up before the body".to_owned()));
+            // Nothing but a body may follow 354; a closed connection sends none.
+            self.over = true;
+            return Err(Failure::Withdrawn);
         }
         let mut body = String::from_utf8(message)
             .map_err(|_| Failure::Broken(Stage::Data, "the message is not 7-bit text".to_owned()))?;
@@ -123,20 +136,34 @@ impl Connection {
     /// Says goodbye, without waiting long for the answer.
     pub async fn quit(mut self) {
         // The mail is settled by now; whatever the server says, nothing follows from it.
-        let _ = timeout(Duration::from_secs(2), self.0.quit()).await;
+        let _ = timeout(Duration::from_secs(2), self.smtp.quit()).await;
     }
 
     /// What the server says it is and can do, for `check`.
     pub fn is_encrypted(&self) -> bool {
-        self.0.is_encrypted()
+        self.smtp.is_encrypted()
+    }
+
+    /// Whether another message can be sent over it.
+    pub fn is_over(&self) -> bool {
+        self.over
     }
 
     async fn command(&mut self, stage: Stage, line: String) -> Result<Reply, Failure> {
         let patience = if stage == Stage::Body { FINAL_DOT } else { COMMAND };
-        let response = within(patience, stage, self.0.command(line)).await?;
-        let reply = reply_of(&response);
+        let response = within(patience, stage, self.smtp.command(line)).await;
+        if let Err(failure) = &response {
+            // 421: the server closes the channel (RFC 5321, section 3.8).
+            self.over |= match failure {
+                Failure::Reply(_, reply) => reply.code == 421,
+                Failure::Broken(..) => true,
+                Failure::Withdrawn => false,
+            };
+        }
+        let reply = reply_of(&response?);
         // 354 asks for a body and answers nothing else; any other positive reply to DATA asks for none.
         if (stage == Stage::Data) != (reply.code == 354) {
+            self.over = true;
             let why = format!("unexpected reply {} {}", reply.code, reply.text);
             return Err(Failure::Broken(stage, why));
         }
@@ -144,14 +171,11 @@ impl Connection {
     }
 
     async fn reset_after(&mut self, failure: Failure) -> Failure {
-        if matches!(failure, Failure::Broken(..)) {
-            return failure;
+        // Without an answer to it nobody knows what the next reply answers.
+        if !self.over && self.command(Stage::Mail, "RSET\r\n".to_owned()).await.is_err() {
+            self.over = true;
         }
-        match self.command(Stage::Mail, "RSET\r\n".to_owned()).await {
-            Ok(_) => failure,
-            // The refusal stands; the connection will show itself broken at its next use.
-            Err(_) => failure,
-        }
+        failure
     }
 }
 

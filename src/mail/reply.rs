@@ -98,18 +98,22 @@ impl Reply {
 
     /// For logs: the whole reply with `(address)` for whatever looks like one.
     pub fn redacted(&self) -> String {
-        let between = |c: char| c.is_whitespace() || "<>()[],;:\"".contains(c);
-        let line = self.to_string();
-        let parts = line.split_inclusive(between).map(|part| {
-            let word = part.trim_end_matches(between);
-            if word.contains('@') || word.to_ascii_lowercase().contains("%40") {
-                format!("(address){}", &part[word.len()..])
-            } else {
-                part.to_owned()
-            }
-        });
-        parts.collect()
+        redacted(&self.to_string())
     }
+}
+
+/// A text of a server with `(address)` for whatever looks like one.
+pub fn redacted(text: &str) -> String {
+    let between = |c: char| c.is_whitespace() || "<>()[],;:\"".contains(c);
+    let parts = text.split_inclusive(between).map(|part| {
+        let word = part.trim_end_matches(between);
+        if word.contains('@') || word.to_ascii_lowercase().contains("%40") {
+            format!("(address){}", &part[word.len()..])
+        } else {
+            part.to_owned()
+        }
+    });
+    parts.collect()
 }
 
 /// As on the wire: `550 5.1.1 user unknown`.

@@ -70,7 +70,7 @@ pub struct Claimed {
     /// The names in its links; none for notices.
     pub subscriber: Option<Uuid>,
     pub signup: Option<Uuid>,
-    /// False for who left, or may not be mailed, after the fan-out.
+    /// What `decide` says by now: false for who left, may not be mailed, or wants it no more since the fan-out.
     pub wanted: bool,
     pub issue: Uuid,
     pub kind: Kind,
@@ -98,7 +98,11 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64) -> Result<Vec<Claimed>> 
                 f.public_id AS signup, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at,
                 i.return_path, i.link_key,
                 d.subscriber_id IS NULL OR (s.state = 'active' AND NOT EXISTS (
-                    SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')) AS wanted
+                    SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                  AND (i.kind = 'notice' OR EXISTS (
+                    SELECT 1 FROM subscriptions u WHERE u.subscriber_id = d.subscriber_id AND (
+                      (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
+                        AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id)))))) AS wanted
          FROM deliveries d JOIN issues i ON i.id = d.issue_id
          LEFT JOIN subscribers s ON s.id = d.subscriber_id LEFT JOIN signups f ON f.id = i.signup_id
          WHERE d.id IN (SELECT value FROM json_each($1)) ORDER BY d.priority, d.id",
@@ -106,7 +110,11 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64) -> Result<Vec<Claimed>> 
                 f.public_id AS signup, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at,
                 i.return_path, i.link_key,
                 d.subscriber_id IS NULL OR (s.state = 'active' AND NOT EXISTS (
-                    SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')) AS wanted
+                    SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                  AND (i.kind = 'notice' OR EXISTS (
+                    SELECT 1 FROM subscriptions u WHERE u.subscriber_id = d.subscriber_id AND (
+                      (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
+                        AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id)))))) AS wanted
          FROM deliveries d JOIN issues i ON i.id = d.issue_id
          LEFT JOIN subscribers s ON s.id = d.subscriber_id LEFT JOIN signups f ON f.id = i.signup_id
          WHERE d.id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB)) ORDER BY d.priority, d.id",
@@ -199,6 +207,18 @@ pub async fn rescue(tx: &mut Tx, before: Timestamp) -> Result<u64> {
              WHERE state = 'sending' AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = deliveries.node AND n.heartbeat_at >= $1)",
         )
         .bind(before)
+    )
+}
+
+/// Queues at once what was put off by a relay that is paused.
+pub async fn requeue_paused(tx: &mut Tx, relay: &str) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query(
+            "UPDATE deliveries SET state = 'queued', retry_at = NULL WHERE state = 'deferred' AND relay = $1
+             AND EXISTS (SELECT 1 FROM relay_troubles r WHERE r.relay = $1 AND r.paused)",
+        )
+        .bind(relay)
     )
 }
 

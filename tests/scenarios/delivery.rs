@@ -131,8 +131,8 @@ both! {
         let who = "421-3-ada@example.org";
         stage.imported(who).await;
         let issue = stage.alert("Polls close at eight").sent().await;
-        assert_eq!(stage.outcome(issue).await, "1 queued");
-        stage.live(1.minutes(), 5.seconds()).await;
+        assert_eq!(stage.outcome(issue).await, "1 deferred");
+        stage.live(2.minutes(), 5.seconds()).await;
         assert_eq!(stage.outcome(issue).await, "1 sent");
         let [delivery] = deliveries(&stage, issue).await.try_into().unwrap();
         assert_eq!((delivery.attempts, stage.relay.asked_for(who)), (1, 4));
