@@ -280,7 +280,9 @@ fn of_host(host: &str, address: &IpAddr) -> String {
 
 fn of_status(status: StatusCode) -> String {
     let advice = match status.as_u16() {
-        401 => "it wants a password: put it into the feed's address, as in https://user:password@site/feed",
+        401 => {
+            "it wants a password, and feeds are read without: ask its operator for an address that needs none"
+        }
         403 | 451 => "it refuses us: ask its operator to let the user agent \"Bellwether\" read the feed",
         404 => "there is nothing at this address: check it in a browser",
         410 => "the feed is gone for good: remove it, or set its new address",

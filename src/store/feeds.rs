@@ -133,8 +133,3 @@ pub async fn warn(tx: &mut Tx, id: i64, warning: &str, now: Timestamp) -> Result
             .bind(now)
     )
 }
-
-/// When the next feed is due.
-pub async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>> {
-    on!(tx, c => sqlx::query_scalar("SELECT min(next_poll_at) FROM feeds WHERE active").fetch_one(c))
-}
