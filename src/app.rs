@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::context::{Bells, Context};
 use crate::delivering::{Engine, Until};
 use crate::domain::token::{AddressHasher, Keys};
-use crate::ingesting::{self, fetch::Fetcher};
+use crate::ingesting::{Poller, fetch::Fetcher};
 use crate::mail::compose::{ComposeError, Composer};
 use crate::store::{self, Db};
 use crate::{publishing, subscribing, web};
@@ -247,17 +247,13 @@ async fn publish_all(cx: &Context, stopped: &watch::Receiver<bool>) -> Result<()
 }
 
 async fn poll_loop(cx: Context, fetcher: Fetcher, mut stopped: watch::Receiver<bool>) {
+    let mut poller = Poller::new(cx, fetcher);
     loop {
-        let polling = ingesting::poll_due(&cx, &fetcher);
-        let polled = tokio::select! {
-            polled = polling => polled,
-            _ = stopped.wait_for(|stop| *stop) => return,
-        };
-        if let Err(error) = polled {
+        if let Err(error) = poller.start_due().await {
             tracing::error!(%error, "feeds can't be polled; trying again");
         }
         if rest(None, Duration::from_millis(250), &mut stopped).await {
-            return;
+            return poller.stop().await;
         }
     }
 }

@@ -131,12 +131,14 @@ CREATE TABLE post_keys (
 );
 CREATE INDEX post_keys_by_post ON post_keys (post_id);
 
+-- `alert`: some source wants the post mailed at once to the readers of this topic.
 CREATE TABLE post_topics (
     post_id  BIGINT NOT NULL REFERENCES posts (id) ON DELETE CASCADE,
     topic_id BIGINT NOT NULL REFERENCES topics (id),
+    alert    BOOLEAN NOT NULL,
     PRIMARY KEY (post_id, topic_id)
 );
-CREATE INDEX post_topics_by_topic ON post_topics (topic_id);
+CREATE INDEX post_topics_by_topic ON post_topics (topic_id, post_id);
 
 CREATE TABLE schedules (
     id            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

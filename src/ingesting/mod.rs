@@ -11,7 +11,10 @@ use crate::domain::{
     time::{DAY, Timestamp},
 };
 use crate::mail::html;
-use crate::store::{self, Tx, posts::Content};
+use crate::store::{
+    self, Tx,
+    posts::{Content, Post},
+};
 
 mod date;
 pub mod fetch;
@@ -20,7 +23,7 @@ pub mod parse;
 mod polling;
 mod screen;
 
-pub use polling::poll_due;
+pub use polling::Poller;
 
 /// A post that is older than this when it is first seen is never alerted.
 pub const ALERT_WITHIN: Duration = DAY;
@@ -33,6 +36,8 @@ pub enum Error {
     Outbox(#[from] crate::outbox::Error),
     #[error("there is no topic \"{0}\"")]
     UnknownTopic(String),
+    #[error("the post has no title")]
+    Untitled,
 }
 
 /// What became of a pushed post.
@@ -43,22 +48,28 @@ pub struct Received {
     pub new: bool,
 }
 
-/// A post that a source gave, and what that meant.
-pub(crate) struct Taken {
+/// A post that a source gives, looked up by its keys.
+struct Sight {
+    known: Option<Post>,
+    /// This source had not given it before.
+    new_here: bool,
+    published_at: Timestamp,
+}
+
+/// A post that a source gave, kept.
+struct Taken {
     id: i64,
     public_id: Uuid,
     /// Nobody had given it before.
     new: bool,
-    /// This source had not.
-    new_here: bool,
-    silent: bool,
-    published_at: Timestamp,
+    may_alert: bool,
 }
 
-/// Takes a post that a site pushes. `alert` wants it mailed at once, which a post dated more than 24 hours back is not.
+/// Takes a post that a site pushes, and tidies it. `alert` wants it mailed at once to the readers of `topics`, which a
+/// post dated more than 24 hours back is not.
 ///
 /// # Errors
-/// An unknown topic, or a database that can't be written.
+/// An unknown topic, a title that is empty once it is tidied, or a database that can't be written.
 pub async fn receive(
     cx: &Context,
     draft: PostDraft,
@@ -66,6 +77,10 @@ pub async fn receive(
     alert: bool,
 ) -> Result<Received, Error> {
     let now = cx.clock.now();
+    let draft = draft.tidy();
+    if draft.title.is_empty() {
+        return Err(Error::Untitled);
+    }
     let mut tx = cx.db.begin().await?;
     let known = store::topics::all(&mut tx).await?;
     let mut topic_ids = Vec::new();
@@ -74,34 +89,58 @@ pub async fn receive(
         topic_ids.push(topic.ok_or_else(|| Error::UnknownTopic(slug.clone()))?.id);
     }
     store::posts::lock(&mut tx).await?;
-    let taken = take(cx, &mut tx, draft.tidy(), "api", &topic_ids, false, now).await?;
-    if alert && taken.new_here && may_alert(&taken, now) {
-        store::posts::want_alert(&mut tx, taken.id).await?;
+    let taken = take(cx, &mut tx, &draft, "api", &topic_ids, false, now).await?;
+    if alert && taken.may_alert {
+        for topic_id in topic_ids {
+            store::posts::want_alert(&mut tx, taken.id, topic_id).await?;
+        }
     }
     tx.commit().await?;
     cx.bells.publish.notify_one();
     Ok(Received { id: taken.public_id, new: taken.new })
 }
 
-fn may_alert(taken: &Taken, now: Timestamp) -> bool {
-    !taken.silent && now.since(taken.published_at) <= ALERT_WITHIN
+impl Sight {
+    /// Whether it may be alerted: this source's first word of it, recent, and nothing that was there before us.
+    fn may_alert(&self, now: Timestamp) -> bool {
+        let silent = self.known.as_ref().is_some_and(|post| post.silent);
+        self.new_here && !silent && now.since(self.published_at) <= ALERT_WITHIN
+    }
 }
 
-/// Keeps a tidied post under all its keys: a new one, or a revision where any key is known.
+/// Under what a source's post is known, its guid first.
+fn keys(draft: &PostDraft, scope: &str) -> Vec<(String, String)> {
+    let guid = (scope.to_owned(), guid_key(&draft.guid));
+    let link = draft.url.as_deref().and_then(link_key).map(|key| ("link".to_owned(), key));
+    std::iter::once(guid).chain(link).collect()
+}
+
+async fn look(
+    tx: &mut Tx,
+    draft: &PostDraft,
+    keys: &[(String, String)],
+    now: Timestamp,
+) -> Result<Sight, Error> {
+    let known = store::posts::find(tx, keys).await?;
+    let new_here = known.is_none() || store::posts::find(tx, &keys[..1]).await?.is_none();
+    let published_at = draft.published_at.or(known.as_ref().map(|post| post.published_at)).unwrap_or(now);
+    Ok(Sight { known, new_here, published_at })
+}
+
+/// Keeps a tidied post under all its keys: a new one, or a revision where any key is known. A new one is `silent` if
+/// it is part of a baseline.
 async fn take(
     cx: &Context,
     tx: &mut Tx,
-    draft: PostDraft,
+    draft: &PostDraft,
     scope: &str,
     topic_ids: &[i64],
     silent: bool,
     now: Timestamp,
 ) -> Result<Taken, Error> {
-    let guid = (scope.to_owned(), guid_key(&draft.guid));
-    let link = draft.url.as_deref().and_then(link_key).map(|key| ("link".to_owned(), key));
-    let keys: Vec<_> = std::iter::once(guid.clone()).chain(link).collect();
-    let known = store::posts::find(tx, &keys).await?;
-    let published_at = draft.published_at.or(known.as_ref().map(|post| post.published_at)).unwrap_or(now);
+    let keys = keys(draft, scope);
+    let sight = look(tx, draft, &keys, now).await?;
+    let may_alert = !silent && sight.may_alert(now);
     let html = match draft.url.as_deref().and_then(|url| url.parse().ok()) {
         Some(base) => html::sanitize_at(&draft.html, &base),
         None => html::sanitize(&draft.html),
@@ -115,21 +154,19 @@ async fn take(
         image: draft.image.as_deref(),
         categories: &draft.categories,
         tags: &draft.tags,
-        published_at,
+        published_at: sight.published_at,
     };
-    let taken = match known {
+    let taken = match sight.known {
         Some(post) => {
-            let new_here = store::posts::find(tx, std::slice::from_ref(&guid)).await?.is_none();
             if is_revised(&post, &content) {
                 store::posts::revise(tx, post.id, &content).await?;
             }
-            let (id, public_id, silent) = (post.id, post.public_id, post.silent);
-            Taken { id, public_id, new: false, new_here, silent, published_at }
+            Taken { id: post.id, public_id: post.public_id, new: false, may_alert }
         }
         None => {
             let public_id = cx.entropy.uuid(now);
             let id = store::posts::insert(tx, public_id, &content, silent, now).await?;
-            Taken { id, public_id, new: true, new_here: true, silent, published_at }
+            Taken { id, public_id, new: true, may_alert }
         }
     };
     for (scope, key) in &keys {
@@ -141,7 +178,7 @@ async fn take(
     Ok(taken)
 }
 
-fn is_revised(post: &store::posts::Post, content: &Content<'_>) -> bool {
+fn is_revised(post: &Post, content: &Content<'_>) -> bool {
     post.title != content.title
         || post.summary != content.summary
         || post.html != content.html

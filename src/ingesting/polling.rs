@@ -1,14 +1,17 @@
-//! Feeds are polled at start and then at their interval, also after errors. The first successful poll ever of a feed
-//! is a silent baseline.
+//! Feeds are polled at start and then at their interval, also after errors, each in a task of its own. The first
+//! successful poll ever of a feed is a silent baseline.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use url::Url;
 
 use super::{
-    Error, Taken,
+    Error,
     fetch::{FetchRequest, Fetched, Fetcher},
-    may_alert,
+    keys, look,
     parse::{self, ParsedFeed},
     take,
 };
@@ -19,66 +22,112 @@ use crate::store::{self, Tx, feeds::Feed};
 
 /// The most alerts that one poll gives; the rest goes into the digest only.
 const MOST_ALERTS: usize = 3;
-/// A poll that was claimed and never heard of again (a crash) is due again after this.
+/// A poll that was claimed and never heard of again (a crash) is due again after this. Longer than any poll takes, so
+/// that a feed is never polled twice at once.
 const LEASE: Duration = Duration::from_secs(60);
 /// How many posts one transaction takes.
 const CHUNK: usize = 50;
 
-/// Polls every feed that is due, all at once. Returns how many that were.
-///
-/// # Errors
-/// A database that can't be written. A feed that can't be read is no error here: it is noted on the feed.
-pub async fn poll_due(cx: &Context, fetcher: &Fetcher) -> Result<usize, Error> {
-    let now = cx.clock.now();
-    let mut tx = cx.db.begin().await?;
-    let feeds = store::feeds::claim_due(&mut tx, now, now.plus(LEASE)).await?;
-    tx.commit().await?;
-    let polls = feeds.iter().map(|feed| poll(cx, fetcher, feed));
-    for result in futures_util::future::join_all(polls).await {
-        result?;
-    }
-    Ok(feeds.len())
+/// Polls feeds, each in a task of its own: one that hangs holds up no other.
+pub struct Poller {
+    cx: Context,
+    fetcher: Fetcher,
+    under_way: JoinSet<()>,
+    stop: watch::Sender<bool>,
 }
 
-async fn poll(cx: &Context, fetcher: &Fetcher, feed: &Feed) -> Result<(), Error> {
-    let every = Duration::from_micros(u64::try_from(feed.every_micros).unwrap_or(0));
-    let fetched = fetch(fetcher, feed, cx.clock.now()).await;
+impl Poller {
+    pub fn new(cx: Context, fetcher: Fetcher) -> Self {
+        Self { cx, fetcher, under_way: JoinSet::new(), stop: watch::Sender::new(false) }
+    }
+
+    /// Begins to poll every feed that is due. Returns how many that were.
+    ///
+    /// # Errors
+    /// A database that can't be written. A feed that can't be read is no error here: it is noted on the feed.
+    pub async fn start_due(&mut self) -> Result<usize, Error> {
+        while let Some(polled) = self.under_way.try_join_next() {
+            reap(polled);
+        }
+        let now = self.cx.clock.now();
+        let mut tx = self.cx.db.begin().await?;
+        let feeds = store::feeds::claim_due(&mut tx, now, now.plus(LEASE)).await?;
+        tx.commit().await?;
+        let due = feeds.len();
+        for feed in feeds {
+            let (cx, fetcher) = (self.cx.clone(), self.fetcher.clone());
+            let mut stopped = self.stop.subscribe();
+            self.under_way.spawn(async move {
+                if let Err(error) = poll(&cx, &fetcher, &feed, &mut stopped).await {
+                    tracing::error!(feed = feed.url, %error, "the poll can't be kept; trying again in a minute");
+                }
+            });
+        }
+        Ok(due)
+    }
+
+    /// Waits for the polls under way.
+    pub async fn finish(&mut self) {
+        while let Some(polled) = self.under_way.join_next().await {
+            reap(polled);
+        }
+    }
+
+    /// Drops what is still being fetched, and finishes what has been.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        self.finish().await;
+    }
+}
+
+fn reap(polled: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = polled {
+        tracing::error!(%error, "a poll broke down; its feed is polled again in a minute");
+    }
+}
+
+async fn poll(
+    cx: &Context,
+    fetcher: &Fetcher,
+    feed: &Feed,
+    stopped: &mut watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let fetched = tokio::select! {
+        fetched = fetch(fetcher, feed, cx.clock.now()) => fetched,
+        // The feed is polled anew at the next start.
+        _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+    };
     let now = cx.clock.now();
-    let outcome = match fetched {
+    match fetched {
         Ok(Answer::Same) => {
             let mut tx = cx.db.begin().await?;
-            let (etag, modified) = (feed.etag.as_deref(), feed.last_modified.as_deref());
-            store::feeds::record_success(&mut tx, feed.id, etag, modified, now, now.plus(every)).await?;
+            let validators =
+                Validators { etag: feed.etag.clone(), last_modified: feed.last_modified.clone() };
+            succeed(&mut tx, feed, &validators, now).await?;
             tx.commit().await?;
-            return Ok(());
+            Ok(())
         }
-        Ok(Answer::Feed { parsed, etag, last_modified }) => {
-            keep(cx, feed, parsed, now).await.map(|()| (etag, last_modified))
-        }
+        Ok(Answer::Feed { parsed, validators }) => keep(cx, feed, parsed.items, &validators, now).await,
         Err(failure) => {
-            return fail(
-                cx,
-                feed,
-                &failure,
-                now.plus(failure.retry_after.map_or(every, |wait| wait.max(every))),
-            )
-            .await;
+            let wait = failure.retry_after.map_or(every(feed), |wait| wait.max(every(feed)));
+            fail(cx, feed, &failure, now.plus(wait)).await
         }
-    };
-    let (etag, last_modified) = outcome?;
-    let mut tx = cx.db.begin().await?;
-    let (etag, modified) = (etag.as_deref(), last_modified.as_deref());
-    store::feeds::record_success(&mut tx, feed.id, etag, modified, now, now.plus(every)).await?;
-    tx.commit().await?;
-    if feed.failures > 0 {
-        tracing::info!(feed = feed.url, "the feed can be read again");
     }
-    Ok(())
+}
+
+fn every(feed: &Feed) -> Duration {
+    Duration::from_micros(u64::try_from(feed.every_micros).unwrap_or(0))
 }
 
 enum Answer {
     Same,
-    Feed { parsed: ParsedFeed, etag: Option<String>, last_modified: Option<String> },
+    Feed { parsed: ParsedFeed, validators: Validators },
+}
+
+/// What the site said about its answer, for the next request.
+struct Validators {
+    etag: Option<String>,
+    last_modified: Option<String>,
 }
 
 struct Failure {
@@ -109,7 +158,8 @@ async fn fetch(fetcher: &Fetcher, feed: &Feed, now: Timestamp) -> Result<Answer,
                 .await
                 .map_err(|error| error.to_string())?
                 .map_err(|error| error.to_string())?;
-            Ok(Answer::Feed { parsed, etag, last_modified })
+            tracing::debug!(feed = feed.url, posts = parsed.items.len(), "feed read");
+            Ok(Answer::Feed { parsed, validators: Validators { etag, last_modified } })
         }
         Err(error) => Err(Failure { reason: error.to_string(), retry_after: error.retry_after() }),
     }
@@ -123,30 +173,50 @@ async fn fail(cx: &Context, feed: &Feed, failure: &Failure, next: Timestamp) -> 
     Ok(())
 }
 
-/// Keeps what a poll brought, the oldest first, and wants alerts for the newest of what is new.
-async fn keep(cx: &Context, feed: &Feed, parsed: ParsedFeed, now: Timestamp) -> Result<(), Error> {
+async fn succeed(tx: &mut Tx, feed: &Feed, validators: &Validators, now: Timestamp) -> Result<(), Error> {
+    let (etag, modified) = (validators.etag.as_deref(), validators.last_modified.as_deref());
+    store::feeds::record_success(tx, feed.id, etag, modified, now, now.plus(every(feed))).await?;
+    Ok(())
+}
+
+/// Keeps what a poll brought, the oldest first. An alert is wanted in the transaction that makes its post known, and
+/// the poll is done in the one of the last posts: a kill in between repeats the poll and loses nothing.
+async fn keep(
+    cx: &Context,
+    feed: &Feed,
+    mut drafts: Vec<PostDraft>,
+    validators: &Validators,
+    now: Timestamp,
+) -> Result<(), Error> {
     let baseline = feed.baselined_at.is_none();
-    let mut drafts: Vec<PostDraft> = parsed.items.into_iter().map(PostDraft::tidy).collect();
     drafts.reverse();
     let scope = format!("feed {}", feed.id);
-    let mut fresh: Vec<Taken> = Vec::new();
+    let fresh = if feed.alert && !baseline { fresh(cx, &drafts, &scope, now).await? } else { Vec::new() };
+    let alerted: HashSet<&str> = fresh.iter().take(MOST_ALERTS).copied().collect();
     let mut count = 0;
-    let mut chunks = drafts.chunks(CHUNK).peekable();
-    while let Some(chunk) = chunks.next() {
+    let mut rest = drafts.as_slice();
+    loop {
+        let (chunk, later) = rest.split_at(rest.len().min(CHUNK));
         let mut tx = cx.db.begin().await?;
         store::posts::lock(&mut tx).await?;
         for draft in chunk {
-            let taken = take(cx, &mut tx, draft.clone(), &scope, &[feed.topic_id], baseline, now).await?;
+            let taken = take(cx, &mut tx, draft, &scope, &[feed.topic_id], baseline, now).await?;
             count += usize::from(taken.new);
-            if feed.alert && !baseline && taken.new_here && may_alert(&taken, now) {
-                fresh.push(taken);
+            if taken.may_alert && alerted.contains(draft.guid.as_str()) {
+                store::posts::want_alert(&mut tx, taken.id, feed.topic_id).await?;
             }
         }
-        if chunks.peek().is_none() {
-            // With the last posts: a kill in between would leave them known and never alerted.
-            want_alerts(cx, &mut tx, feed, &mut fresh, now).await?;
+        if later.is_empty() {
+            if fresh.len() > MOST_ALERTS {
+                warn_of_burst(cx, &mut tx, feed, fresh.len(), now).await?;
+            }
+            succeed(&mut tx, feed, validators, now).await?;
         }
         tx.commit().await?;
+        rest = later;
+        if rest.is_empty() {
+            break;
+        }
     }
     if baseline {
         tracing::info!(
@@ -154,29 +224,34 @@ async fn keep(cx: &Context, feed: &Feed, parsed: ParsedFeed, now: Timestamp) -> 
             posts = count,
             "first poll: these posts are the baseline, nobody gets mail about them"
         );
-    } else if count > 0 {
-        tracing::info!(feed = feed.url, posts = count, alerts = fresh.len().min(MOST_ALERTS), "new posts");
+    } else if count > 0 || !fresh.is_empty() {
+        tracing::info!(feed = feed.url, posts = count, alerts = alerted.len(), "new posts");
         cx.bells.publish.notify_one();
         cx.bells.deliver.notify_one();
+    }
+    if feed.failures > 0 {
+        tracing::info!(feed = feed.url, "the feed can be read again");
     }
     Ok(())
 }
 
-async fn want_alerts(
+/// The guids of those that may be alerted, the newest first. `drafts` has the oldest first.
+async fn fresh<'a>(
     cx: &Context,
-    tx: &mut Tx,
-    feed: &Feed,
-    fresh: &mut [Taken],
+    drafts: &'a [PostDraft],
+    scope: &str,
     now: Timestamp,
-) -> Result<(), Error> {
-    fresh.sort_by_key(|taken| std::cmp::Reverse((taken.published_at, taken.id)));
-    for taken in fresh.iter().take(MOST_ALERTS) {
-        store::posts::want_alert(tx, taken.id).await?;
+) -> Result<Vec<&'a str>, Error> {
+    let mut tx = cx.db.read().await?;
+    let mut fresh = Vec::new();
+    for (place, draft) in drafts.iter().enumerate() {
+        let sight = look(&mut tx, draft, &keys(draft, scope), now).await?;
+        if sight.may_alert(now) {
+            fresh.push((sight.published_at, place, draft.guid.as_str()));
+        }
     }
-    if fresh.len() > MOST_ALERTS {
-        warn_of_burst(cx, tx, feed, fresh.len(), now).await?;
-    }
-    Ok(())
+    fresh.sort_by(|a, b| b.cmp(a));
+    Ok(fresh.into_iter().map(|(.., guid)| guid).collect())
 }
 
 async fn warn_of_burst(

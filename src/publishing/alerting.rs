@@ -157,7 +157,7 @@ pub async fn alert_posts(cx: &Context) -> Result<usize, Error> {
     drop(tx);
     for post in &waiting {
         let mut tx = cx.db.begin().await?;
-        let topics = store::posts::topic_slugs(&mut tx, post.id).await?;
+        let topics = store::posts::alert_topics(&mut tx, post.id).await?;
         let request = AlertRequest {
             subject: None,
             body: Body::Post(post.public_id),

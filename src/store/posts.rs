@@ -135,7 +135,7 @@ pub async fn add_key(tx: &mut Tx, post_id: i64, scope: &str, key: &str) -> Resul
 pub async fn add_topic(tx: &mut Tx, post_id: i64, topic_id: i64) -> Result<u64> {
     touched!(
         tx,
-        sqlx::query("INSERT INTO post_topics (post_id, topic_id) VALUES ($1, $2) ON CONFLICT (post_id, topic_id) DO NOTHING")
+        sqlx::query("INSERT INTO post_topics (post_id, topic_id, alert) VALUES ($1, $2, FALSE) ON CONFLICT (post_id, topic_id) DO NOTHING")
             .bind(post_id)
             .bind(topic_id)
     )
@@ -188,14 +188,27 @@ pub async fn to_alert(tx: &mut Tx, limit: i64) -> Result<Vec<Post>> {
     .fetch_all(c))
 }
 
-/// An alert of this post is to be published.
-pub async fn want_alert(tx: &mut Tx, id: i64) -> Result<u64> {
+/// An alert of this post is to be published, to the readers of this topic of its.
+pub async fn want_alert(tx: &mut Tx, id: i64, topic_id: i64) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query("UPDATE post_topics SET alert = TRUE WHERE post_id = $1 AND topic_id = $2")
+            .bind(id)
+            .bind(topic_id)
+    )?;
     touched!(tx, sqlx::query("UPDATE posts SET alert_due = TRUE WHERE id = $1").bind(id))
 }
 
-pub async fn topic_slugs(tx: &mut Tx, post_id: i64) -> Result<Vec<String>> {
+/// Its alert will not be published.
+pub async fn give_up_alert(tx: &mut Tx, id: i64) -> Result<u64> {
+    touched!(tx, sqlx::query("UPDATE posts SET alert_due = FALSE WHERE id = $1").bind(id))
+}
+
+/// The topics that want the post's alert, without those that the configuration has no more.
+pub async fn alert_topics(tx: &mut Tx, post_id: i64) -> Result<Vec<String>> {
     on!(tx, c => sqlx::query_scalar(
-        "SELECT t.slug FROM post_topics p JOIN topics t ON t.id = p.topic_id WHERE p.post_id = $1 AND t.provisioned ORDER BY t.id",
+        "SELECT t.slug FROM post_topics p JOIN topics t ON t.id = p.topic_id
+         WHERE p.post_id = $1 AND p.alert AND t.provisioned ORDER BY t.id",
     )
     .bind(post_id)
     .fetch_all(c))

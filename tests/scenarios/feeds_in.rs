@@ -3,7 +3,7 @@
 use axum::http::header;
 use bellwether::store::{self, feeds::Feed};
 
-use crate::stage::{Post, Setup, Site, Span, Stage, both};
+use crate::stage::{Logs, Post, Setup, Site, Span, Stage, both};
 
 const ADA: &str = "ada@example.org";
 
@@ -200,6 +200,73 @@ both! {
         assert!(!stage.pushes("a", "The count has begun", true).await.new);
         stage.settle().await;
         assert_eq!(stage.subjects(ADA), ["The count begins"]);
+    }
+
+    async fn a_post_in_two_feeds_is_alerted_to_the_topic_whose_feed_alerts_whichever_was_first(setup: Setup) {
+        let (quiet, loud) = (Site::opens().await, Site::opens().await);
+        let stage = setup
+            .topic("local", "Local news")
+            .feed_for(&quiet, "local", false)
+            .feed_for(&loud, "election-alerts", true)
+            .open()
+            .await;
+        stage.reader_of(ADA, "topics=election-alerts").await;
+        stage.reader_of("eve@example.org", "topics=local").await;
+        for (title, first, second) in [("One", &quiet, &loud), ("Two", &loud, &quiet)] {
+            first.publishes(Post::titled(title));
+            stage.advance(5.minutes()).await;
+            second.publishes(Post::titled(title));
+            stage.advance(5.minutes()).await;
+        }
+        assert_eq!(stage.subjects(ADA), ["One", "Two"]);
+        assert!(stage.subjects("eve@example.org").is_empty());
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+        assert_eq!(stage.subjects("eve@example.org"), ["Two and 1 more"]);
+    }
+
+    async fn a_feed_that_hangs_holds_up_no_other_and_no_stop(setup: Setup) {
+        let (hanging, site) = (Site::opens().await, Site::opens().await);
+        let stage = setup.feed(&hanging).feed(&site).open().await;
+        stage.reader(ADA).await;
+        hanging.hangs();
+        site.publishes(Post::titled("Polls close at eight"));
+        stage.cx.clock.advance(5.minutes());
+        let mut poller = stage.poller();
+        assert_eq!(poller.start_due().await.unwrap(), 2);
+        while stage.subjects(ADA).is_empty() {
+            tokio::task::yield_now().await;
+            stage.prepare().await;
+            stage.deliver().await;
+        }
+        stage.cx.clock.advance(30.seconds());
+        assert_eq!(poller.start_due().await.unwrap(), 0, "one is under way, the other was just polled");
+        poller.stop().await;
+        assert_eq!(hanging.requests(), 2);
+        let [feed, _] = feeds(&stage).await.try_into().unwrap();
+        assert_eq!((feed.failures, feed.last_error), (0, None));
+    }
+
+    async fn a_stop_keeps_what_was_fetched_already(setup: Setup) {
+        let logs = Logs::collected();
+        let site = Site::opens().await;
+        let stage = setup.feed(&site).open().await;
+        stage.reader(ADA).await;
+        site.publishes(Post::titled("Polls close at eight"));
+        stage.cx.clock.advance(5.minutes());
+        let mut poller = stage.poller();
+        assert_eq!(poller.start_due().await.unwrap(), 1);
+        let mut busy = stage.cx.db.begin().await.unwrap();
+        store::posts::lock(&mut busy).await.unwrap();
+        while logs.text().matches("feed read").count() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let ((), committed) = tokio::join!(poller.stop(), async {
+            tokio::task::yield_now().await;
+            busy.commit().await
+        });
+        committed.unwrap();
+        stage.prepare().await;
+        assert_eq!(stage.issues().await, ["alert: Polls close at eight"]);
     }
 
     async fn control_characters_in_any_field_do_no_harm(stage: Stage) {

@@ -21,8 +21,8 @@ use bellwether::cli::demo::mailbox::Mailbox;
 use bellwether::context::Context;
 use bellwether::delivering::{Engine, Until};
 use bellwether::domain::time::Timestamp;
-use bellwether::ingesting::fetch::Fetcher;
-use bellwether::{ingesting, publishing, subscribing};
+use bellwether::ingesting::{Poller, fetch::Fetcher};
+use bellwether::{publishing, subscribing};
 
 pub(crate) use backend::both;
 pub use backend::{Backend, Opened};
@@ -74,11 +74,22 @@ impl Stage {
 
     /// Lets everything happen that is due at this moment: feeds, sign-ups, alerts, digests, deliveries.
     pub async fn settle(&self) {
-        ingesting::poll_due(&self.cx, &self.fetcher).await.unwrap();
+        let mut poller = self.poller();
+        poller.start_due().await.unwrap();
+        poller.finish().await;
         self.prepare().await;
+        self.deliver().await;
+    }
+
+    /// The senders alone.
+    pub async fn deliver(&self) {
         self.engine.tend().await.unwrap();
         self.engine.pump(Until::Idle).await.unwrap();
         self.engine.tend().await.unwrap();
+    }
+
+    pub fn poller(&self) -> Poller {
+        Poller::new(self.cx.clone(), self.fetcher.clone())
     }
 
     /// The same without the senders: what is due is queued and stays there.

@@ -24,6 +24,8 @@ struct Inner {
     not_modified: usize,
     /// What it answers in place of its feed.
     instead: Option<(StatusCode, HeaderMap, Vec<u8>)>,
+    /// It takes a request and never answers.
+    hangs: bool,
 }
 
 /// An article in the feed.
@@ -78,6 +80,11 @@ impl Site {
         edit(&mut self.lock().posts[0]);
     }
 
+    /// Takes requests and answers none until it [`Site::recovers`].
+    pub fn hangs(&self) {
+        self.lock().hangs = true;
+    }
+
     /// Answers so until it [`Site::recovers`].
     pub fn answers(&self, status: u16, headers: &[(header::HeaderName, &str)], body: &[u8]) {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
@@ -85,7 +92,8 @@ impl Site {
     }
 
     pub fn recovers(&self) {
-        self.lock().instead = None;
+        let mut inner = self.lock();
+        (inner.instead, inner.hangs) = (None, false);
     }
 
     /// How often the feed was asked for.
@@ -98,14 +106,23 @@ impl Site {
         self.lock().not_modified
     }
 
+    /// Whether it hangs.
+    fn asked(&self) -> bool {
+        let mut inner = self.lock();
+        inner.requests += 1;
+        inner.hangs
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap()
     }
 }
 
 async fn feed(State(site): State<Site>, headers: HeaderMap) -> Response {
+    if site.asked() {
+        return std::future::pending().await;
+    }
     let mut inner = site.lock();
-    inner.requests += 1;
     if let Some((status, headers, body)) = &inner.instead {
         return (*status, headers.clone(), body.clone()).into_response();
     }

@@ -44,6 +44,9 @@ pub async fn push(State(cx): State<Context>, caller: Caller, request: Request) -
     let topics: Vec<_> = input.topics.iter().map(ToString::to_string).collect();
     let draft = draft(input)?;
     let received = ingesting::receive(&cx, draft, &topics, alert).await.map_err(|error| match error {
+        ingesting::Error::Untitled => {
+            invalid("/title", "must not be empty: it is the subject of the post's mail")
+        }
         ingesting::Error::UnknownTopic(slug) => invalid("/topics", format!("there is no topic {slug:?}")),
         other => broken(&other),
     })?;
@@ -63,7 +66,7 @@ fn draft(input: Input) -> Result<PostDraft, Problem> {
         return Err(invalid("/guid", "must not hold control characters"));
     }
     let image = input.image.as_deref().map(|image| web_address("/image", image)).transpose()?;
-    let draft = PostDraft {
+    Ok(PostDraft {
         guid,
         url,
         title: input.title,
@@ -74,10 +77,5 @@ fn draft(input: Input) -> Result<PostDraft, Problem> {
         tags: input.tags,
         published_at: input.published_at,
         image,
-    }
-    .tidy();
-    if draft.title.is_empty() {
-        return Err(invalid("/title", "must not be empty: it is the subject of the post's mail"));
-    }
-    Ok(draft)
+    })
 }
