@@ -229,6 +229,9 @@ async fn decide_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
 
 async fn publish_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
     loop {
+        if let Err(error) = publishing::run_due_schedules(&cx).await {
+            tracing::error!(%error, "the schedules can't be read; trying again");
+        }
         if let Err(error) = publish_all(&cx, &stopped).await {
             tracing::error!(%error, "publishing failed; trying again");
         }
@@ -239,11 +242,8 @@ async fn publish_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
 }
 
 async fn publish_all(cx: &Context, stopped: &watch::Receiver<bool>) -> Result<(), publishing::Error> {
-    // What can't be alerted or scheduled must not hold up what is published already.
-    let alerted = publishing::alerting::alert_posts(cx).await;
-    let scheduled = publishing::run_due_schedules(cx).await;
-    while !*stopped.borrow() && publishing::fan_out(cx).await? {}
-    alerted.and(scheduled).map(drop)
+    while !*stopped.borrow() && publishing::publish_next(cx).await? {}
+    Ok(())
 }
 
 async fn poll_loop(cx: Context, fetcher: Fetcher, mut stopped: watch::Receiver<bool>) {

@@ -16,6 +16,7 @@ use crate::mail::{
     compose::{Alert, Draft, Image},
     html,
 };
+use crate::outbox;
 use crate::store::{self, Tx, issues::NewIssue, posts::Post, tokens::Answered, topics::Topic};
 
 /// Breaking news as it is asked for.
@@ -103,9 +104,11 @@ pub async fn publish(
 ) -> Result<Option<Published>, Error> {
     let mut tx = cx.db.read().await?;
     let prepared = prepare(cx, &mut tx, request).await?;
+    let audience = audience(&mut tx, &prepared.topic_ids, request.level).await?;
     drop(tx);
     let mut tx = cx.db.begin().await?;
-    let published = insert(cx, &mut tx, &prepared, request, created_by).await?;
+    insert(cx, &mut tx, &prepared, request, created_by).await?;
+    let published = Published { id: prepared.public_id, state: State::Publishing, audience };
     if let Some(once) = once {
         let (status, response) = (once.answer)(published);
         let answered = Answered { body_hash: once.body_hash, status: i64::from(status), response };
@@ -134,47 +137,87 @@ pub async fn send_test(cx: &Context, request: &AlertRequest, to: &str) -> Result
     let draft =
         cx.composer.alert(public_id, &Alert { subject: format!("[Test] {}", alert.subject), ..alert })?;
     let mut tx = cx.db.begin().await?;
-    let envelope = crate::outbox::Envelope {
+    let envelope = outbox::Envelope {
         public_id,
         to,
         signup_id: None,
         created_by: "test",
         expires_at: now.plus(crate::domain::time::HOUR),
     };
-    crate::outbox::queue(cx, &mut tx, &draft, &envelope).await?;
+    outbox::queue(cx, &mut tx, &draft, &envelope).await?;
     tx.commit().await?;
     cx.bells.deliver.notify_one();
     Ok(public_id)
 }
 
-/// Publishes the alerts that new posts wait for. Returns how many.
+/// Publishes the alerts that new posts wait for. Returns how many. One that fails holds up no other: where it can't be
+/// composed its post stays with the digest and the operator is told, and what the database refuses is tried again.
 ///
 /// # Errors
-/// A template that can't be rendered, a database that can't be written.
+/// A database that can't be read.
 pub async fn alert_posts(cx: &Context) -> Result<usize, Error> {
     let mut tx = cx.db.read().await?;
     let waiting = store::posts::to_alert(&mut tx, 20).await?;
     drop(tx);
+    let mut alerted = 0;
     for post in &waiting {
-        let mut tx = cx.db.begin().await?;
-        let topics = store::posts::alert_topics(&mut tx, post.id).await?;
-        let request = AlertRequest {
-            subject: None,
-            body: Body::Post(post.public_id),
-            link: None,
-            topics: topics.iter().filter_map(|slug| slug.parse().ok()).collect(),
-            level: Level::All,
-            expires_at: None,
+        let done = match alert_post(cx, post).await {
+            Err(error) if !matches!(error, Error::Store(_)) => give_up(cx, post, &error).await,
+            done => done,
         };
-        if store::posts::mark_alerted(&mut tx, post.id, cx.clock.now()).await? && !request.topics.is_empty() {
-            let prepared = prepare(cx, &mut tx, &request).await?;
-            let published = insert(cx, &mut tx, &prepared, &request, "feed").await?;
-            tracing::info!(issue = %published.id, post = %post.public_id, audience = published.audience, "post alerted");
+        match done {
+            Ok(published) => alerted += usize::from(published),
+            Err(error) => {
+                tracing::error!(post = %post.public_id, %error, "the post can't be alerted; trying again");
+            }
         }
-        tx.commit().await?;
+    }
+    Ok(alerted)
+}
+
+async fn alert_post(cx: &Context, post: &Post) -> Result<bool, Error> {
+    let mut tx = cx.db.read().await?;
+    let topics = store::posts::alert_topics(&mut tx, post.id).await?;
+    let request = AlertRequest {
+        subject: None,
+        body: Body::Post(post.public_id),
+        link: None,
+        topics: topics.iter().filter_map(|slug| slug.parse().ok()).collect(),
+        level: Level::All,
+        expires_at: None,
+    };
+    let prepared = if request.topics.is_empty() { None } else { Some(prepare(cx, &mut tx, &request).await?) };
+    drop(tx);
+    let mut tx = cx.db.begin().await?;
+    if !store::posts::mark_alerted(&mut tx, post.id, cx.clock.now()).await? {
+        return Ok(false);
+    }
+    if let Some(prepared) = &prepared {
+        insert(cx, &mut tx, prepared, &request, "feed").await?;
+    }
+    tx.commit().await?;
+    if let Some(prepared) = &prepared {
+        tracing::info!(issue = %prepared.public_id, post = %post.public_id, "post alerted");
         cx.bells.publish.notify_one();
     }
-    Ok(waiting.len())
+    Ok(prepared.is_some())
+}
+
+async fn give_up(cx: &Context, post: &Post, error: &Error) -> Result<bool, Error> {
+    let mut tx = cx.db.begin().await?;
+    store::posts::give_up_alert(&mut tx, post.id).await?;
+    let paragraphs = vec![
+        format!(
+            "\"{}\" ({}) can't be made into a mail: {error}. It goes into the digest only.",
+            post.title, post.public_id
+        ),
+        "Once that is mended, alert it by hand: bellwether alert, or POST /api/v1/alerts with its post_id."
+            .to_owned(),
+    ];
+    outbox::tell_operator(cx, &mut tx, "A post could not be alerted", paragraphs).await?;
+    tx.commit().await?;
+    cx.bells.deliver.notify_one();
+    Ok(false)
 }
 
 /// How many the one decision would mail now.
@@ -249,7 +292,7 @@ async fn insert(
     prepared: &Prepared,
     request: &AlertRequest,
     created_by: &str,
-) -> Result<Published, Error> {
+) -> Result<(), Error> {
     let now = cx.clock.now();
     let issue = NewIssue {
         public_id: prepared.public_id,
@@ -277,6 +320,5 @@ async fn insert(
     if let Some(post_id) = prepared.post_id {
         store::posts::mark_alerted(tx, post_id, now).await?;
     }
-    let audience = audience(tx, &prepared.topic_ids, request.level).await?;
-    Ok(Published { id: prepared.public_id, state: State::Publishing, audience })
+    Ok(())
 }

@@ -22,7 +22,7 @@ const WINDOW: i64 = 4_000;
 ///
 /// # Errors
 /// A template that can't be rendered, a database that can't be written.
-pub async fn fan_out(cx: &Context) -> Result<bool, Error> {
+pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
     let mut tx = cx.db.begin().await?;
     let Some(issue) = store::issues::next_to_fan_out(&mut tx).await? else {
         return Ok(false);

@@ -1,5 +1,6 @@
 //! From a post or a word of breaking news to an issue, and from an issue to one delivery per recipient.
 
+use crate::context::Context;
 use crate::mail::compose::ComposeError;
 use crate::store;
 
@@ -13,7 +14,6 @@ mod stories;
 
 pub use cancelling::{Cancelled, cancel};
 pub use digesting::publish_digest;
-pub use fan_out::fan_out;
 pub use housekeeping::{KEYS_KEPT, keep_house};
 pub use scheduling::run_due_schedules;
 
@@ -23,10 +23,24 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error(transparent)]
     Compose(#[from] ComposeError),
+    #[error(transparent)]
+    Outbox(#[from] crate::outbox::Error),
     #[error("there is no topic \"{0}\"")]
     UnknownTopic(String),
     #[error("there is no post {0}")]
     UnknownPost(uuid::Uuid),
     #[error("schedule \"{name}\": {reason}")]
     Schedule { name: String, reason: String },
+}
+
+/// Alerts the posts that wait for it, then writes the next window of the most pressing issue: a long digest holds up no
+/// alert. False when no issue waits for its fan-out.
+///
+/// # Errors
+/// A template that can't be rendered, a database that can't be written.
+pub async fn publish_next(cx: &Context) -> Result<bool, Error> {
+    if let Err(error) = alerting::alert_posts(cx).await {
+        tracing::error!(%error, "the posts to alert can't be read; trying again");
+    }
+    fan_out::fan_out(cx).await
 }

@@ -3,16 +3,20 @@
 
 use super::{Error, digesting};
 use crate::context::Context;
-use crate::domain::cadence::{Cadence, Occurrence, grace};
+use crate::domain::{
+    cadence::{Cadence, Occurrence, grace},
+    time::Timestamp,
+};
 use crate::store::{
     self,
     schedules::{Outcome, Schedule},
 };
 
-/// Publishes the digests that are due. Returns how many issues that made.
+/// Publishes the digests that are due. Returns how many issues that made. A schedule that fails holds up no other: the
+/// log has it, and it is tried again at the next call.
 ///
 /// # Errors
-/// A template that can't be rendered, a database that can't be written.
+/// A database that can't be read.
 pub async fn run_due_schedules(cx: &Context) -> Result<usize, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.read().await?;
@@ -20,13 +24,23 @@ pub async fn run_due_schedules(cx: &Context) -> Result<usize, Error> {
     drop(tx);
     let mut published = 0;
     for schedule in &schedules {
-        let cadence = Cadence::parse(&schedule.cron, &schedule.timezone)
-            .map_err(|reason| Error::Schedule { name: schedule.name.clone(), reason })?;
-        if let Some(occurrence) = cadence.latest(schedule.watched_since, now) {
-            published += usize::from(run(cx, schedule, &occurrence).await?);
+        match run_if_due(cx, schedule, now).await {
+            Ok(ran) => published += usize::from(ran),
+            Err(error) => {
+                tracing::error!(schedule = schedule.name, %error, "the digest can't be published; trying again");
+            }
         }
     }
     Ok(published)
+}
+
+async fn run_if_due(cx: &Context, schedule: &Schedule, now: Timestamp) -> Result<bool, Error> {
+    let cadence = Cadence::parse(&schedule.cron, &schedule.timezone)
+        .map_err(|reason| Error::Schedule { name: schedule.name.clone(), reason })?;
+    match cadence.latest(schedule.watched_since, now) {
+        Some(occurrence) => run(cx, schedule, &occurrence).await,
+        None => Ok(false),
+    }
 }
 
 async fn run(cx: &Context, schedule: &Schedule, occurrence: &Occurrence) -> Result<bool, Error> {

@@ -1,7 +1,8 @@
 //! Alerts: who gets them, when they are too late, and how they are stopped.
 
 use bellwether::domain::issue::Level;
-use bellwether::publishing::Cancelled;
+use bellwether::publishing::{self, Cancelled};
+use bellwether::store;
 
 use crate::stage::{Setup, Span, Stage, both};
 
@@ -133,6 +134,43 @@ both! {
         let done = stage.alert("Polls close at eight").sent().await;
         assert_eq!(stage.cancels(done).await, Cancelled::TooLate);
         assert_eq!(stage.cancels(uuid::Uuid::from_u128(1)).await, Cancelled::Unknown);
+    }
+
+    async fn a_post_that_cannot_be_made_into_a_mail_holds_up_no_other_and_the_operator_is_told(setup: Setup) {
+        let folder = setup.folder().join("templates/alert");
+        std::fs::create_dir_all(&folder).unwrap();
+        let template = "{{ title }}{% if title == \"Bad\" %}{{ title.of.nothing }}{% endif %}";
+        std::fs::write(folder.join("body.txt"), template).unwrap();
+        let templates = setup.folder().join("templates").display().to_string();
+        let stage = setup.with("mail.templates", &templates).with("sender.operator", "operator@example.org").open().await;
+        stage.reader(ADA).await;
+        stage.pushes("a", "Bad", true).await;
+        stage.pushes("b", "Good", true).await;
+        stage.settle().await;
+        stage.settle().await;
+        assert_eq!(stage.subjects(ADA), ["Good"]);
+        let notices = stage.inbox("operator@example.org");
+        let [notice] = notices.as_slice() else { panic!("{} notices", notices.len()) };
+        assert!(notice.text().contains("\"Bad\"") && notice.text().contains("alert/body.txt"), "{}", notice.text());
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["Good", "Bad and 1 more"]);
+    }
+
+    async fn an_alert_does_not_wait_for_a_long_digest(stage: Stage) {
+        let readers: Vec<_> = (0..600).map(|n| format!("reader-{n}@example.org")).collect();
+        stage.imported_all(&readers).await;
+        stage.pushes("a", "The count begins", false).await;
+        stage.cx.clock.advance(19.hours());
+        assert_eq!(publishing::run_due_schedules(&stage.cx).await.unwrap(), 1);
+        assert!(publishing::publish_next(&stage.cx).await.unwrap());
+        stage.pushes("b", "Results are in", true).await;
+        assert!(publishing::publish_next(&stage.cx).await.unwrap());
+        let mut tx = stage.cx.db.read().await.unwrap();
+        let issues = store::issues::recent(&mut tx, 2).await.unwrap();
+        drop(tx);
+        let [alert, digest] = issues.as_slice() else { panic!("{issues:?}") };
+        assert_eq!(stage.outcome(alert.public_id).await, "500 queued");
+        assert_eq!(stage.outcome(digest.public_id).await, "500 queued");
     }
 
     async fn an_alert_about_a_post_has_its_title_summary_and_link(stage: Stage) {

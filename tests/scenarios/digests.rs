@@ -1,6 +1,9 @@
 //! Digests: what stands in them, for whom, and when they are sent.
 
-use crate::stage::{Setup, Span, Stage, both};
+use bellwether::domain::subscription;
+use bellwether::store;
+
+use crate::stage::{Logs, Setup, Span, Stage, both};
 
 const ADA: &str = "ada@example.org";
 const EVE: &str = "eve@example.org";
@@ -109,6 +112,19 @@ both! {
         assert_eq!(stage.subjects(ADA).len(), 1);
         stage.advance_to("2026-11-03T07:00:00Z").await;
         assert_eq!(stage.subjects(ADA), ["The count begins", "The count goes on"]);
+    }
+
+    async fn a_schedule_that_fails_holds_up_no_other(stage: Stage) {
+        let logs = Logs::collected();
+        stage.reader_of(ADA, "digest=weekly").await;
+        stage.pushes("a", "The count begins", false).await;
+        let mut tx = stage.cx.db.begin().await.unwrap();
+        let daily = subscription::Digest::Daily;
+        store::schedules::provision(&mut tx, "daily", "nonsense", "UTC", daily, stage.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        stage.advance_to("2026-11-02T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["The count begins"]);
+        assert!(logs.text().contains("schedule=\"daily\" error="), "{}", logs.text());
     }
 
     async fn a_run_missed_for_longer_joins_the_next_digest(stage: Stage) {

@@ -95,9 +95,8 @@ impl Stage {
     /// The same without the senders: what is due is queued and stays there.
     pub async fn prepare(&self) {
         subscribing::decide_signups(&self.cx).await.unwrap();
-        publishing::alerting::alert_posts(&self.cx).await.unwrap();
         publishing::run_due_schedules(&self.cx).await.unwrap();
-        while publishing::fan_out(&self.cx).await.unwrap() {}
+        while publishing::publish_next(&self.cx).await.unwrap() {}
     }
 
     /// Lets time pass as if the service had been away, then everything happen that is due.
