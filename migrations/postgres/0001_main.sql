@@ -1,5 +1,6 @@
 -- The whole way of the data: sign-up to subscriber, post to issue, issue to delivery. Instants are microseconds UTC.
 -- The same tables stand in migrations/sqlite; a test holds the two against each other.
+-- No id is ever given again, also after its row is gone: senders, journals and cursors remember things by them.
 
 CREATE TABLE settings (
     name  TEXT PRIMARY KEY,

@@ -1,5 +1,6 @@
 -- The whole way of the data: sign-up to subscriber, post to issue, issue to delivery. Instants are microseconds UTC.
 -- The same tables stand in migrations/postgres; a test holds the two against each other.
+-- No id is ever given again, also after its row is gone: senders, journals and cursors remember things by them.
 
 CREATE TABLE settings (
     name  TEXT PRIMARY KEY,
@@ -7,7 +8,7 @@ CREATE TABLE settings (
 ) STRICT;
 
 CREATE TABLE topics (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     slug        TEXT NOT NULL UNIQUE,
     name        TEXT NOT NULL,
     description TEXT NOT NULL,
@@ -16,7 +17,7 @@ CREATE TABLE topics (
 
 -- One filled-in form. `new` waits for the decision what to mail.
 CREATE TABLE signups (
-    id           INTEGER PRIMARY KEY,
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
     public_id    BLOB NOT NULL UNIQUE,
     address      TEXT NOT NULL,
     address_key  TEXT NOT NULL,
@@ -36,7 +37,7 @@ CREATE INDEX signups_by_network ON signups (network, created_at);
 CREATE INDEX signups_by_time ON signups (created_at);
 
 CREATE TABLE subscribers (
-    id              INTEGER PRIMARY KEY,
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
     public_id       BLOB NOT NULL UNIQUE,
     address         TEXT NOT NULL,
     address_key     TEXT NOT NULL UNIQUE,
@@ -63,7 +64,7 @@ CREATE INDEX subscriptions_by_digest ON subscriptions (digest, digest_after);
 
 -- Who agreed to what, when and how. Rows are added, never changed; erasure empties `detail`.
 CREATE TABLE consents (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     subscriber_id INTEGER REFERENCES subscribers (id) ON DELETE SET NULL,
     action        TEXT NOT NULL CHECK (action IN ('confirmed', 'imported', 'changed', 'unsubscribed')),
     detail        TEXT NOT NULL,
@@ -80,7 +81,7 @@ CREATE TABLE suppressions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE feeds (
-    id              INTEGER PRIMARY KEY,
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
     url             TEXT NOT NULL UNIQUE,
     topic_id        INTEGER NOT NULL REFERENCES topics (id),
     every_micros    INTEGER NOT NULL,
@@ -102,7 +103,7 @@ CREATE INDEX feeds_by_topic ON feeds (topic_id);
 
 -- `silent` posts were there before us (a feed's baseline) and are never mailed.
 CREATE TABLE posts (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     public_id     BLOB NOT NULL UNIQUE,
     url           TEXT,
     title         TEXT NOT NULL,
@@ -141,7 +142,7 @@ CREATE TABLE post_topics (
 CREATE INDEX post_topics_by_topic ON post_topics (topic_id, post_id);
 
 CREATE TABLE schedules (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     name          TEXT NOT NULL UNIQUE,
     cron          TEXT NOT NULL,
     timezone      TEXT NOT NULL,
@@ -152,7 +153,7 @@ CREATE TABLE schedules (
 
 -- One occurrence of a schedule; the unique row is what wins it.
 CREATE TABLE runs (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     schedule_id INTEGER NOT NULL REFERENCES schedules (id),
     timezone    TEXT NOT NULL,
     local       TEXT NOT NULL,
@@ -165,7 +166,7 @@ CREATE TABLE runs (
 -- One thing we publish. `next_subscriber` is the fan-out's cursor, `last_subscriber` and `last_post` what it was
 -- when the issue was published; `content` is what a digest needs to carry an alert that came too late.
 CREATE TABLE issues (
-    id              INTEGER PRIMARY KEY,
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
     public_id       BLOB NOT NULL UNIQUE,
     kind            TEXT NOT NULL CHECK (kind IN ('alert', 'digest', 'notice')),
     state           TEXT NOT NULL CHECK (state IN ('publishing', 'sending', 'sent', 'cancelled')),
@@ -204,7 +205,7 @@ CREATE INDEX issue_topics_by_topic ON issue_topics (topic_id);
 
 -- Rendered once per issue, kept until its last delivery ends.
 CREATE TABLE fragments (
-    id       INTEGER PRIMARY KEY,
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
     issue_id INTEGER NOT NULL REFERENCES issues (id) ON DELETE CASCADE,
     name     TEXT NOT NULL,
     text     TEXT NOT NULL,
@@ -214,7 +215,7 @@ CREATE TABLE fragments (
 
 -- The recipients who get the same list of fragments share a variant.
 CREATE TABLE variants (
-    id        INTEGER PRIMARY KEY,
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
     issue_id  INTEGER NOT NULL REFERENCES issues (id) ON DELETE CASCADE,
     head      TEXT NOT NULL,
     fragments TEXT NOT NULL,
@@ -223,7 +224,7 @@ CREATE TABLE variants (
 
 -- One issue to one address.
 CREATE TABLE deliveries (
-    id             INTEGER PRIMARY KEY,
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
     issue_id       INTEGER NOT NULL REFERENCES issues (id) ON DELETE CASCADE,
     subscriber_id  INTEGER REFERENCES subscribers (id) ON DELETE CASCADE,
     address        TEXT NOT NULL,
@@ -253,7 +254,7 @@ CREATE INDEX deliveries_carried ON deliveries (carried_by) WHERE carried_by IS N
 
 -- One try that was not plainly accepted.
 CREATE TABLE attempts (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     delivery_id INTEGER NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
     at          INTEGER NOT NULL,
     relay       TEXT NOT NULL,
@@ -264,7 +265,7 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_by_delivery ON attempts (delivery_id);
 
 CREATE TABLE tokens (
-    id           INTEGER PRIMARY KEY,
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
     name         TEXT NOT NULL,
     role         TEXT NOT NULL CHECK (role IN ('owner', 'editor', 'contributor', 'viewer')),
     hash         BLOB NOT NULL UNIQUE,

@@ -65,6 +65,14 @@ both! {
         assert_eq!(stage.outcome(issue).await, "1 sent");
     }
 
+    async fn nobody_gets_the_mail_of_who_was_erased_in_place_of_an_alert(stage: Stage) {
+        stage.visitor().signs_up(ADA).await;
+        assert!(records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap());
+        stage.imported("eve@example.org").await;
+        stage.alert("Polls close at eight").sent().await;
+        assert_eq!(stage.newest("eve@example.org").subject(), "Polls close at eight");
+    }
+
     async fn a_reader_stays_one_and_old_links_work_after_a_restart(stage: Stage) {
         stage.reader(ADA).await;
         let stage = stage.restarted().await;

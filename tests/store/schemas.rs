@@ -65,6 +65,14 @@ fn the_words_that_columns_may_hold_and_the_indexes_are_written_alike() {
     }
 }
 
+#[test]
+fn no_id_is_given_again() {
+    let sqlite = include_str!("../../migrations/sqlite/0001_main.sql");
+    let ids: Vec<_> = sqlite.lines().filter(|line| line.contains("INTEGER PRIMARY KEY")).collect();
+    assert!(ids.len() > 10);
+    assert!(ids.iter().all(|line| line.contains("AUTOINCREMENT")), "{ids:#?}");
+}
+
 async fn of_sqlite(db: &Db) -> Schema {
     let Db::Sqlite { read, .. } = db else { unreachable!() };
     let mut schema = Schema::default();
