@@ -137,7 +137,7 @@ impl std::fmt::Display for Progress {
 async fn list(cx: &Context, json: bool) -> Result<(), Failure> {
     let mut tx = cx.db.read().await?;
     let mut issues = Vec::new();
-    for issue in store::issues::recent(&mut tx, LISTED).await? {
+    for issue in store::issues::page(&mut tx, None, i64::MAX, LISTED).await? {
         issues.push(Progress::read(&mut tx, issue).await?);
     }
     if json {

@@ -358,11 +358,6 @@ pub async fn open_counts(tx: &mut Tx) -> Result<Vec<(State, i64)>> {
     .fetch_all(c))
 }
 
-/// When the next deferred delivery is due.
-pub async fn next_retry(tx: &mut Tx) -> Result<Option<Timestamp>> {
-    on!(tx, c => sqlx::query_scalar("SELECT min(retry_at) FROM deliveries WHERE state = 'deferred'").fetch_one(c))
-}
-
 /// (subscriber, post) of the alerts about posts with `first < post <= last` that readers of the window got or will get.
 pub async fn alerted(tx: &mut Tx, posts: (i64, i64), subscribers: (i64, i64)) -> Result<Vec<(i64, i64)>> {
     on!(tx, c => sqlx::query_as(

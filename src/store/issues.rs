@@ -164,13 +164,15 @@ pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Issue>>
     .fetch_optional(c))
 }
 
-/// Issues but notices, the newest first.
-pub async fn recent(tx: &mut Tx, limit: i64) -> Result<Vec<Issue>> {
+/// A page of the issues but notices, the newest first: those older than `before`, of one state or of all.
+pub async fn page(tx: &mut Tx, state: Option<State>, before: i64, limit: i64) -> Result<Vec<Issue>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
                 last_subscriber, last_post, audience, totals, created_at, expires_at
-         FROM issues WHERE kind <> 'notice' ORDER BY id DESC LIMIT $1",
+         FROM issues WHERE kind <> 'notice' AND id < $1 AND state = coalesce($2, state) ORDER BY id DESC LIMIT $3",
     )
+    .bind(before)
+    .bind(state)
     .bind(limit)
     .fetch_all(c))
 }

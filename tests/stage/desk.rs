@@ -83,7 +83,7 @@ impl Stage {
     /// The issues but notices, the oldest first, as in "alert: Polls close at eight".
     pub async fn issues(&self) -> Vec<String> {
         let mut tx = self.cx.db.read().await.unwrap();
-        let recent = store::issues::recent(&mut tx, 1_000).await.unwrap();
+        let recent = store::issues::page(&mut tx, None, i64::MAX, 1_000).await.unwrap();
         recent.iter().rev().map(|issue| format!("{}: {}", issue.kind, issue.subject)).collect()
     }
 }

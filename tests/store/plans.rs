@@ -12,7 +12,7 @@ const SMALL: [&str; 10] =
     ["topics", "t", "feeds", "schedules", "nodes", "relay_troubles", "settings", "tokens", "json_each", "v"];
 
 /// What begins a statement, and the indexes that it must use.
-const HOT: [(&str, &[&str]); 22] = [
+const HOT: [(&str, &[&str]); 21] = [
     ("WITH c AS MATERIALIZED", &["deliveries_queued"]),
     ("UPDATE deliveries SET state = 'queued', retry_at = NULL", &["deliveries_deferred"]),
     (
@@ -23,7 +23,6 @@ const HOT: [(&str, &[&str]); 22] = [
     ("UPDATE deliveries SET state = v.value", &["INTEGER PRIMARY KEY"]),
     ("SELECT d.id, d.issue_id, i.kind", &["deliveries_by_subscriber"]),
     ("SELECT state, count(*) FROM deliveries WHERE issue_id", &["deliveries_by_issue"]),
-    ("SELECT min(retry_at)", &["deliveries_deferred"]),
     ("UPDATE issues SET state = 'sent'", &["issues_sending", "deliveries_by_issue"]),
     ("SELECT count(*), min(created_at) FROM signups", &["signups_by_network"]),
     ("SELECT count(*) FROM signups", &["signups_by_time"]),

@@ -1,5 +1,6 @@
-//! The public pages: what their forms understand, what they show, and what holds for every answer.
+//! The public pages: what their forms understand, what they show, and what holds for every answer; the API's list of issues.
 
 mod forms;
 mod http;
+mod issues;
 mod pages;

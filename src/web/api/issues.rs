@@ -1,5 +1,7 @@
 //! `/api/v1/issues`: what was published, to whom, with which reply; and how to stop it.
 
+use std::str::FromStr;
+
 use axum::Json;
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
@@ -18,19 +20,22 @@ use crate::web::problem::Problem;
 const PAGE: i64 = 100;
 const LARGEST_PAGE: i64 = 1_000;
 
-/// The newest issues; notices are left out.
+/// A page of issues, the newest first; notices are left out.
 pub async fn list(
     State(cx): State<Context>,
     _caller: Caller,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let asked = asked(query)?;
+    let (state, before, limit) = (asked.state()?, asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
     let mut tx = cx.db.read().await?;
+    let page = store::issues::page(&mut tx, state, before, limit).await?;
+    let next = next_cursor(&page, limit, |issue| issue.id);
     let mut shown = Vec::new();
-    for issue in store::issues::recent(&mut tx, asked.limit()?).await? {
-        shown.push(show_issue(&mut tx, &issue).await?);
+    for issue in &page {
+        shown.push(show_issue(&mut tx, issue).await?);
     }
-    Ok(Json(json!({ "issues": shown })).into_response())
+    Ok(Json(json!({ "issues": shown, "next_cursor": next })).into_response())
 }
 
 pub async fn show(
@@ -51,12 +56,11 @@ pub async fn deliveries(
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let asked = asked(query)?;
-    let (state, after, limit) = (asked.state()?, asked.after()?, asked.limit()?);
+    let (state, after, limit) = (asked.state()?, asked.cursor()?.unwrap_or(0), asked.limit()?);
     let mut tx = cx.db.read().await?;
     let issue = find(&mut tx, &id).await?;
     let page = store::deliveries::page(&mut tx, issue.id, state, after, limit).await?;
-    let full = i64::try_from(page.len()).is_ok_and(|count| count == limit);
-    let next = page.last().filter(|_| full).map(|last| last.id.to_string());
+    let next = next_cursor(&page, limit, |delivery| delivery.id);
     let troubles: Vec<_> = store::nodes::troubles(&mut tx)
         .await?
         .into_iter()
@@ -104,14 +108,16 @@ fn asked(query: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Problem> 
 }
 
 impl Asked {
-    fn state(&self) -> Result<Option<DeliveryState>, Problem> {
+    /// Of issues or of deliveries.
+    fn state<S: FromStr<Err = String>>(&self) -> Result<Option<S>, Problem> {
         let word = self.state.as_deref().filter(|word| !word.is_empty());
         word.map(|word| word.parse().map_err(|error: String| parameter("state", &error))).transpose()
     }
 
-    fn after(&self) -> Result<i64, Problem> {
-        let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty()).unwrap_or("0");
-        cursor.parse().map_err(|_| parameter("cursor", "must be the next_cursor of the page before"))
+    fn cursor(&self) -> Result<Option<i64>, Problem> {
+        let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
+        let wrong = |_| parameter("cursor", "must be the next_cursor of the page before");
+        cursor.map(|cursor| cursor.parse().map_err(wrong)).transpose()
     }
 
     fn limit(&self) -> Result<i64, Problem> {
@@ -120,6 +126,12 @@ impl Asked {
             .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
             .ok_or_else(|| parameter("limit", &format!("must be a number from 1 to {LARGEST_PAGE}")))
     }
+}
+
+/// Where the next page begins; none behind the last.
+fn next_cursor<T>(page: &[T], limit: i64, id: impl Fn(&T) -> i64) -> Option<String> {
+    let full = i64::try_from(page.len()).is_ok_and(|count| count == limit);
+    page.last().filter(|_| full).map(|last| id(last).to_string())
 }
 
 fn parameter(name: &str, detail: &str) -> Problem {
