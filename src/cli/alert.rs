@@ -1,6 +1,7 @@
 //! `bellwether alert`: breaking news from the command line.
 
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ const NAME: &str = "bellwether alert";
 ///
 /// The text is Markdown. Readers with alerts on get it; level critical goes to every confirmed reader of the topics.
 /// The running service takes it and sends at once, and its progress is shown until the last mail is accepted (Ctrl-C ends
-/// the watching, not the sending). When none runs the alert is queued and leaves when `bellwether serve` starts.
+/// the watching, not the sending). When none answers the alert is queued and leaves when `bellwether serve` starts.
 ///
 /// Examples:
 ///   bellwether alert --topic election-alerts --subject "Polls have closed" news.md --dry-run
@@ -81,8 +82,23 @@ struct PreviewedMail {
 struct Taken {
     id: uuid::Uuid,
     audience: i64,
-    /// No service runs: it leaves when one starts.
+    /// No service took it: it leaves when one starts.
     queued: bool,
+}
+
+/// Why no service took an alert.
+enum Untaken {
+    NobodyAnswers(SocketAddr),
+    NotOurs(SocketAddr),
+}
+
+impl std::fmt::Display for Untaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NobodyAnswers(address) => write!(f, "no service answers at {address}"),
+            Self::NotOurs(address) => write!(f, "the service at {address} is another installation's"),
+        }
+    }
 }
 
 impl Alert {
@@ -96,13 +112,17 @@ impl Alert {
                 known_topics(cx, &self.topics).await?;
                 let request = AlertRequest {
                     subject: Some(self.subject.clone()),
-                    body: Body::Markdown(markdown),
+                    body: Body::Markdown(markdown.clone()),
                     link: None,
                     topics: self.topics.clone(),
                     level: self.level,
                     expires_at: None,
                 };
-                if self.dry_run { self.preview(cx, &request).await } else { self.send(cx, &request).await }
+                if self.dry_run {
+                    self.preview(cx, &request).await
+                } else {
+                    self.send(cx, &request, &markdown).await
+                }
             })
             .await
     }
@@ -134,22 +154,25 @@ impl Alert {
         print(mail.text.trim_end())
     }
 
-    async fn send(&self, cx: &Context, request: &AlertRequest) -> Result<(), Failure> {
-        let taken = match Service::find(cx.config.server.listen).await? {
-            Some(service) => self.hand_over(cx, &service, request).await?,
-            None => None,
+    async fn send(&self, cx: &Context, request: &AlertRequest, markdown: &str) -> Result<(), Failure> {
+        let listen = cx.config.server.listen;
+        let handed = match Service::find(listen).await? {
+            Some(service) => self.hand_over(cx, &service, request, markdown).await?,
+            None => Err(Untaken::NobodyAnswers(listen)),
         };
-        let taken = match taken {
-            Some(taken) => taken,
-            None => queue(cx, request).await?,
+        let (taken, untaken) = match handed {
+            Ok(taken) => (taken, None),
+            Err(why) => (queue(cx, request).await?, Some(why)),
         };
         if self.json {
             return print_json(&taken);
         }
-        let Taken { id, audience, queued } = taken;
-        if queued {
-            print(format_args!("Queued for {}: no service runs on this database.", readers(audience)))?;
-            print("It will be sent when bellwether serve starts.")?;
+        let Taken { id, audience, .. } = taken;
+        if let Some(why) = untaken {
+            print(format_args!("Queued for {}: {why}.", readers(audience)))?;
+            print(
+                "It will be sent when bellwether serve starts on this database, or now if one runs elsewhere.",
+            )?;
             return print(format_args!("To stop it before: bellwether issues cancel {id}"));
         }
         print(format_args!(
@@ -159,19 +182,19 @@ impl Alert {
         watch(cx, id, audience).await
     }
 
-    /// Through the API of the running service; none when it is another installation's.
+    /// Through the API of the running service.
     async fn hand_over(
         &self,
         cx: &Context,
         service: &Service,
         request: &AlertRequest,
-    ) -> Result<Option<Taken>, Failure> {
-        let Body::Markdown(markdown) = &request.body else { return Ok(None) };
+        markdown: &str,
+    ) -> Result<Result<Taken, Untaken>, Failure> {
         let token = api_token(cx.entropy.bytes());
         let now = cx.clock.now();
         let mut tx = cx.db.begin().await?;
         let (hash, ends) = (sha256(token.as_bytes()), now.plus(TOKEN_HOLDS));
-        store::tokens::insert(&mut tx, NAME, Role::Owner, &hash, now, Some(ends)).await?;
+        store::tokens::insert(&mut tx, NAME, Role::Editor, &hash, now, Some(ends)).await?;
         tx.commit().await?;
         let body = serde_json::json!({
             "subject": request.subject,
@@ -180,11 +203,8 @@ impl Alert {
             "level": request.level,
         });
         match service.alert(&Secret::new(token), cx.entropy.uuid(now), &body).await? {
-            Handed::Accepted { id, audience } => Ok(Some(Taken { id, audience, queued: false })),
-            Handed::NotOurs => {
-                eprintln!("The service at {} is another installation's.", service.address());
-                Ok(None)
-            }
+            Handed::Accepted { id, audience } => Ok(Ok(Taken { id, audience, queued: false })),
+            Handed::NotOurs => Ok(Err(Untaken::NotOurs(service.address()))),
         }
     }
 }

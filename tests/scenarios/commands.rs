@@ -51,6 +51,20 @@ impl Installation {
         fs::write(self.path().join(file), text).unwrap();
     }
 
+    /// Configures a free address to listen on.
+    fn listens(&self) -> String {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        self.listens_at(&address);
+        address
+    }
+
+    fn listens_at(&self, address: &str) {
+        let config = fs::read_to_string(self.path().join("config.toml")).unwrap();
+        let listen = format!("listen = \"{address}\"");
+        self.write("config.toml", &config.replace("listen = \"127.0.0.1:1\"", &listen));
+    }
+
     fn run(&self, arguments: &[&str]) -> Ran {
         let output = program::command(self.path(), arguments).output().unwrap();
         Ran {
@@ -386,7 +400,27 @@ fn an_alert_is_queued_when_no_service_runs_and_can_be_cancelled() {
     assert_eq!(here.run(&["issues", "cancel", nobody]).code, 1);
 
     let queued = here.output(&alert);
+    assert!(queued.contains("no service answers at 127.0.0.1:1."), "{queued}");
     assert!(queued.contains("will be sent when bellwether serve starts"), "{queued}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_is_queued_when_the_service_that_answers_is_another_installations() {
+    let relay = relay(&Mailbox::unbounded()).await;
+    let there = Installation::with_relay_port(relay);
+    let address = there.listens();
+    let service = Running::start(there.path(), &["serve"], "listening on");
+    let here = Installation::new();
+    here.listens_at(&address);
+    here.import("email\nada@example.org\n");
+    here.write("news.md", "**Counting** has begun.");
+    let alert = ["alert", "--topic", "election-alerts", "--subject", "Polls have closed", "news.md"];
+    let queued = here.output(&alert);
+    let why = format!("Queued for 1 reader: the service at {address} is another installation's.");
+    assert!(queued.starts_with(&why), "{queued}");
+    assert!(here.output(&["token", "list"]).starts_with("editor      bellwether alert"));
+    assert_eq!(there.output(&["issues"]), "Nothing has been published yet.\n");
+    assert_eq!(service.stop("TERM"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -396,10 +430,7 @@ async fn an_alert_goes_through_the_running_service_and_is_watched_until_it_is_se
     let here = Installation::with_relay_port(relay);
     here.import("email\nada@example.org\nbob@example.org\n");
     here.write("news.md", "**Counting** has begun.");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let address = format!("127.0.0.1:{port}");
-    let config = fs::read_to_string(here.path().join("config.toml")).unwrap();
-    here.write("config.toml", &config.replace("127.0.0.1:1\"", &format!("{address}\"")));
+    let address = here.listens();
     let service = Running::start(here.path(), &["serve"], "listening on");
 
     let busy = here.run(&["serve"]);
