@@ -184,15 +184,15 @@ pub fn lock(data: &std::path::Path) -> Result<File, StartError> {
     }
 }
 
-/// A database's address without its password.
+/// Where a database is, for an error: nothing that could hold a password.
 fn place(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(parsed) if parsed.has_host() => {
-            let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
-            format!("{}://{}{port}{}", parsed.scheme(), parsed.host_str().unwrap_or_default(), parsed.path())
-        }
-        _ => url.to_owned(),
+    if url.starts_with("sqlite:") {
+        return url.split('?').next().unwrap_or_default().to_owned();
     }
+    let parsed = url::Url::parse(url).ok();
+    let host = parsed.as_ref().and_then(|url| url.host_str()).filter(|host| !host.is_empty());
+    let port = parsed.as_ref().and_then(url::Url::port).map(|port| format!(":{port}")).unwrap_or_default();
+    format!("postgres://{}{port}", host.unwrap_or("…"))
 }
 
 /// Sleeps until the bell rings, `longest` is over or the service stops. True when it stops.
@@ -276,6 +276,24 @@ async fn house_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
         }
         if rest(None, Duration::from_secs(3600), &mut stopped).await {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_databases_place_shows_neither_user_nor_parameters() {
+        for (url, shown) in [
+            ("sqlite:data/bellwether.db?mode=rwc", "sqlite:data/bellwether.db"),
+            ("postgres://desk:hunter2@db.example.org:5433/news", "postgres://db.example.org:5433"),
+            ("postgres://desk:hunter2@[::1]/news?sslmode=require", "postgres://[::1]"),
+            ("postgresql:///news?host=/run/postgresql&password=hunter2", "postgres://…"),
+            ("postgres:desk:hunter2", "postgres://…"),
+        ] {
+            assert_eq!(place(url), shown);
         }
     }
 }
