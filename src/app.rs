@@ -3,7 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,10 @@ pub enum StartError {
         "another bellwether serves from {0}; stop it first, or give this one another [server] data folder"
     )]
     Locked(PathBuf),
+    #[error(
+        "another bellwether serves the database {0}; stop it first, for SQLite has one service (PostgreSQL has several)"
+    )]
+    DatabaseInUse(PathBuf),
     #[error("the data folder {folder}: {error}; look at [server] data")]
     Data { folder: PathBuf, error: std::io::Error },
     #[error("the senders: {0}")]
@@ -80,13 +84,13 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
 /// Serves until `shutdown`; then finishes what is in flight and settles it.
 ///
 /// # Errors
-/// When the data folder is in use or can't be written, or the database fails at the start.
+/// When the data folder or a SQLite database is in use or can't be written, or the database fails at the start.
 pub async fn run(
     cx: Context,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
-    let _lock = lock(&cx.config.server.data)?;
+    let _locks = (lock(&cx.config.server.data)?, lock_database(&cx.db)?);
     let address = listener.local_addr().map_err(StartError::Listener)?;
     let engine = Arc::new(Engine::open(cx.clone(), &installation(&cx).await?).await?);
     let fetcher = Fetcher::new(cx.config.fetching.allow_networks.clone(), &cx.config.server.public_url)?;
@@ -172,15 +176,35 @@ async fn provision(cx: &Context) -> Result<(), StartError> {
 ///
 /// # Errors
 /// When another holds it, or the folder can't be written.
-pub fn lock(data: &std::path::Path) -> Result<File, StartError> {
+pub fn lock(data: &Path) -> Result<File, StartError> {
     let failed = |error| StartError::Data { folder: data.to_owned(), error };
     std::fs::create_dir_all(data).map_err(failed)?;
-    let file =
-        File::options().create(true).write(true).truncate(false).open(data.join("lock")).map_err(failed)?;
+    try_lock(&data.join("lock")).map_err(failed)?.ok_or_else(|| StartError::Locked(data.to_owned()))
+}
+
+/// The same on a file beside a SQLite database, whose only service takes back every claim at its start: two data
+/// folders may name one database. (The database's own file has SQLite's locks, which end when anybody closes it.)
+fn lock_database(db: &Db) -> Result<Option<File>, StartError> {
+    let Some(database) = db.file() else { return Ok(None) };
+    let mut path = database.clone().into_os_string();
+    path.push("-lock");
+    let path = PathBuf::from(path);
+    match try_lock(&path) {
+        Ok(Some(file)) => Ok(Some(file)),
+        Ok(None) => Err(StartError::DatabaseInUse(database)),
+        Err(error) => {
+            Err(StartError::Database { place: path.display().to_string(), error: store::Error::Io(error) })
+        }
+    }
+}
+
+/// The open file with its lock; none when another holds it.
+fn try_lock(path: &Path) -> std::io::Result<Option<File>> {
+    let file = File::options().create(true).write(true).truncate(false).open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::Locked(data.to_owned())),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -1,6 +1,7 @@
 //! All SQL, on SQLite and on PostgreSQL: one text per statement, a named fork where the two must differ. A file per
 //! noun; every function takes the transaction it belongs to. Knows rows and keys, no rules and no order of steps.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -113,6 +114,14 @@ impl Db {
             .connect_with(options.pragma("query_only", "on"))
             .await?;
         Ok(Self::Sqlite { write, read })
+    }
+
+    /// The file of a SQLite database, by its one name that no link leads to; none in memory or on PostgreSQL.
+    pub fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sqlite { write, .. } => write.connect_options().get_filename().canonicalize().ok(),
+            Self::Postgres(_) => None,
+        }
     }
 
     /// Brings the schema up to date; safe to call at every start and from several nodes at once.

@@ -448,6 +448,28 @@ async fn an_alert_goes_through_the_running_service_and_is_watched_until_it_is_se
     assert_eq!(service.stop("TERM"), 0);
 }
 
+#[test]
+fn a_sqlite_database_has_one_service_whatever_the_data_folder() {
+    let here = Installation::new();
+    here.listens();
+    let service = Running::start(here.path(), &["serve"], "listening on");
+    let there = Installation::new();
+    there.listens();
+    let link = there.path().join("link.db");
+    std::os::unix::fs::symlink(here.path().join("data/bellwether.db"), &link).unwrap();
+    let config = fs::read_to_string(there.path().join("config.toml")).unwrap();
+    there.write("config.toml", &format!("{config}[database]\nurl = \"sqlite:{}\"\n", link.display()));
+    let refused = there.run(&["serve"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("another bellwether serves the database"), "{}", refused.err);
+    assert_eq!(
+        there.output(&["issues"]),
+        "Nothing has been published yet.\n",
+        "other commands work beside it"
+    );
+    assert_eq!(service.stop("TERM"), 0);
+}
+
 /// A relay that takes all mail; its port.
 async fn relay(mailbox: &Mailbox) -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
