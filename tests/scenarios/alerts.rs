@@ -166,7 +166,7 @@ both! {
         stage.pushes("b", "Results are in", true).await;
         assert!(publishing::publish_next(&stage.cx).await.unwrap());
         let mut tx = stage.cx.db.read().await.unwrap();
-        let issues = store::issues::recent(&mut tx, 2).await.unwrap();
+        let issues = store::issues::page(&mut tx, None, i64::MAX, 2).await.unwrap();
         drop(tx);
         let [alert, digest] = issues.as_slice() else { panic!("{issues:?}") };
         assert_eq!(stage.outcome(alert.public_id).await, "500 queued");

@@ -138,6 +138,34 @@ both! {
         assert_eq!((delivery.attempts, stage.relay.asked_for(who)), (1, 4));
     }
 
+    async fn a_connection_that_the_relay_closed_costs_no_attempt(setup: Setup) {
+        let setup = setup.with("relays.0.connections", "1").with("sender.bounces", "hangs-up+{id}@example.org");
+        let stage = setup.open().await;
+        let readers: Vec<_> = (0..5).map(|n| format!("reader-{n}@example.org")).collect();
+        stage.imported_all(&readers).await;
+        let issue = stage.alert("Polls close at eight").sent().await;
+        assert_eq!(stage.outcome(issue).await, "5 sent");
+        assert!(deliveries(&stage, issue).await.iter().all(|delivery| delivery.attempts == 1));
+        assert!(troubles(&stage).await.is_empty());
+    }
+
+    async fn who_turned_alerts_off_while_one_was_on_its_way_does_not_get_it_later(stage: Stage) {
+        let who = "451-1-ada@example.org";
+        stage.imported(who).await;
+        let issue = stage.alert("Polls close at eight").sent().await;
+        assert_eq!(stage.outcome(issue).await, "1 deferred");
+        // As if the wishes had changed while the relay was still asked: nothing cancels what is being sent.
+        let mut tx = stage.cx.db.begin().await.unwrap();
+        let ada = store::subscribers::by_key(&mut tx, who).await.unwrap().unwrap();
+        for subscription in store::subscribers::subscriptions(&mut tx, ada.id).await.unwrap() {
+            store::subscribers::subscribe(&mut tx, ada.id, subscription.topic_id, false, subscription.digest, 0).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        stage.advance(1.minutes()).await;
+        assert_eq!(stage.outcome(issue).await, "1 cancelled");
+        assert!(stage.inbox(who).is_empty());
+    }
+
     async fn a_rate_of_two_a_second_is_kept(setup: Setup) {
         let stage = setup.with("relays.0.rate", "2").open().await;
         for who in ["a", "b", "c", "d", "e"] {
