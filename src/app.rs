@@ -50,7 +50,12 @@ pub enum StartError {
     Tls(#[from] reqwest::Error),
     #[error("this machine gives no randomness")]
     Randomness,
+    #[error("a part of the service ended by itself ({0}); the log says why, and a restart loses nothing")]
+    EndedEarly(String),
 }
+
+/// How long what is in flight may take when a part of the service that it may wait for has ended by itself.
+const LAST_WAIT: Duration = Duration::from_secs(30);
 
 /// Opens the database, brings it up to date, and puts the configuration's topics, feeds and schedules into it.
 ///
@@ -84,6 +89,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
 /// Serves until `shutdown`; then finishes what is in flight and settles it.
 ///
 /// # Errors
+/// When a loop ends before it is told to: half a service that looks well is worse than none, which is started again.
 /// When the data folder or a SQLite database is in use or can't be written, or the database fails at the start.
 pub async fn run(
     cx: Context,
@@ -122,18 +128,35 @@ pub async fn run(
     let web = tokio::spawn(web.into_future());
     tracing::info!("listening on http://{address}");
 
-    shutdown.await;
+    let told = until_told(shutdown, &mut loops).await;
     tracing::info!("stopping: finishing what is in flight");
     stop.send_replace(true);
-    while loops.join_next().await.is_some() {}
+    let patience = if told.is_ok() { Duration::MAX } else { LAST_WAIT };
+    let finishing = async { while loops.join_next().await.is_some() {} };
+    // What isn't settled by then is taken up by the next start.
+    let _ = tokio::time::timeout(patience, finishing).await;
+    loops.abort_all();
     // A browser may hold its connection open; everything that matters is settled.
     let _ = tokio::time::timeout(Duration::from_secs(5), web).await;
     if let Err(error) = engine.tend().await {
         tracing::warn!(%error, "the last look at the queue failed");
     }
-    cx.db.close().await;
+    // It waits for whoever has a connection, which may be what hangs.
+    let _ = tokio::time::timeout(patience, cx.db.close()).await;
     tracing::info!("stopped");
-    Ok(())
+    told
+}
+
+/// Waits for the shutdown; an error when one of the loops, which go on until they are told to stop, ends before.
+async fn until_told(shutdown: impl Future<Output = ()>, loops: &mut JoinSet<()>) -> Result<(), StartError> {
+    tokio::select! {
+        () = shutdown => Ok(()),
+        Some(ended) = loops.join_next() => {
+            let why = ended.err().map_or_else(|| "it returned".to_owned(), |error| error.to_string());
+            tracing::error!(why, "a part of the service ended by itself");
+            Err(StartError::EndedEarly(why))
+        }
+    }
 }
 
 /// The name of this database, by which a node's journal belongs to it.
@@ -306,7 +329,21 @@ async fn house_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{pending, ready};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_loop_that_ends_by_itself_ends_the_service_with_an_error() {
+        let mut loops = JoinSet::new();
+        loops.spawn(pending());
+        assert!(until_told(ready(()), &mut loops).await.is_ok());
+        loops.spawn(async { panic!("a mistake of ours") });
+        let error = until_told(pending(), &mut loops).await.unwrap_err();
+        assert!(error.to_string().contains("panicked"), "{error}");
+        loops.spawn(ready(()));
+        assert!(until_told(pending(), &mut loops).await.is_err());
+    }
 
     #[test]
     fn a_databases_place_shows_neither_user_nor_parameters() {
