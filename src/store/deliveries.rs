@@ -427,6 +427,15 @@ pub async fn give_up_too_late(tx: &mut Tx, subscriber_id: i64) -> Result<u64> {
     )
 }
 
+/// How many mails to an address are on their way, whoever they are for.
+pub async fn sending_to(tx: &mut Tx, address_key: &str) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT count(*) FROM deliveries WHERE state = 'sending' AND lower(address) = $1",
+    )
+    .bind(address_key)
+    .fetch_one(c))
+}
+
 /// Removes the notices to a bare address, whatever its case.
 pub async fn delete_bare(tx: &mut Tx, address_key: &str) -> Result<u64> {
     touched!(

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection, Postgres, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
 
 pub mod deliveries;
 pub mod feeds;
@@ -26,6 +26,9 @@ pub mod topics;
 
 pub type Error = sqlx::Error;
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// How often a checkpoint is tried that readers or writers keep from its end.
+const FORGETTING: usize = 10;
 
 /// The database. On SQLite one connection writes and some read; PostgreSQL has one pool.
 #[derive(Clone, Debug)]
@@ -171,12 +174,26 @@ impl Db {
         }
     }
 
-    /// Takes deleted text out of SQLite's write-ahead log as well (it stays there until a truncating checkpoint).
-    pub async fn forget(&self) -> Result<()> {
-        if let Self::Sqlite { write, .. } = self {
-            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(write).await?;
+    /// Takes deleted text out of SQLite's write-ahead log as well (it stays there until a truncating checkpoint). False
+    /// when somebody who reads for long, as a backup does, kept it from that.
+    pub async fn forget(&self) -> Result<bool> {
+        let Self::Sqlite { write, .. } = self else { return Ok(true) };
+        // A checkpoint that waits for readers keeps every writer out, so it waits for moments only, on its own connection.
+        let options = write.connect_options().as_ref().clone();
+        let mut connection =
+            options.busy_timeout(Duration::from_millis(100)).optimize_on_close(false, None).connect().await?;
+        let mut done = false;
+        for _ in 0..FORGETTING {
+            let (busy, _, _): (i64, i64, i64) =
+                sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
+            done = busy == 0;
+            if done {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        Ok(())
+        connection.close().await?;
+        Ok(done)
     }
 
     pub async fn close(&self) {

@@ -1,5 +1,7 @@
 //! One person's record, for the operator and for the person: shown, exported, unsubscribed, erased.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -58,6 +60,15 @@ pub struct Suppressed {
     pub since: Timestamp,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erased {
+    Everywhere,
+    /// It is deleted, but its text stays in SQLite's write-ahead log while somebody reads the database for long.
+    StillInLog,
+    /// Nothing was known of it.
+    Unknown,
+}
+
 /// The most deliveries that a record shows.
 const DELIVERIES: i64 = 1_000;
 
@@ -98,28 +109,65 @@ pub async fn remove(cx: &Context, address: &EmailAddress) -> Result<bool, Error>
 }
 
 /// Takes the address out of everything: the person, their consents' details, deliveries and sign-ups. What stays is a
-/// keyed hash that keeps imports from bringing it back. False when nothing was known of it.
+/// keyed hash that keeps imports from bringing it back. A mail that is on its way is called off and waited for, some
+/// seconds at most.
 ///
 /// # Errors
 /// A database that can't be written.
-pub async fn erase(cx: &Context, address: &EmailAddress) -> Result<bool, Error> {
+pub async fn erase(cx: &Context, address: &EmailAddress) -> Result<Erased, Error> {
+    let mut looks = 0;
+    let known = loop {
+        if let Some(known) = end_and_delete(cx, address, looks == LOOKS).await? {
+            break known;
+        }
+        looks += 1;
+        tokio::time::sleep(LOOK).await;
+    };
+    Ok(match (cx.db.forget().await?, known) {
+        (false, _) => Erased::StillInLog,
+        (true, true) => Erased::Everywhere,
+        (true, false) => Erased::Unknown,
+    })
+}
+
+/// How often, and how many times, an erasure looks whether a mail is still on its way: five seconds. Senders of other
+/// processes hear within one that somebody left.
+const LOOK: Duration = Duration::from_millis(50);
+const LOOKS: usize = 100;
+
+/// Ends everything and deletes it. None, with nothing deleted, when a mail is on its way and the time is not up: its
+/// senders call it off by the subscriber, and write down what became of it with the server's words.
+async fn end_and_delete(
+    cx: &Context,
+    address: &EmailAddress,
+    time_is_up: bool,
+) -> Result<Option<bool>, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
     let subscriber = store::subscribers::by_key(&mut tx, address.key()).await?;
     if let Some(subscriber) = &subscriber {
-        cx.left.add(subscriber.id, now);
+        leaving::end(cx, &mut tx, subscriber, "erasure").await?;
+        // Also what the senders have put off since the look before.
+        store::deliveries::cancel_for(&mut tx, subscriber.id, now).await?;
+    }
+    if !time_is_up && store::deliveries::sending_to(&mut tx, address.key()).await? > 0 {
+        tx.commit().await?;
+        return Ok(None);
+    }
+    if let Some(subscriber) = &subscriber {
         store::subscribers::erase(&mut tx, subscriber.id).await?;
     }
     let signups = store::signups::delete_of_address(&mut tx, address.key()).await?;
     let bare = store::deliveries::delete_bare(&mut tx, address.key()).await?;
-    let known = subscriber.is_some() || signups + bare > 0;
+    let hash = cx.hasher.hash(address.key());
+    let before = store::suppressions::of(&mut tx, &hash).await?;
+    let erased_before = before.iter().any(|(kind, _)| *kind == suppression::Kind::Erased);
+    let known = subscriber.is_some() || signups + bare > 0 || erased_before;
     if known {
-        let hash = cx.hasher.hash(address.key());
         store::suppressions::insert(&mut tx, &hash, suppression::Kind::Erased, now).await?;
     }
     tx.commit().await?;
-    cx.db.forget().await?;
-    Ok(known)
+    Ok(Some(known))
 }
 
 async fn person(tx: &mut Tx, subscriber: &Subscriber) -> Result<Person, Error> {

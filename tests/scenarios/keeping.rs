@@ -1,10 +1,11 @@
 //! What is kept, for how long, and what is left of it; what a restart keeps.
 
+use bellwether::domain::delivery::State;
 use bellwether::publishing;
-use bellwether::store;
-use bellwether::subscribing::records;
+use bellwether::store::{self, deliveries::Settled};
+use bellwether::subscribing::records::{self, Erased};
 
-use crate::stage::{Logs, Span, Stage, both};
+use crate::stage::{Backend, Logs, Span, Stage, both};
 
 const ADA: &str = "ada@example.org";
 
@@ -41,7 +42,7 @@ both! {
         stage.alert("Polls close at eight").sent().await;
         let waiting = stage.alert("Polls are closed").queued().await;
         let link = stage.newest(ADA).link("preferences");
-        assert!(records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap());
+        assert_eq!(records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap(), Erased::Everywhere);
         stage.settle().await;
         assert_eq!(stage.outcome(waiting).await, "");
         assert_eq!(stage.open(&link).await.status, 404);
@@ -56,6 +57,46 @@ both! {
         }
     }
 
+    async fn an_erasure_calls_off_the_mail_that_is_on_its_way_and_waits_for_its_end(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("Polls close at eight").queued().await;
+        let node = stage.cx.entropy.uuid(stage.now());
+        let mut tx = stage.cx.db.begin().await.unwrap();
+        store::nodes::beat(&mut tx, node, stage.now()).await.unwrap();
+        let claimed = store::deliveries::claim(&mut tx, node, 1).await.unwrap().remove(0);
+        tx.commit().await.unwrap();
+        let the_other_node = async {
+            loop {
+                let mut tx = stage.cx.db.read().await.unwrap();
+                let left = store::subscribers::left_since(&mut tx, stage.now().minus(5.seconds())).await.unwrap();
+                if left == [claimed.subscriber_id.unwrap()] {
+                    break;
+                }
+            }
+            assert_eq!(stage.outcome(issue).await, "1 sending");
+            let mut tx = stage.cx.db.begin().await.unwrap();
+            let put_off = Settled {
+                id: claimed.id,
+                state: State::Deferred,
+                tried: 0,
+                retry_at: Some(stage.now().as_micros()),
+                ended_at: None,
+                relay: None,
+                reply_code: None,
+                reply_enhanced: None,
+                reply_text: None,
+            };
+            assert_eq!(store::deliveries::settle(&mut tx, node, &[put_off]).await.unwrap(), 1);
+            tx.commit().await.unwrap();
+        };
+        let address = ADA.parse().unwrap();
+        let erasing = records::erase(&stage.cx, &address);
+        let both = async { tokio::join!(erasing, the_other_node) };
+        let (erased, ()) = tokio::time::timeout(10.seconds(), both).await.unwrap();
+        assert_eq!(erased.unwrap(), Erased::Everywhere);
+        assert_eq!(stage.outcome(issue).await, "");
+    }
+
     async fn who_was_erased_may_sign_up_again_and_no_import_brings_them_back(stage: Stage) {
         stage.reader(ADA).await;
         records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap();
@@ -67,7 +108,7 @@ both! {
 
     async fn nobody_gets_the_mail_of_who_was_erased_in_place_of_an_alert(stage: Stage) {
         stage.visitor().signs_up(ADA).await;
-        assert!(records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap());
+        assert_eq!(records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap(), Erased::Everywhere);
         stage.imported("eve@example.org").await;
         stage.alert("Polls close at eight").sent().await;
         assert_eq!(stage.newest("eve@example.org").subject(), "Polls close at eight");
@@ -80,4 +121,17 @@ both! {
         assert_eq!(stage.outcome(issue).await, "1 sent");
         assert_eq!(stage.press(&stage.newest(ADA).link("unsubscribe")).await.status, 200);
     }
+}
+
+/// On SQLite only: PostgreSQL's log is its operator's.
+#[tokio::test]
+async fn an_erasure_says_when_a_long_read_keeps_the_text_in_the_log() {
+    let stage = Stage::on(Backend::Sqlite).await;
+    stage.imported(ADA).await;
+    let mut reading = stage.cx.db.read().await.unwrap();
+    store::topics::all(&mut reading).await.unwrap();
+    let address = ADA.parse().unwrap();
+    assert_eq!(records::erase(&stage.cx, &address).await.unwrap(), Erased::StillInLog);
+    drop(reading);
+    assert_eq!(records::erase(&stage.cx, &address).await.unwrap(), Erased::Everywhere, "at the second time");
 }

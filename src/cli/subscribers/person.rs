@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use super::super::{Failure, Surroundings, print, print_json};
 use crate::context::Context;
 use crate::domain::address::EmailAddress;
-use crate::subscribing::records::{self, Person, Record};
+use crate::subscribing::records::{self, Erased, Person, Record};
 
 /// Show what is known of an address: topics, consents, suppressions, deliveries
 ///
@@ -38,9 +38,11 @@ pub(in crate::cli) struct Remove {
 
 /// Delete an address from everything: the person, sign-ups, deliveries, details of consents
 ///
-/// What stays is a keyed hash that keeps imports from bringing the address back. Backups of yours are not touched.
+/// What stays is a keyed hash that keeps imports from bringing the address back. Backups of yours are not touched. A mail
+/// that is on its way is called off, and waited for, up to five seconds.
 ///
-/// Exit codes: 0 erased; 1 nothing is known of the address; 2 wrong usage.
+/// Exit codes: 0 erased; 1 nothing is known of the address, or its text stays in the log of a database that is being read
+/// for long; 2 wrong usage.
 ///
 /// Example:
 ///   bellwether subscribers erase ada@example.org --yes
@@ -97,10 +99,14 @@ impl Erase {
         }
         let erased =
             surroundings.with_database(async |cx| Ok(records::erase(cx, &self.address).await?)).await?;
-        if !erased {
-            return Err(unknown(&self.address));
+        match erased {
+            Erased::Everywhere => print(format_args!("{address} is erased.")),
+            Erased::StillInLog => Err(Failure::Failed(format!(
+                "{address} is deleted, but its text stays in the database's log while somebody reads the database for \
+                 long, as a backup does; erase it again when that is over"
+            ))),
+            Erased::Unknown => Err(unknown(&self.address)),
         }
-        print(format_args!("{address} is erased."))
     }
 }
 
