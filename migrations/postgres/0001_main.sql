@@ -60,7 +60,7 @@ CREATE TABLE subscriptions (
     PRIMARY KEY (subscriber_id, topic_id)
 );
 CREATE INDEX subscriptions_by_topic ON subscriptions (topic_id);
-CREATE INDEX subscriptions_by_digest ON subscriptions (digest, digest_after);
+CREATE INDEX subscriptions_by_digest ON subscriptions (digest, topic_id, digest_after);
 
 -- Who agreed to what, when and how. Rows are added, never changed; erasure empties `detail`.
 CREATE TABLE consents (
@@ -247,9 +247,11 @@ CREATE INDEX deliveries_queued ON deliveries (priority, id) WHERE state = 'queue
 CREATE INDEX deliveries_deferred ON deliveries (retry_at) WHERE state = 'deferred';
 CREATE INDEX deliveries_sending ON deliveries (node) WHERE state = 'sending';
 CREATE INDEX deliveries_by_issue ON deliveries (issue_id, state);
+CREATE INDEX deliveries_in_order ON deliveries (issue_id, id);
+CREATE INDEX deliveries_of_readers ON deliveries (issue_id, subscriber_id);
 CREATE INDEX deliveries_by_subscriber ON deliveries (subscriber_id, issue_id);
 CREATE INDEX deliveries_by_variant ON deliveries (variant_id);
-CREATE INDEX deliveries_too_late ON deliveries (subscriber_id) WHERE state = 'expired' AND carried_by IS NULL;
+CREATE INDEX deliveries_too_late ON deliveries (subscriber_id, issue_id) WHERE state = 'expired' AND carried_by IS NULL;
 CREATE INDEX deliveries_carried ON deliveries (carried_by) WHERE carried_by IS NOT NULL;
 
 -- One try that was not plainly accepted.

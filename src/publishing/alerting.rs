@@ -13,7 +13,7 @@ use crate::domain::{
     topic::Slug,
 };
 use crate::mail::{
-    compose::{Alert, Draft, Image},
+    compose::{Alert, Draft},
     html,
 };
 use crate::outbox;
@@ -259,7 +259,7 @@ async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>
         link_text: None,
         author: post.as_ref().and_then(|post| post.author.clone()),
         published_at: post.as_ref().map(|post| post.published_at),
-        image: post.as_ref().and_then(picture),
+        image: post.as_ref().and_then(super::stories::picture),
     };
     Ok((alert, topics.iter().map(|topic| topic.id).collect(), post.map(|post| post.id)))
 }
@@ -267,10 +267,6 @@ async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>
 /// Its summary, or its text where it has none.
 fn post_body(post: &Post) -> String {
     if post.summary.is_empty() { post.html.clone() } else { html::paragraph(&post.summary) }
-}
-
-pub(super) fn picture(post: &Post) -> Option<Image> {
-    post.image.clone().map(|url| Image { url, alt: String::new() })
 }
 
 async fn named_topics(tx: &mut Tx, slugs: &[Slug]) -> Result<Vec<Topic>, Error> {

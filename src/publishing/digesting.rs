@@ -4,15 +4,16 @@
 use uuid::Uuid;
 
 use super::{
-    Error, alerting,
-    stories::{self, Source, Story},
+    Error,
+    stories::{self, Contents},
 };
 use crate::context::Context;
 use crate::domain::{
     issue::{Kind, Level, State},
     subscription::Digest,
 };
-use crate::mail::compose;
+use crate::mail::compose::{self, ComposeError};
+use crate::outbox;
 use crate::store::{self, Tx, issues::NewIssue};
 
 /// A digest made ready; none when there is nothing to tell anybody.
@@ -21,6 +22,9 @@ pub(super) struct Ready {
     subject: String,
     fragments: Vec<compose::Fragment>,
     last_post: i64,
+    told: usize,
+    /// How many stories are too many for a mail. They are told to nobody: the watermarks pass them.
+    left_out: usize,
 }
 
 /// Publishes a digest now, outside its schedule. None when there is nothing to tell.
@@ -32,36 +36,48 @@ pub async fn publish_digest(cx: &Context, cadence: Digest) -> Result<Option<Uuid
         return Ok(None);
     };
     let mut tx = cx.db.begin().await?;
-    insert(cx, &mut tx, cadence, &ready).await?;
+    insert(cx, &mut tx, cadence, &ready, "hand").await?;
     tx.commit().await?;
     cx.bells.publish.notify_one();
     Ok(Some(ready.public_id))
 }
 
-/// Fixes the last post that belongs to it, then renders.
+/// Fixes the last post that belongs to it, then renders: at most as many stories as a template may give bytes for.
 pub(super) async fn prepare(cx: &Context, cadence: Digest) -> Result<Option<Ready>, Error> {
     let mut tx = cx.db.begin().await?;
     store::posts::lock(&mut tx).await?;
     let last_post = store::posts::last_id(&mut tx).await?;
-    let lowest = store::subscribers::lowest_watermark(&mut tx, cadence).await?;
     tx.commit().await?;
-    let Some(lowest) = lowest else {
-        return Ok(None);
-    };
     let mut tx = cx.db.read().await?;
-    let stories = stories::load(&mut tx, cadence, lowest, last_post).await?;
+    let Contents { stories, mut left_out } = stories::contents(&mut tx, cadence, last_post).await?;
     drop(tx);
-    let Some(lead) = stories.first() else {
+    if stories.is_empty() {
         return Ok(None);
+    }
+    let mut digest = compose::Digest { cadence, stories };
+    let fragments = loop {
+        match cx.composer.digest(&digest) {
+            Err(ComposeError::TooLong(_)) if digest.stories.len() > 1 => {
+                let fit = digest.stories.len() / 2;
+                left_out += digest.stories.len() - fit;
+                digest.stories.truncate(fit);
+            }
+            rendered => break rendered?,
+        }
     };
+    let told = digest.stories.len();
     let public_id = cx.entropy.uuid(cx.clock.now());
-    let (subject, _) = cx.composer.digest_head(public_id, &lead.title, stories.len())?;
-    let digest = compose::Digest { cadence, stories: stories.iter().map(as_story).collect() };
-    let fragments = cx.composer.digest(&digest)?;
-    Ok(Some(Ready { public_id, subject, fragments, last_post }))
+    let (subject, _) = cx.composer.digest_head(public_id, &digest.stories[0].title, told)?;
+    Ok(Some(Ready { public_id, subject, fragments, last_post, told, left_out }))
 }
 
-pub(super) async fn insert(cx: &Context, tx: &mut Tx, cadence: Digest, ready: &Ready) -> Result<(), Error> {
+pub(super) async fn insert(
+    cx: &Context,
+    tx: &mut Tx,
+    cadence: Digest,
+    ready: &Ready,
+    created_by: &str,
+) -> Result<(), Error> {
     let issue = NewIssue {
         public_id: ready.public_id,
         kind: Kind::Digest,
@@ -76,7 +92,7 @@ pub(super) async fn insert(cx: &Context, tx: &mut Tx, cadence: Digest, ready: &R
         link_key: &cx.keys.current(),
         last_subscriber: store::subscribers::last_id(tx).await?,
         last_post: ready.last_post,
-        created_by: "schedule",
+        created_by,
         now: cx.clock.now(),
         expires_at: None,
     };
@@ -84,29 +100,19 @@ pub(super) async fn insert(cx: &Context, tx: &mut Tx, cadence: Digest, ready: &R
     for fragment in &ready.fragments {
         store::issues::add_fragment(tx, issue_id, &fragment.name, &fragment.text, &fragment.html).await?;
     }
+    if ready.left_out > 0 {
+        let paragraphs = vec![
+            format!(
+                "There were {} stories for the {cadence} digest, too many for one mail. It tells the {} newest; the other {} \
+                 are left out.",
+                ready.told + ready.left_out,
+                ready.told,
+                ready.left_out
+            ),
+            "A schedule that runs more often, or feeds with fewer posts, make it shorter.".to_owned(),
+        ];
+        outbox::tell_operator(cx, tx, "A digest was too long", paragraphs).await?;
+    }
     tracing::info!(issue = %ready.public_id, %cadence, "digest published");
     Ok(())
-}
-
-fn as_story(story: &Story) -> compose::Story {
-    match &story.source {
-        Source::Post { post, .. } => compose::Story {
-            id: story.id,
-            title: story.title.clone(),
-            summary: if post.summary.is_empty() { post.html.clone() } else { post.summary.clone() },
-            link: post.url.clone(),
-            author: post.author.clone(),
-            published_at: Some(post.published_at),
-            image: alerting::picture(post),
-        },
-        Source::Alert { carried, .. } => compose::Story {
-            id: story.id,
-            title: story.title.clone(),
-            summary: carried.summary.clone(),
-            link: carried.link.clone(),
-            author: None,
-            published_at: Some(story.at),
-            image: None,
-        },
-    }
 }

@@ -120,18 +120,13 @@ async fn digest_window(
     window: (i64, i64),
     now: Timestamp,
 ) -> Result<u64, Error> {
-    let fragments: HashMap<String, i64> =
-        store::issues::fragment_names(tx, issue.id).await?.into_iter().map(|(id, name)| (name, id)).collect();
-    let rendered = |id: i64| fragments.contains_key(&format!("story:{id}"));
-    let first = fragments
-        .keys()
-        .filter_map(|name| name.strip_prefix("story:")?.parse::<i64>().ok())
-        .filter(|id| *id > 0)
-        .min();
-    let after = first.map_or(issue.last_post, |id| id - 1);
-    let mut stories = stories::load(tx, issue.digest, after, issue.last_post).await?;
-    stories.retain(|story| rendered(story.id));
-    let alerted = by_reader(store::deliveries::alerted(tx, (after, issue.last_post), window).await?);
+    let names = store::issues::fragment_names(tx, issue.id).await?;
+    // The fragments stand in the order of the stories.
+    let told: Vec<i64> =
+        names.iter().filter_map(|(_, name)| name.strip_prefix("story:")?.parse().ok()).collect();
+    let fragments: HashMap<String, i64> = names.into_iter().map(|(id, name)| (name, id)).collect();
+    let stories = stories::load(tx, &told).await?;
+    let alerted = by_reader(store::deliveries::alerted(tx, &told, window).await?);
     let missed = by_reader(store::deliveries::too_late(tx, window).await?);
 
     let mut by_content: HashMap<(Vec<i64>, Vec<i64>), Vec<i64>> = HashMap::new();

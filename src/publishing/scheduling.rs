@@ -57,7 +57,7 @@ async fn run(cx: &Context, schedule: &Schedule, occurrence: &Occurrence) -> Resu
         store::schedules::win_run(&mut tx, schedule, &occurrence.local, occurrence.at, outcome, now).await?;
     store::schedules::watched_until(&mut tx, schedule.id, occurrence.at).await?;
     if won && let Some(ready) = &ready {
-        digesting::insert(cx, &mut tx, schedule.digest, ready).await?;
+        digesting::insert(cx, &mut tx, schedule.digest, ready, "schedule").await?;
     }
     tx.commit().await?;
     if won {

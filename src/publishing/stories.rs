@@ -1,7 +1,11 @@
 //! What a digest may tell: the posts since the readers' watermarks, and the alerts that came too late for somebody.
 //! Which of them one reader gets is decided here, without asking anybody.
 
-use crate::domain::{decision::Subscription, subscription::Digest, time::Timestamp};
+use std::collections::HashMap;
+
+use super::Error;
+use crate::domain::{decision::Subscription, subscription::Digest};
+use crate::mail::compose::{self, Image};
 use crate::store::{self, Tx, deliveries::TooLate, posts::Post};
 
 /// What an alert leaves behind for a digest that carries it.
@@ -12,17 +16,96 @@ pub(super) struct Carried {
     pub link: Option<String>,
 }
 
-/// One story of a digest. A post has its own key, an alert that came too late its issue's, negated: the two never meet.
+/// The most stories that one digest holds: the newest. Mail clients clip a mail long before.
+const MOST_STORIES: usize = 300;
+
+/// What a digest tells, as it is rendered.
+pub(super) struct Contents {
+    /// At most 300, the newest first. A post has its own key, an alert that came too late its issue's, negated: the two
+    /// never meet.
+    pub stories: Vec<compose::Story>,
+    /// How many older ones there would be.
+    pub left_out: usize,
+}
+
+/// Everything that some active reader of this cadence gets, of the posts up to `last`.
+pub(super) async fn contents(tx: &mut Tx, cadence: Digest, last: i64) -> Result<Contents, Error> {
+    let mut keys = store::posts::for_digest(tx, cadence, last).await?;
+    let mut late: HashMap<_, _> = store::deliveries::too_late_issues(tx, cadence)
+        .await?
+        .into_iter()
+        .filter_map(|late| Some((-late.issue_id, of_alert(&late)?)))
+        .collect();
+    keys.extend(late.iter().filter_map(|(id, story)| Some((*id, story.published_at?))));
+    keys.sort_by_key(|(id, at)| std::cmp::Reverse((*at, *id)));
+    let left_out = keys.len().saturating_sub(MOST_STORIES);
+    keys.truncate(MOST_STORIES);
+    let ids: Vec<i64> = keys.iter().map(|(id, _)| *id).collect();
+    let posts = store::posts::by_ids(tx, &ids).await?;
+    let mut posts: HashMap<_, _> = posts.into_iter().map(|post| (post.id, of_post(post))).collect();
+    let stories = ids.iter().filter_map(|id| posts.remove(id).or_else(|| late.remove(id))).collect();
+    Ok(Contents { stories, left_out })
+}
+
+fn of_post(post: Post) -> compose::Story {
+    compose::Story {
+        id: post.id,
+        image: picture(&post),
+        title: post.title,
+        summary: if post.summary.is_empty() { post.html } else { post.summary },
+        link: post.url,
+        author: post.author,
+        published_at: Some(post.published_at),
+    }
+}
+
+fn of_alert(late: &TooLate) -> Option<compose::Story> {
+    let carried: Carried = serde_json::from_str(&late.content).ok()?;
+    Some(compose::Story {
+        id: -late.issue_id,
+        title: carried.title,
+        summary: carried.summary,
+        link: carried.link,
+        author: None,
+        published_at: Some(late.created_at),
+        image: None,
+    })
+}
+
+pub(super) fn picture(post: &Post) -> Option<Image> {
+    post.image.clone().map(|url| Image { url, alt: String::new() })
+}
+
+/// One story of a digest, as the choice of a reader's stories needs it.
 pub(super) struct Story {
     pub id: i64,
     pub title: String,
-    pub at: Timestamp,
     pub source: Source,
 }
 
 pub(super) enum Source {
-    Post { post: Box<Post>, topics: Vec<i64> },
-    Alert { issue_id: i64, post_id: Option<i64>, carried: Carried },
+    Post { topics: Vec<i64> },
+    Alert { issue_id: i64, post_id: Option<i64> },
+}
+
+/// The stories with these keys, in this order.
+pub(super) async fn load(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Story>, Error> {
+    let mut topics: HashMap<i64, Vec<i64>> = HashMap::new();
+    for (post, topic) in store::posts::topics_of(tx, ids).await? {
+        topics.entry(post).or_default().push(topic);
+    }
+    let mut stories = HashMap::new();
+    for (id, title) in store::posts::titles(tx, ids).await? {
+        let source = Source::Post { topics: topics.remove(&id).unwrap_or_default() };
+        stories.insert(id, Story { id, title, source });
+    }
+    let alerts: Vec<i64> = ids.iter().filter(|id| **id < 0).map(|id| -id).collect();
+    for late in store::issues::carried(tx, &alerts).await? {
+        let title = of_alert(&late).map(|story| story.title).unwrap_or_default();
+        let source = Source::Alert { issue_id: late.issue_id, post_id: late.post_id };
+        stories.insert(-late.issue_id, Story { id: -late.issue_id, title, source });
+    }
+    Ok(ids.iter().filter_map(|id| stories.remove(id)).collect())
 }
 
 /// The stories one reader gets: in full, and as a line for what was alerted. Alerts carried are counted apart.
@@ -34,42 +117,8 @@ pub(super) struct Selection {
     pub carried: Vec<i64>,
 }
 
-/// Every story there may be for posts with `after < id <= last`, the newest first.
-pub(super) async fn load(
-    tx: &mut Tx,
-    cadence: Digest,
-    after: i64,
-    last: i64,
-) -> Result<Vec<Story>, store::Error> {
-    let posts = store::posts::between(tx, after, last).await?;
-    let topics = store::posts::topics_between(tx, after, last).await?;
-    let late = store::deliveries::too_late_issues(tx, cadence).await?;
-    let posts = posts.into_iter().map(|post| Story {
-        id: post.id,
-        title: post.title.clone(),
-        at: post.published_at,
-        source: Source::Post {
-            topics: topics.iter().filter(|(id, _)| *id == post.id).map(|(_, topic)| *topic).collect(),
-            post: Box::new(post),
-        },
-    });
-    let mut stories: Vec<_> = posts.chain(late.into_iter().filter_map(of_alert)).collect();
-    stories.sort_by_key(|story| std::cmp::Reverse((story.at, story.id)));
-    Ok(stories)
-}
-
-fn of_alert(late: TooLate) -> Option<Story> {
-    let carried: Carried = serde_json::from_str(&late.content).ok()?;
-    Some(Story {
-        id: -late.issue_id,
-        title: carried.title.clone(),
-        at: late.created_at,
-        source: Source::Alert { issue_id: late.issue_id, post_id: late.post_id, carried },
-    })
-}
-
-/// What the reader with these subscriptions gets of `stories`. `alerted` are the posts that reader was alerted to,
-/// `missed` the issues of alerts that came too late.
+/// What the reader with these subscriptions gets of `stories`, in their order. `alerted` are the posts that reader was
+/// alerted to, `missed` the issues of alerts that came too late.
 pub(super) fn select(
     stories: &[Story],
     cadence: Digest,
@@ -77,32 +126,27 @@ pub(super) fn select(
     alerted: &[i64],
     missed: &[i64],
 ) -> Selection {
-    let mut selection = Selection::default();
-    let gets = |post: i64, topics: &[i64]| {
-        subscriptions
+    let gets = |story: &Story| match &story.source {
+        Source::Post { topics } => subscriptions
             .iter()
-            .any(|s| s.digest == cadence && post > s.digest_after && topics.contains(&s.topic))
+            .any(|s| s.digest == cadence && story.id > s.digest_after && topics.contains(&s.topic)),
+        Source::Alert { issue_id, .. } => missed.contains(issue_id),
     };
-    for story in stories {
-        if let Source::Post { topics, .. } = &story.source
-            && gets(story.id, topics)
-        {
-            let list = if alerted.contains(&story.id) { &mut selection.seen } else { &mut selection.full };
-            list.push(story.id);
-        }
-    }
-    for story in stories {
-        if let Source::Alert { issue_id, post_id, .. } = &story.source
-            && missed.contains(issue_id)
-        {
-            selection.carried.push(*issue_id);
-            if !post_id.is_some_and(|post| selection.full.contains(&post)) {
-                selection.full.push(story.id);
+    let mut selection = Selection::default();
+    for story in stories.iter().filter(|story| gets(story)) {
+        match story.source {
+            Source::Post { .. } if alerted.contains(&story.id) => selection.seen.push(story.id),
+            Source::Post { .. } => selection.full.push(story.id),
+            Source::Alert { issue_id, post_id } => {
+                selection.carried.push(issue_id);
+                let by_its_post =
+                    |story: &Story| Some(story.id) == post_id && gets(story) && !alerted.contains(&story.id);
+                if !stories.iter().any(by_its_post) {
+                    selection.full.push(story.id);
+                }
             }
         }
     }
-    let place = |id: &i64| stories.iter().position(|story| story.id == *id);
-    selection.full.sort_by_key(place);
     selection
 }
 
@@ -111,35 +155,13 @@ mod tests {
     use super::*;
 
     fn post(id: i64, topics: &[i64]) -> Story {
-        let at = Timestamp::from_micros(id);
-        let post = Post {
-            id,
-            public_id: uuid::Uuid::from_u128(u128::from(id.unsigned_abs())),
-            url: None,
-            title: format!("Post {id}"),
-            summary: String::new(),
-            html: String::new(),
-            author: None,
-            image: None,
-            published_at: at,
-            first_seen_at: at,
-            revision: 1,
-            silent: false,
-            alerted_at: None,
-        };
-        let source = Source::Post { post: Box::new(post), topics: topics.to_vec() };
-        Story { id, title: format!("Post {id}"), at, source }
+        let source = Source::Post { topics: topics.to_vec() };
+        Story { id, title: format!("Post {id}"), source }
     }
 
     fn late(issue_id: i64, post_id: Option<i64>) -> Story {
-        let carried = Carried { title: "Late".to_owned(), summary: String::new(), link: None };
-        let at = Timestamp::from_micros(0);
-        Story {
-            id: -issue_id,
-            title: "Late".to_owned(),
-            at,
-            source: Source::Alert { issue_id, post_id, carried },
-        }
+        let source = Source::Alert { issue_id, post_id };
+        Story { id: -issue_id, title: "Late".to_owned(), source }
     }
 
     fn daily(topic: i64, digest_after: i64) -> Subscription {

@@ -314,7 +314,8 @@ pub struct Shown {
     pub ended_at: Option<Timestamp>,
 }
 
-/// A page of an issue's deliveries behind `after`, of one state or of all.
+/// A page of an issue's deliveries behind `after`, of one state or of all: each has its index, so that no page sorts
+/// the whole issue.
 pub async fn page(
     tx: &mut Tx,
     issue_id: i64,
@@ -322,11 +323,23 @@ pub async fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<Shown>> {
+    let Some(state) = state else {
+        return on!(tx, c => sqlx::query_as(
+            "SELECT d.id, s.public_id AS subscriber, d.address, d.state, d.attempts, d.relay, d.reply_code, d.reply_enhanced,
+                    d.reply_text, d.due_at, d.retry_at, d.ended_at
+             FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id
+             WHERE d.issue_id = $1 AND d.id > $2 ORDER BY d.id LIMIT $3",
+        )
+        .bind(issue_id)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(c));
+    };
     on!(tx, c => sqlx::query_as(
         "SELECT d.id, s.public_id AS subscriber, d.address, d.state, d.attempts, d.relay, d.reply_code, d.reply_enhanced,
                 d.reply_text, d.due_at, d.retry_at, d.ended_at
          FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id
-         WHERE d.issue_id = $1 AND d.id > $2 AND d.state = coalesce($3, d.state) ORDER BY d.id LIMIT $4",
+         WHERE d.issue_id = $1 AND d.state = $3 AND d.id > $2 ORDER BY d.id LIMIT $4",
     )
     .bind(issue_id)
     .bind(after)
@@ -358,18 +371,23 @@ pub async fn open_counts(tx: &mut Tx) -> Result<Vec<(State, i64)>> {
     .fetch_all(c))
 }
 
-/// (subscriber, post) of the alerts about posts with `first < post <= last` that readers of the window got or will get.
-pub async fn alerted(tx: &mut Tx, posts: (i64, i64), subscribers: (i64, i64)) -> Result<Vec<(i64, i64)>> {
-    on!(tx, c => sqlx::query_as(
-        "SELECT d.subscriber_id, i.post_id FROM issues i JOIN deliveries d ON d.issue_id = i.id
-         WHERE i.kind = 'alert' AND i.post_id > $1 AND i.post_id <= $2 AND d.subscriber_id > $3 AND d.subscriber_id <= $4
-         AND d.state IN ('queued', 'sending', 'deferred', 'sent')",
-    )
-    .bind(posts.0)
-    .bind(posts.1)
-    .bind(subscribers.0)
-    .bind(subscribers.1)
-    .fetch_all(c))
+/// (subscriber, post) of the alerts about these posts that readers of the window got or will get. (The plus sign keeps
+/// SQLite from going through all deliveries of an alert for each window.)
+pub async fn alerted(tx: &mut Tx, posts: &[i64], subscribers: (i64, i64)) -> Result<Vec<(i64, i64)>> {
+    let sql = tx.fork(
+        "SELECT d.subscriber_id, i.post_id FROM json_each($1) v CROSS JOIN issues i ON i.post_id = v.value
+         CROSS JOIN deliveries d ON d.issue_id = i.id AND d.subscriber_id > $2 AND d.subscriber_id <= $3
+         WHERE i.kind = 'alert' AND +d.state IN ('queued', 'sending', 'deferred', 'sent')",
+        "SELECT d.subscriber_id, i.post_id FROM jsonb_array_elements_text($1::JSONB) v(value)
+         JOIN issues i ON i.post_id = v.value::BIGINT
+         JOIN deliveries d ON d.issue_id = i.id AND d.subscriber_id > $2 AND d.subscriber_id <= $3
+         WHERE i.kind = 'alert' AND d.state IN ('queued', 'sending', 'deferred', 'sent')",
+    );
+    on!(tx, c => sqlx::query_as(sql)
+        .bind(super::key_set(posts))
+        .bind(subscribers.0)
+        .bind(subscribers.1)
+        .fetch_all(c))
 }
 
 /// (subscriber, issue) of the alerts that came too late for readers of the window and stand in no digest yet.
@@ -393,12 +411,15 @@ pub struct TooLate {
     pub created_at: Timestamp,
 }
 
-/// Those that some reader of this cadence missed.
+/// Those that some active reader of this cadence missed. (The empty text keeps SQLite from going through all readers of
+/// the cadence for each.)
 pub async fn too_late_issues(tx: &mut Tx, digest: Digest) -> Result<Vec<TooLate>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id AS issue_id, post_id, content, created_at FROM issues WHERE kind = 'alert' AND id IN (
-            SELECT d.issue_id FROM deliveries d JOIN subscriptions u ON u.subscriber_id = d.subscriber_id
-            WHERE d.state = 'expired' AND d.carried_by IS NULL AND u.digest = $1)
+            SELECT d.issue_id FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
+            WHERE d.state = 'expired' AND d.carried_by IS NULL AND s.state = 'active'
+            AND EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND u.digest || '' = $1)
+            AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused'))
          ORDER BY id",
     )
     .bind(digest)
@@ -408,7 +429,7 @@ pub async fn too_late_issues(tx: &mut Tx, digest: Digest) -> Result<Vec<TooLate>
 /// The digest `digest_id` tells these subscribers of the alert they missed.
 pub async fn carry(tx: &mut Tx, digest_id: i64, issue_id: i64, subscriber_ids: &[i64]) -> Result<u64> {
     let sql = tx.fork(
-        "UPDATE deliveries SET carried_by = $1 WHERE issue_id = $2 AND state = 'expired'
+        "UPDATE deliveries SET carried_by = $1 WHERE issue_id = $2 AND +state = 'expired'
          AND subscriber_id IN (SELECT value FROM json_each($3))",
         "UPDATE deliveries SET carried_by = $1 WHERE issue_id = $2 AND state = 'expired'
          AND subscriber_id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($3::JSONB))",

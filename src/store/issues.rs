@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Tx, on, touched};
+use super::{Result, Tx, deliveries::TooLate, on, touched};
 use crate::domain::{
     issue::{Kind, Level, State},
     subscription::Digest,
@@ -104,9 +104,9 @@ pub async fn add_fragment(tx: &mut Tx, issue_id: i64, name: &str, text: &str, ht
     .fetch_one(c))
 }
 
-/// (id, name) of an issue's fragments.
+/// (id, name) of an issue's fragments, in the order they were added.
 pub async fn fragment_names(tx: &mut Tx, issue_id: i64) -> Result<Vec<(i64, String)>> {
-    on!(tx, c => sqlx::query_as("SELECT id, name FROM fragments WHERE issue_id = $1").bind(issue_id).fetch_all(c))
+    on!(tx, c => sqlx::query_as("SELECT id, name FROM fragments WHERE issue_id = $1 ORDER BY id").bind(issue_id).fetch_all(c))
 }
 
 /// Stores a mail that is the same for everybody: its (name, text, html) fragments and the one variant of them.
@@ -175,6 +175,16 @@ pub async fn page(tx: &mut Tx, state: Option<State>, before: i64, limit: i64) ->
     .bind(state)
     .bind(limit)
     .fetch_all(c))
+}
+
+/// What a digest tells of these alerts.
+pub async fn carried(tx: &mut Tx, ids: &[i64]) -> Result<Vec<TooLate>> {
+    let sql = tx.fork(
+        "SELECT id AS issue_id, post_id, content, created_at FROM issues WHERE id IN (SELECT value FROM json_each($1))",
+        "SELECT id AS issue_id, post_id, content, created_at FROM issues
+         WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
+    );
+    on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 
 /// The issue whose fan-out is most pressing.

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Result, Tx, on, touched};
-use crate::domain::time::Timestamp;
+use crate::domain::{subscription::Digest, time::Timestamp};
 
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Post {
@@ -157,25 +157,53 @@ pub async fn last_id(tx: &mut Tx) -> Result<i64> {
     on!(tx, c => sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM posts").fetch_one(c))
 }
 
-/// What digests may tell: the posts with `after < id <= last` that are not a feed's baseline, the newest first.
-pub async fn between(tx: &mut Tx, after: i64, last: i64) -> Result<Vec<Post>> {
+/// The posts up to `last` that some active reader of this cadence has not had, with when they were published. The lowest
+/// watermark of each topic is where its posts begin; a feed's baseline is left out.
+pub async fn for_digest(tx: &mut Tx, digest: Digest, last: i64) -> Result<Vec<(i64, Timestamp)>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT id, public_id, url, title, summary, html, author, image, published_at, first_seen_at, revision, silent, alerted_at
-         FROM posts WHERE id > $1 AND id <= $2 AND NOT silent ORDER BY published_at DESC, id DESC",
+        "WITH w AS MATERIALIZED (
+            SELECT t.id AS topic_id, (
+                SELECT u.digest_after FROM subscriptions u JOIN subscribers s ON s.id = u.subscriber_id
+                WHERE u.digest = $1 AND u.topic_id = t.id AND s.state = 'active'
+                AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                ORDER BY u.digest_after LIMIT 1) AS digest_after
+            FROM topics t)
+         SELECT p.id, p.published_at FROM posts p WHERE NOT p.silent AND p.id IN (
+            SELECT k.post_id FROM w CROSS JOIN post_topics k
+            WHERE k.topic_id = w.topic_id AND k.post_id > w.digest_after AND k.post_id <= $2)",
     )
-    .bind(after)
+    .bind(digest)
     .bind(last)
     .fetch_all(c))
 }
 
-/// (post, topic) of the posts with `after < id <= last`.
-pub async fn topics_between(tx: &mut Tx, after: i64, last: i64) -> Result<Vec<(i64, i64)>> {
-    on!(tx, c => sqlx::query_as(
-        "SELECT post_id, topic_id FROM post_topics WHERE post_id > $1 AND post_id <= $2 ORDER BY post_id, topic_id",
-    )
-    .bind(after)
-    .bind(last)
-    .fetch_all(c))
+pub async fn by_ids(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Post>> {
+    let sql = tx.fork(
+        "SELECT id, public_id, url, title, summary, html, author, image, published_at, first_seen_at, revision, silent, alerted_at
+         FROM posts WHERE id IN (SELECT value FROM json_each($1))",
+        "SELECT id, public_id, url, title, summary, html, author, image, published_at, first_seen_at, revision, silent, alerted_at
+         FROM posts WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
+    );
+    on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
+}
+
+/// (id, title) of some posts.
+pub async fn titles(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String)>> {
+    let sql = tx.fork(
+        "SELECT id, title FROM posts WHERE id IN (SELECT value FROM json_each($1))",
+        "SELECT id, title FROM posts WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
+    );
+    on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
+}
+
+/// (post, topic) of some posts.
+pub async fn topics_of(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, i64)>> {
+    let sql = tx.fork(
+        "SELECT post_id, topic_id FROM post_topics WHERE post_id IN (SELECT value FROM json_each($1))",
+        "SELECT post_id, topic_id FROM post_topics
+         WHERE post_id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
+    );
+    on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 
 /// The posts that wait for their alert, the oldest first.

@@ -1,6 +1,6 @@
 //! Digests: what stands in them, for whom, and when they are sent.
 
-use bellwether::domain::subscription;
+use bellwether::domain::{post::PostDraft, subscription, suppression};
 use bellwether::store;
 
 use crate::stage::{Logs, Setup, Span, Stage, both};
@@ -100,6 +100,67 @@ both! {
         stage.live(1.day(), 1.hour()).await;
         assert!(stage.subjects(ADA).is_empty());
         assert_eq!(stage.subjects(EVE), ["At home"]);
+    }
+
+    async fn posts_that_nobody_takes_make_no_digest(setup: Setup) {
+        let stage = setup.topic("foreign-policy", "Foreign policy").open().await;
+        stage.reader_of(ADA, "topics=foreign-policy").await;
+        stage.reader_of(EVE, "topics=election-alerts&digest=weekly").await;
+        stage.pushes("a", "At home", false).await;
+        stage.live(1.day(), 1.hour()).await;
+        assert!(stage.issues().await.is_empty(), "{:?}", stage.issues().await);
+        stage.advance_to("2026-11-02T07:00:00Z").await;
+        assert_eq!(stage.issues().await, ["digest: At home"]);
+        assert_eq!(stage.subjects(EVE), ["At home"]);
+    }
+
+    async fn an_alert_that_only_a_suppressed_reader_missed_makes_no_digest(stage: Stage) {
+        stage.reader(ADA).await;
+        let alert = stage.alert("Polls close at eight").expires_in(1.minutes()).accepted().await;
+        stage.cx.clock.advance(2.minutes());
+        stage.prepare().await;
+        assert_eq!(stage.outcome(alert.id).await, "1 expired");
+        let mut tx = stage.cx.db.begin().await.unwrap();
+        let ada = store::subscribers::by_key(&mut tx, ADA).await.unwrap().unwrap();
+        let kind = suppression::Kind::Undeliverable;
+        store::suppressions::insert(&mut tx, &ada.address_hash, kind, stage.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        stage.live(1.day(), 1.hour()).await;
+        assert_eq!(stage.issues().await, ["alert: Polls close at eight"]);
+    }
+
+    async fn a_digest_holds_the_300_newest_stories_and_the_operator_is_told(setup: Setup) {
+        let stage = setup.with("sender.operator", "operator@example.org").open().await;
+        stage.reader(ADA).await;
+        for n in 0..305 {
+            stage.pushes(&format!("{n}"), &format!("Story {n}."), false).await;
+        }
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["Story 304. and 299 more"]);
+        let text = stage.newest(ADA).text();
+        assert!(text.contains("In short: Story 5..") && !text.contains("In short: Story 4.."), "{text}");
+        let notice = stage.newest("operator@example.org").text();
+        assert!(notice.contains("the other 5 are left out"), "{notice}");
+        stage.pushes("more", "Afterwards", false).await;
+        stage.advance_to("2026-11-01T07:00:00Z").await;
+        assert_eq!(stage.newest(ADA).subject(), "Afterwards");
+    }
+
+    async fn a_digest_too_long_for_a_template_is_cut_and_not_stuck(stage: Stage) {
+        stage.reader(ADA).await;
+        let long = |name: &str| Some(format!("https://site.example.org/{name}/{}", "a".repeat(1_900)));
+        for n in 0..260 {
+            let draft = PostDraft {
+                guid: format!("{n}"),
+                url: long(&format!("{n}")),
+                title: format!("Story {n}"),
+                image: long("picture"),
+                ..PostDraft::default()
+            };
+            stage.pushes_draft(draft, "election-alerts", false).await;
+        }
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["Story 259 and 129 more"]);
     }
 
     async fn a_missed_run_is_made_up_for_once_within_the_grace_period(stage: Stage) {
