@@ -164,7 +164,8 @@ CREATE TABLE runs (
 ) STRICT;
 
 -- One thing we publish. `next_subscriber` is the fan-out's cursor, `last_subscriber` and `last_post` what it was
--- when the issue was published; `content` is what a digest needs to carry an alert that came too late.
+-- when the issue was published; `content` is what a digest needs to carry an alert that came too late. Old issues
+-- are reduced to their `totals`.
 CREATE TABLE issues (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     public_id       BLOB NOT NULL UNIQUE,
@@ -187,14 +188,15 @@ CREATE TABLE issues (
     created_by      TEXT NOT NULL,
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER,
-    ended_at        INTEGER
+    ended_at        INTEGER,
+    reduced_at      INTEGER
 ) STRICT;
 CREATE INDEX issues_published ON issues (id) WHERE kind <> 'notice';
 CREATE INDEX issues_publishing ON issues (priority, id) WHERE state = 'publishing';
 CREATE INDEX issues_sending ON issues (id) WHERE state = 'sending';
 CREATE INDEX issues_by_post ON issues (post_id) WHERE post_id IS NOT NULL;
 CREATE INDEX issues_by_signup ON issues (signup_id) WHERE signup_id IS NOT NULL;
-CREATE INDEX issues_by_end ON issues (ended_at) WHERE totals IS NULL;
+CREATE INDEX issues_by_end ON issues (ended_at) WHERE reduced_at IS NULL;
 
 CREATE TABLE issue_topics (
     issue_id INTEGER NOT NULL REFERENCES issues (id) ON DELETE CASCADE,

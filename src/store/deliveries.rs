@@ -465,3 +465,13 @@ pub async fn delete_bare(tx: &mut Tx, address_key: &str) -> Result<u64> {
             .bind(address_key)
     )
 }
+
+/// Removes up to `limit` deliveries of an issue. Returns how many.
+pub async fn delete_some(tx: &mut Tx, issue_id: i64, limit: i64) -> Result<u64> {
+    let sql = tx.fork(
+        "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE issue_id = $1 ORDER BY id LIMIT $2)",
+        "WITH c AS MATERIALIZED (SELECT id FROM deliveries WHERE issue_id = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+         DELETE FROM deliveries WHERE id IN (SELECT id FROM c)",
+    );
+    touched!(tx, sqlx::query(sql).bind(issue_id).bind(limit))
+}

@@ -187,14 +187,17 @@ pub async fn carried(tx: &mut Tx, ids: &[i64]) -> Result<Vec<TooLate>> {
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 
-/// The issue whose fan-out is most pressing.
+/// The issue whose fan-out is most pressing, but for those whose window another node is writing.
 pub async fn next_to_fan_out(tx: &mut Tx) -> Result<Option<Issue>> {
-    on!(tx, c => sqlx::query_as(
+    let sql = tx.fork(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
                 last_subscriber, last_post, audience, totals, created_at, expires_at
          FROM issues WHERE state = 'publishing' ORDER BY priority, id LIMIT 1",
-    )
-    .fetch_optional(c))
+        "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
+                last_subscriber, last_post, audience, totals, created_at, expires_at
+         FROM issues WHERE state = 'publishing' ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED",
+    );
+    on!(tx, c => sqlx::query_as(sql).fetch_optional(c))
 }
 
 /// Moves the fan-out's cursor; false when somebody else moved it, or the issue was cancelled, meanwhile.
@@ -243,21 +246,39 @@ pub async fn cancel(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Some ended issues whose deliveries are older than `before` and still there.
-pub async fn to_reduce(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<Vec<i64>> {
-    on!(tx, c => sqlx::query_scalar(
-        "SELECT id FROM issues WHERE totals IS NULL AND ended_at < $1 ORDER BY ended_at, id LIMIT $2",
+/// An ended issue that is older than `before` and still has its deliveries, or some of them, with its totals if they
+/// were written down.
+pub async fn to_reduce(tx: &mut Tx, before: Timestamp) -> Result<Option<(i64, Option<String>)>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT id, totals FROM issues WHERE reduced_at IS NULL AND ended_at < $1 ORDER BY ended_at, id LIMIT 1",
     )
     .bind(before)
-    .bind(limit)
-    .fetch_all(c))
+    .fetch_optional(c))
 }
 
-/// Keeps only an issue's totals (JSON): its deliveries and stored mail go.
-pub async fn reduce(tx: &mut Tx, id: i64, totals: &str) -> Result<u64> {
-    let deliveries = touched!(tx, sqlx::query("DELETE FROM deliveries WHERE issue_id = $1").bind(id))?;
-    touched!(tx, sqlx::query("DELETE FROM variants WHERE issue_id = $1").bind(id))?;
-    touched!(tx, sqlx::query("DELETE FROM fragments WHERE issue_id = $1").bind(id))?;
-    touched!(tx, sqlx::query("UPDATE issues SET totals = $2 WHERE id = $1").bind(id).bind(totals))?;
-    Ok(deliveries)
+/// Writes down an issue's totals (JSON); false when another node was first.
+pub async fn total(tx: &mut Tx, id: i64, totals: &str) -> Result<bool> {
+    let rows = touched!(
+        tx,
+        sqlx::query("UPDATE issues SET totals = $2 WHERE id = $1 AND totals IS NULL").bind(id).bind(totals)
+    )?;
+    Ok(rows == 1)
+}
+
+/// Lets the stored mail go of an issue whose last delivery went; false when it has some yet, or was reduced before.
+pub async fn reduce(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
+    let rows = touched!(
+        tx,
+        sqlx::query(
+            "UPDATE issues SET reduced_at = $2 WHERE id = $1 AND reduced_at IS NULL
+             AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.issue_id = issues.id)",
+        )
+        .bind(id)
+        .bind(now)
+    )?;
+    if rows == 1 {
+        touched!(tx, sqlx::query("DELETE FROM variants WHERE issue_id = $1").bind(id))?;
+        touched!(tx, sqlx::query("DELETE FROM fragments WHERE issue_id = $1").bind(id))?;
+    }
+    Ok(rows == 1)
 }

@@ -1,7 +1,7 @@
 //! What is kept, for how long, and what is left of it; what a restart keeps.
 
 use bellwether::domain::delivery::State;
-use bellwether::publishing;
+use bellwether::publishing::{self, Cancelled};
 use bellwether::store::{self, deliveries::Settled};
 use bellwether::subscribing::records::{self, Erased};
 
@@ -25,6 +25,28 @@ both! {
         let totals = stage.issue(issue).await.totals.unwrap();
         assert_eq!(totals, r#"{"bounced":1,"sent":1}"#);
         assert!(logs.text().contains("deliveries_removed=3"), "{}", logs.text());
+        assert_eq!(publishing::keep_house(&stage.cx).await.unwrap(), 0);
+    }
+
+    async fn an_issue_of_thousands_is_reduced_in_parts_and_taken_up_again(stage: Stage) {
+        let readers: Vec<_> = (0..2_600).map(|n| format!("reader-{n}@example.org")).collect();
+        stage.imported_all(&readers).await;
+        let issue = stage.alert("Polls close at eight").queued().await;
+        assert_eq!(stage.cancels(issue).await, Cancelled::Now { waiting: 2_600 });
+        let id = stage.issue(issue).await.id;
+        stage.advance(91.days()).await;
+        // As a crash leaves it: the totals and a first part are through.
+        let mut tx = stage.cx.db.begin().await.unwrap();
+        assert!(store::issues::total(&mut tx, id, r#"{"cancelled":2600}"#).await.unwrap());
+        assert_eq!(store::deliveries::delete_some(&mut tx, id, 100).await.unwrap(), 100);
+        tx.commit().await.unwrap();
+        assert_eq!(publishing::keep_house(&stage.cx).await.unwrap(), 1);
+        assert_eq!(stage.outcome(issue).await, "");
+        assert_eq!(stage.issue(issue).await.totals.unwrap(), r#"{"cancelled":2600}"#);
+        let mut tx = stage.cx.db.begin().await.unwrap();
+        assert!(!store::issues::total(&mut tx, id, "{}").await.unwrap(), "no other node writes them again");
+        assert!(store::issues::fragment_names(&mut tx, id).await.unwrap().is_empty());
+        drop(tx);
         assert_eq!(publishing::keep_house(&stage.cx).await.unwrap(), 0);
     }
 
