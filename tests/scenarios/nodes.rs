@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bellwether::context::Context;
 use bellwether::delivering::{Engine, Until};
-use bellwether::store;
+use bellwether::domain::issue::Level;
+use bellwether::store::{self, Tx};
 use tokio::sync::watch;
 
 use crate::stage::{Backend, Setup, Span, Stage, both};
@@ -91,4 +92,26 @@ async fn two_nodes_share_the_work_and_each_mail_leaves_once() {
     assert_eq!(stage.outcome(issue).await, "400 sent");
     let to: BTreeSet<_> = stage.mailbox.messages().iter().map(|mail| mail.to[0].clone()).collect();
     assert_eq!((to.len(), stage.mailbox.len()), (400, 400));
+}
+
+/// On PostgreSQL only: SQLite has one writer.
+#[tokio::test]
+async fn two_nodes_never_write_the_same_window() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let stage = Stage::on(Backend::Postgres).await;
+    stage.imported(ADA).await;
+    let critical = stage.alert("Results are in").level(Level::Critical).accepted().await;
+    let other = stage.alert("Polls close at eight").accepted().await;
+    let next = async |tx: &mut Tx| {
+        let next = store::issues::next_to_fan_out(tx).await.unwrap();
+        next.map(|issue| issue.public_id)
+    };
+    let mut one = stage.cx.db.begin().await.unwrap();
+    let mut two = stage.cx.db.begin().await.unwrap();
+    let mut three = stage.cx.db.begin().await.unwrap();
+    assert_eq!(next(&mut one).await, Some(critical.id));
+    assert_eq!(next(&mut two).await, Some(other.id));
+    assert_eq!(next(&mut three).await, None);
 }
