@@ -106,11 +106,16 @@ impl Db {
         {
             std::fs::create_dir_all(folder).map_err(Error::Io)?;
         }
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(Duration::from_secs(60))
-            .connect_with(options.clone())
-            .await?;
+        let one = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(60));
+        let mut tries = 0;
+        let write = loop {
+            match one.clone().connect_with(options.clone()).await {
+                // Who turns a new file into one with a write-ahead log doesn't wait for another that does the same.
+                Err(error) if is_busy(&error) && tries < 100 => tries += 1,
+                opened => break opened?,
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
         let read = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(60))
@@ -127,13 +132,18 @@ impl Db {
         }
     }
 
-    /// Brings the schema up to date; safe to call at every start and from several nodes at once.
+    /// Brings the schema up to date; safe to call at every start and from several processes at once: on PostgreSQL sqlx
+    /// takes a lock, on SQLite it relies on ours, the writer's.
     ///
     /// # Errors
     /// When a migration fails, or the database was made by a newer version.
     pub async fn migrate(&self) -> std::result::Result<(), sqlx::migrate::MigrateError> {
         match self {
-            Self::Sqlite { write, .. } => sqlx::migrate!("migrations/sqlite").run(write).await,
+            Self::Sqlite { write, .. } => {
+                let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
+                sqlx::migrate!("migrations/sqlite").run(&mut *tx).await?;
+                Ok(tx.commit().await?)
+            }
             Self::Postgres(pool) => sqlx::migrate!("migrations/postgres").run(pool).await,
         }
     }
@@ -232,6 +242,13 @@ fn key_set(keys: &[i64]) -> String {
 /// A list of words as it is kept in a TEXT column.
 fn word_list<T: serde::Serialize>(words: &[T]) -> String {
     serde_json::json!(words).to_string()
+}
+
+/// Whether SQLite would not wait for another process.
+fn is_busy(error: &Error) -> bool {
+    // SQLITE_BUSY, and SQLITE_BUSY_RECOVERY while another goes through the log that a kill left.
+    const BUSY: [&str; 2] = ["5", "261"];
+    matches!(error, Error::Database(e) if e.code().is_some_and(|code| BUSY.contains(&&*code)))
 }
 
 /// Whether an error is the answer of a unique constraint.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::Stdio;
 
 use bellwether::cli::demo::{mailbox::Mailbox, smtp};
 use bellwether::clock::Clock;
@@ -446,6 +447,23 @@ async fn an_alert_goes_through_the_running_service_and_is_watched_until_it_is_se
     assert_eq!(issue["counts"], serde_json::json!({ "sent": 2 }));
     assert_eq!(here.run(&["issues", "cancel", issue["id"].as_str().unwrap()]).code, 1, "everybody has it");
     assert_eq!(service.stop("TERM"), 0);
+}
+
+#[test]
+fn several_commands_may_be_the_first_on_a_sqlite_database() {
+    for _ in 0..5 {
+        let here = Installation::new();
+        let first: Vec<_> = (0..4)
+            .map(|_| {
+                let mut command = program::command(here.path(), &["migrate"]);
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        for command in first {
+            let output = command.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
 }
 
 #[test]
