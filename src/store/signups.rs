@@ -71,6 +71,12 @@ pub async fn count_all(tx: &mut Tx, since: Timestamp) -> Result<i64> {
     on!(tx, c => sqlx::query_scalar("SELECT count(*) FROM signups WHERE created_at > $1").bind(since).fetch_one(c))
 }
 
+/// Lets nobody else decide about this address until the transaction ends. On SQLite the single writer is the lock.
+pub async fn lock_address(tx: &mut Tx, address_key: &str) -> Result<u64> {
+    let sql = tx.fork("SELECT $1", "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))");
+    touched!(tx, sqlx::query(sql).bind(address_key))
+}
+
 /// How many confirmations this address was mailed since then, and when the last one was.
 pub async fn count_mailed(
     tx: &mut Tx,

@@ -96,6 +96,8 @@ pub async fn decide_signups(cx: &Context) -> Result<usize, Error> {
 async fn decide_one(cx: &Context, signup: &Signup) -> Result<(), Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
+    // Another node may be at another sign-up of this address: both would find that it was mailed none yet.
+    store::signups::lock_address(&mut tx, &signup.address_key).await?;
     if let Some(reason) = withheld(cx, &mut tx, signup, now).await? {
         store::signups::mark_withheld(&mut tx, signup.id).await?;
         tx.commit().await?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bellwether::context::Context;
 use bellwether::delivering::{Engine, Until};
 use bellwether::domain::issue::Level;
-use bellwether::store::{self, Tx};
+use bellwether::store::{self, Db, Tx};
+use bellwether::subscribing;
 use tokio::sync::watch;
 
 use crate::stage::{Backend, Setup, Span, Stage, both};
@@ -70,6 +71,34 @@ both! {
         stage.settle().await;
         assert_eq!(stage.mailbox.len(), 200);
     }
+}
+
+/// On PostgreSQL only: SQLite has one node.
+#[tokio::test]
+async fn two_nodes_that_decide_on_sign_ups_of_one_address_mail_it_once() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let stage = Stage::on(Backend::Postgres).await;
+    let Db::Postgres(pool) = &stage.cx.db else { unreachable!() };
+    for _ in 0..2 {
+        stage.visitor().asks("email=ada%40example.org").await;
+    }
+    let mut tx = stage.cx.db.begin().await.unwrap();
+    store::signups::lock_address(&mut tx, ADA).await.unwrap();
+    let second = store::signups::undecided(&mut tx, 2).await.unwrap().remove(1);
+    assert!(store::signups::mark_mailed(&mut tx, second.id, stage.now()).await.unwrap());
+    let the_other_node = async {
+        let waits = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+                     WHERE NOT l.granted AND a.datname = current_database()";
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(pool).await.unwrap() == 0 {}
+        tx.commit().await.unwrap();
+    };
+    let (decided, ()) = tokio::join!(subscribing::decide_signups(&stage.cx), the_other_node);
+    assert_eq!(decided.unwrap(), 2);
+    let mut tx = stage.cx.db.read().await.unwrap();
+    let (mailed, _) = store::signups::count_mailed(&mut tx, ADA, stage.now().minus(1.hour())).await.unwrap();
+    assert_eq!(mailed, 1);
 }
 
 /// On PostgreSQL only: SQLite has one node.
