@@ -32,6 +32,16 @@ pub struct Context {
     pub cancelled: Arc<CalledOff<Uuid>>,
 }
 
+impl Context {
+    /// Between two chunks of large work: rests half as long as the one since `began` took. SQLite's writers of several
+    /// processes don't queue; one that writes chunk on chunk leaves the others hardly a moment to get in.
+    pub async fn give_way(&self, began: Timestamp) {
+        let rest = self.clock.now().since(began) / 2;
+        // A clock that was set meanwhile is no reason to rest for long.
+        tokio::time::sleep(rest.min(Duration::from_secs(1))).await;
+    }
+}
+
 /// Rung when there is something to do, so that nobody waits for the next look.
 #[derive(Debug, Default)]
 pub struct Bells {

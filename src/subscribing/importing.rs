@@ -34,7 +34,7 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Takes up to [`CHUNK`] rows in one transaction.
+/// Takes up to [`CHUNK`] rows in one transaction, and then gives way to other writers for a moment.
 ///
 /// # Errors
 /// An unknown topic, or a database that can't be written; then none of them is taken.
@@ -66,6 +66,7 @@ pub async fn import(
     let last_post = store::posts::last_id(&mut tx).await?;
     let (added, known) = store::subscribers::import(&mut tx, &imported, last_post, now).await?;
     tx.commit().await?;
+    cx.give_way(now).await;
     let rows = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     Ok(Tally { added, known, left_out: rows.saturating_sub(added + known) })
 }
