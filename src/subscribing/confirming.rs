@@ -80,10 +80,16 @@ async fn state_of(tx: &mut Tx, signup: &Signup, now: Timestamp) -> Result<Pendin
     topics.retain(|topic| topic.chosen);
     let asked = Asked { topics, alerts, digest };
     Ok(match signup.confirmed_at {
+        Some(_) if !is_reader(tx, signup).await? => Pending::Left,
         Some(_) => Pending::Confirmed(asked),
         None if expired(signup, now) => Pending::Expired(asked),
         None => Pending::Ready(asked),
     })
+}
+
+async fn is_reader(tx: &mut Tx, signup: &Signup) -> Result<bool, Error> {
+    let subscriber = store::subscribers::by_key(tx, &signup.address_key).await?;
+    Ok(subscriber.is_some_and(|subscriber| subscriber.state == store::subscribers::State::Active))
 }
 
 /// The reader that a confirmed sign-up makes. One who was active keeps other topics; one who had left starts anew.

@@ -71,6 +71,8 @@ pub enum Pending {
     Confirmed(Asked),
     /// Older than 7 days: a new link may be asked for.
     Expired(Asked),
+    /// It was confirmed, and the reader left since: only a new sign-up leads further.
+    Left,
 }
 
 /// The wishes of a sign-up, with its topics' names.

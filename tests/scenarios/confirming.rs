@@ -36,7 +36,10 @@ both! {
 
         let mail = stage.newest(ADA);
         stage.press(&mail.link("unsubscribe")).await;
-        stage.press(&link).await;
+        for page in [stage.open(&link).await, stage.press(&link).await] {
+            assert_eq!(page.status, 410);
+            page.says("sign up again");
+        }
         let issue = stage.alert("Polls are closed").sent().await;
         assert_eq!(stage.outcome(issue).await, "", "an old link doesn't bring anybody back");
     }

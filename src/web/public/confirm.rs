@@ -56,6 +56,10 @@ fn show(cx: &Context, token: String, pending: Result<Pending, Error>) -> Respons
             let next_digest = schedule.and_then(|schedule| next_in_words(&schedule.cadence, cx.clock.now()));
             (StatusCode::OK, Page::Confirmed { asked: asked.into(), next_digest })
         }
+        Ok(Pending::Left) => {
+            let text = "It was used before, and no mail goes to this address now. To get mail from us, sign up again.";
+            return super::message(cx, StatusCode::GONE, "This link is used up", text);
+        }
         Ok(Pending::Expired(asked)) => (StatusCode::GONE, Page::Expired { token, asked: asked.into() }),
         Err(error) => return super::failure(cx, &error),
     };
