@@ -109,6 +109,7 @@ pub async fn run(
     loops.spawn(decide_loop(cx.clone(), stopped.clone()));
     loops.spawn(publish_loop(cx.clone(), stopped.clone()));
     loops.spawn(poll_loop(cx.clone(), fetcher, stopped.clone()));
+    loops.spawn(cancel_loop(cx.clone(), stopped.clone()));
     loops.spawn(house_loop(cx.clone(), stopped.clone()));
     loops.spawn(tend_loop(Arc::clone(&engine), stopped.clone()));
     loops.spawn({
@@ -301,6 +302,21 @@ async fn poll_loop(cx: Context, fetcher: Fetcher, mut stopped: watch::Receiver<b
         }
         if rest(None, Duration::from_millis(250), &mut stopped).await {
             return poller.stop().await;
+        }
+    }
+}
+
+async fn cancel_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let called_off = tokio::select! {
+            called_off = publishing::call_off(&cx) => called_off,
+            _ = stopped.wait_for(|stop| *stop) => return,
+        };
+        if let Err(error) = called_off {
+            tracing::error!(%error, "what waits of cancelled issues can't be called off; trying again");
+        }
+        if rest(Some(&cx.bells.cancel), Duration::from_secs(1), &mut stopped).await {
+            return;
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct Bells {
     pub signup: Notify,
     /// An issue is to be fanned out.
     pub publish: Notify,
+    /// An issue was cancelled, and mail of it waits.
+    pub cancel: Notify,
     /// A delivery is queued.
     pub deliver: Notify,
 }

@@ -197,6 +197,7 @@ CREATE INDEX issues_sending ON issues (id) WHERE state = 'sending';
 CREATE INDEX issues_by_post ON issues (post_id) WHERE post_id IS NOT NULL;
 CREATE INDEX issues_by_signup ON issues (signup_id) WHERE signup_id IS NOT NULL;
 CREATE INDEX issues_by_end ON issues (ended_at) WHERE reduced_at IS NULL;
+CREATE INDEX issues_cancelled ON issues (ended_at) WHERE state = 'cancelled' AND totals IS NULL;
 
 CREATE TABLE issue_topics (
     issue_id BIGINT NOT NULL REFERENCES issues (id) ON DELETE CASCADE,

@@ -174,6 +174,8 @@ async fn show(cx: &Context, id: Uuid, json: bool) -> Result<(), Failure> {
 async fn cancel(cx: &Context, id: Uuid) -> Result<(), Failure> {
     match publishing::cancel(cx, id).await? {
         Cancelled::Now { waiting } => {
+            // The service does that too, where one runs; together they are done sooner.
+            publishing::call_off(cx).await?;
             print(format_args!("Cancelled; {waiting} who were waiting for it don't get it."))
         }
         Cancelled::Already => print("It was cancelled before."),

@@ -12,7 +12,7 @@ mod housekeeping;
 mod scheduling;
 mod stories;
 
-pub use cancelling::{Cancelled, cancel};
+pub use cancelling::{Cancelled, call_off, cancel};
 pub use digesting::publish_digest;
 pub use housekeeping::{KEYS_KEPT, keep_house};
 pub use scheduling::run_due_schedules;

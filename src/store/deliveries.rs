@@ -230,17 +230,27 @@ pub async fn requeue_due(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Cancels what has not left of an issue.
-pub async fn cancel_issue(tx: &mut Tx, issue_id: i64, now: Timestamp) -> Result<u64> {
-    touched!(
-        tx,
-        sqlx::query(
-            "UPDATE deliveries SET state = 'cancelled', retry_at = NULL, ended_at = $2
-             WHERE issue_id = $1 AND state IN ('queued', 'deferred')",
-        )
-        .bind(issue_id)
-        .bind(now)
+/// Cancels up to `limit` of an issue's deliveries that wait; on PostgreSQL without those that somebody else is at.
+pub async fn cancel_some(tx: &mut Tx, issue_id: i64, limit: i64, now: Timestamp) -> Result<u64> {
+    let sql = tx.fork(
+        "WITH w AS MATERIALIZED (SELECT id FROM deliveries WHERE issue_id = $1 AND state IN ('queued', 'deferred') LIMIT $2)
+         UPDATE deliveries SET state = 'cancelled', retry_at = NULL, ended_at = $3
+         WHERE id IN (SELECT id FROM w) AND state IN ('queued', 'deferred')",
+        "WITH w AS MATERIALIZED (SELECT id FROM deliveries WHERE issue_id = $1 AND state IN ('queued', 'deferred') LIMIT $2
+                                 FOR UPDATE SKIP LOCKED)
+         UPDATE deliveries SET state = 'cancelled', retry_at = NULL, ended_at = $3
+         WHERE id IN (SELECT id FROM w) AND state IN ('queued', 'deferred')",
+    );
+    touched!(tx, sqlx::query(sql).bind(issue_id).bind(limit).bind(now))
+}
+
+/// How many of an issue's deliveries wait.
+pub async fn waiting(tx: &mut Tx, issue_id: i64) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT count(*) FROM deliveries WHERE issue_id = $1 AND state IN ('queued', 'deferred')",
     )
+    .bind(issue_id)
+    .fetch_one(c))
 }
 
 /// Cancels everything that is waiting for a subscriber.

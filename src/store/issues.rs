@@ -246,6 +246,25 @@ pub async fn cancel(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
     Ok(rows == 1)
 }
 
+/// Those cancelled after `since`: a sender that holds a claim of theirs drops it.
+pub async fn cancelled_since(tx: &mut Tx, since: Timestamp) -> Result<Vec<Uuid>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT public_id FROM issues WHERE state = 'cancelled' AND totals IS NULL AND ended_at > $1",
+    )
+    .bind(since)
+    .fetch_all(c))
+}
+
+/// A cancelled issue of which mail still waits.
+pub async fn cancelled_and_waiting(tx: &mut Tx) -> Result<Option<i64>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT id FROM issues WHERE state = 'cancelled' AND totals IS NULL
+         AND EXISTS (SELECT 1 FROM deliveries d WHERE d.issue_id = issues.id AND d.state IN ('queued', 'deferred'))
+         ORDER BY ended_at LIMIT 1",
+    )
+    .fetch_optional(c))
+}
+
 /// An ended issue that is older than `before` and still has its deliveries, or some of them, with its totals if they
 /// were written down.
 pub async fn to_reduce(tx: &mut Tx, before: Timestamp) -> Result<Option<(i64, Option<String>)>> {

@@ -125,6 +125,26 @@ both! {
         assert_eq!(stage.inbox("451-1-eve@example.org").len(), 0);
     }
 
+    async fn what_waits_of_a_cancelled_alert_is_called_off_also_when_that_was_cut_short(stage: Stage) {
+        stage.imported_all(&[ADA, "bob@example.org", "eve@example.org"]).await;
+        let issue = stage.alert("Results are in").queued().await;
+        assert_eq!(stage.cancels(issue).await, Cancelled::Now { waiting: 3 });
+        assert_eq!(stage.issue(issue).await.state.to_string(), "cancelled", "before anything else");
+        let id = stage.issue(issue).await.id;
+        let mut tx = stage.cx.db.begin().await.unwrap();
+        let minute_ago = stage.now().minus(1.minutes());
+        assert_eq!(store::issues::cancelled_since(&mut tx, minute_ago).await.unwrap(), [issue]);
+        assert_eq!(store::deliveries::cancel_some(&mut tx, id, 2, stage.now()).await.unwrap(), 2);
+        tx.commit().await.unwrap();
+        let stage = stage.restarted().await;
+        assert_eq!(stage.outcome(issue).await, "2 cancelled, 1 queued");
+        assert_eq!(publishing::call_off(&stage.cx).await.unwrap(), 1);
+        assert_eq!(stage.outcome(issue).await, "3 cancelled");
+        assert_eq!(publishing::call_off(&stage.cx).await.unwrap(), 0);
+        stage.settle().await;
+        assert_eq!(stage.mailbox.len(), 0);
+    }
+
     async fn an_alert_that_is_cancelled_before_its_fan_out_reaches_nobody(stage: Stage) {
         stage.reader(ADA).await;
         let published = stage.alert("Results are in").accepted().await;

@@ -59,6 +59,9 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT id, name, role, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
     ("SELECT id, totals FROM issues WHERE reduced_at IS NULL", &["issues_by_end"]),
     ("DELETE FROM deliveries WHERE id IN", &["deliveries_in_order (issue_id=?)"]),
+    ("SELECT public_id FROM issues WHERE state = 'cancelled'", &["issues_cancelled"]),
+    ("SELECT id FROM issues WHERE state = 'cancelled'", &["issues_cancelled", "deliveries_by_issue"]),
+    ("WITH w AS MATERIALIZED", &["deliveries_by_issue"]),
 ];
 
 #[tokio::test]

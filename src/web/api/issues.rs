@@ -71,7 +71,7 @@ pub async fn deliveries(
         .into_response())
 }
 
-/// 200 with the issue once nobody more gets it; 409 when everybody has it.
+/// 200 with the issue once nobody more gets it, while what waits is still being called off; 409 when everybody has it.
 pub async fn cancel(
     State(cx): State<Context>,
     caller: Caller,
