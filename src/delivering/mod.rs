@@ -27,7 +27,7 @@ use stored_mail::StoredMail;
 
 /// How long a node lives without a heartbeat; past it other nodes take over its claims, and it sends no further body.
 const LIFE: Duration = Duration::from_secs(30);
-/// How far back those who left by another node are looked for, at each look.
+/// How far back those who left, and issues that were cancelled, by another process are looked for.
 const LOOK_BACK: Duration = Duration::from_secs(60);
 /// How many lines of the journal one transaction takes.
 const REPLAY: usize = 1_000;
@@ -133,7 +133,7 @@ impl Engine {
     }
 
     /// What has to be seen to every half second: the heartbeat, deferred mails whose time has come, the claims of dead
-    /// nodes, issues that have ended, who left on another node.
+    /// nodes, issues that have ended, what was called off by another process.
     ///
     /// # Errors
     /// A database that can't be written.
@@ -151,12 +151,16 @@ impl Engine {
         let rescued = store::deliveries::rescue(&mut tx, now.minus(LIFE)).await?;
         let ended = store::issues::end_finished(&mut tx, now).await?;
         let left = store::subscribers::left_since(&mut tx, now.minus(LOOK_BACK)).await?;
+        let cancelled = store::issues::cancelled_since(&mut tx, now.minus(LOOK_BACK)).await?;
         tx.commit().await?;
         if beats {
             self.alive_until.store(now.plus(LIFE).as_micros(), Ordering::SeqCst);
         }
         for subscriber_id in left {
             self.cx.left.add(subscriber_id, now);
+        }
+        for issue in cancelled {
+            self.cx.cancelled.add(issue, now);
         }
         if rescued > 0 {
             tracing::warn!(rescued, "took over the deliveries of a node that is gone");

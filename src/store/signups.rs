@@ -120,6 +120,18 @@ pub async fn mark_withheld(tx: &mut Tx, id: i64) -> Result<u64> {
     )
 }
 
+/// Every sign-up of an address, the oldest first, as (state, when, JSON list of slugs, alerts, digest).
+pub async fn of_address(
+    tx: &mut Tx,
+    address_key: &str,
+) -> Result<Vec<(String, Timestamp, String, bool, Digest)>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT state, created_at, topics, alerts, digest FROM signups WHERE address_key = $1 ORDER BY id",
+    )
+    .bind(address_key)
+    .fetch_all(c))
+}
+
 pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Signup>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, public_id, address, address_key, topics, alerts, digest, origin, network, created_at, confirmed_at

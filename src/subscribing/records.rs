@@ -17,6 +17,18 @@ pub struct Record {
     /// None for an address that only signed up, or only stands in the suppressions.
     pub subscriber: Option<Person>,
     pub suppressions: Vec<Suppressed>,
+    /// The oldest first.
+    pub signups: Vec<SignedUp>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SignedUp {
+    pub at: Timestamp,
+    /// new, mailed, withheld, confirmed or refused.
+    pub state: String,
+    pub topics: Vec<String>,
+    pub alerts: bool,
+    pub digest: Digest,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,10 +100,21 @@ pub async fn show(cx: &Context, address: &EmailAddress) -> Result<Option<Record>
         Some(subscriber) => Some(person(&mut tx, &subscriber).await?),
         None => None,
     };
-    if subscriber.is_none() && suppressions.is_empty() {
+    let signups: Vec<_> = store::signups::of_address(&mut tx, address.key())
+        .await?
+        .into_iter()
+        .map(|(state, at, topics, alerts, digest)| SignedUp {
+            at,
+            state,
+            topics: serde_json::from_str(&topics).unwrap_or_default(),
+            alerts,
+            digest,
+        })
+        .collect();
+    if subscriber.is_none() && suppressions.is_empty() && signups.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Record { address: address.as_str().to_owned(), subscriber, suppressions }))
+    Ok(Some(Record { address: address.as_str().to_owned(), subscriber, suppressions, signups }))
 }
 
 /// Unsubscribes by the operator's hand. False when there was no active reader.

@@ -1,5 +1,7 @@
 //! The link in the confirmation mail: GET shows, POST confirms, late clicks and strangers.
 
+use bellwether::subscribing::records;
+
 use crate::stage::{Span, Stage, both};
 
 const ADA: &str = "ada@example.org";
@@ -23,6 +25,15 @@ both! {
         stage.open(&mail.link("preferences")).await.says("<button");
         let issue = stage.alert("Polls are closed").sent().await;
         assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
+    async fn an_address_that_only_signed_up_is_known_by_its_sign_up(stage: Stage) {
+        let ada = ADA.parse().unwrap();
+        assert!(records::show(&stage.cx, &ada).await.unwrap().is_none());
+        stage.visitor().signs_up(ADA).await;
+        let record = records::show(&stage.cx, &ada).await.unwrap().unwrap();
+        assert!(record.subscriber.is_none());
+        assert_eq!(record.signups.iter().map(|signup| signup.state.as_str()).collect::<Vec<_>>(), ["mailed"]);
     }
 
     async fn confirming_twice_is_confirming_once(stage: Stage) {

@@ -51,6 +51,18 @@ both! {
         assert_eq!(stage.outcome(issue).await, "1 sent");
     }
 
+    async fn what_another_process_cancels_is_called_off_at_the_next_look(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("Polls close at eight").queued().await;
+        let mut tx = stage.cx.db.begin().await.unwrap();
+        let id = store::issues::by_public_id(&mut tx, issue).await.unwrap().unwrap().id;
+        assert!(store::issues::cancel(&mut tx, id, stage.now()).await.unwrap());
+        tx.commit().await.unwrap();
+        assert!(!stage.cx.cancelled.contains(&issue, stage.now()));
+        stage.engine.tend().await.unwrap();
+        assert!(stage.cx.cancelled.contains(&issue, stage.now()));
+    }
+
     async fn a_stop_finishes_what_is_in_flight(setup: Setup) {
         let stage = setup.with("relays.0.connections", "2").open().await;
         let readers: Vec<_> = (0..200).map(|n| format!("reader-{n}@example.org")).collect();

@@ -35,7 +35,7 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT id FROM subscribers WHERE unsubscribed_at", &["subscribers_left"]),
     ("SELECT max(id) FROM (SELECT id FROM subscribers", &["INTEGER PRIMARY KEY"]),
     (
-        "WITH w AS MATERIALIZED",
+        "WITH w AS MATERIALIZED (\n",
         &[
             "subscriptions_by_digest (digest=? AND topic_id=?)",
             "post_topics_by_topic (topic_id=? AND post_id",
@@ -61,7 +61,7 @@ const HOT: &[(&str, &[&str])] = &[
     ("DELETE FROM deliveries WHERE id IN", &["deliveries_in_order (issue_id=?)"]),
     ("SELECT public_id FROM issues WHERE state = 'cancelled'", &["issues_cancelled"]),
     ("SELECT id FROM issues WHERE state = 'cancelled'", &["issues_cancelled", "deliveries_by_issue"]),
-    ("WITH w AS MATERIALIZED", &["deliveries_by_issue"]),
+    ("WITH w AS MATERIALIZED (SELECT id FROM deliveries", &["deliveries_by_issue"]),
 ];
 
 #[tokio::test]

@@ -70,6 +70,13 @@ impl Show {
             Some(person) => tell(person)?,
             None => print("  is no reader")?,
         }
+        for signup in &record.signups {
+            let (topics, alerts) = (signup.topics.join(" "), if signup.alerts { "yes" } else { "no" });
+            print(format_args!(
+                "  signed up {}: {} (topics {topics}; alerts {alerts}; digest {})",
+                signup.at, signup.state, signup.digest
+            ))?;
+        }
         for suppressed in &record.suppressions {
             print(format_args!("  not mailed: {} since {}", suppressed.kind, suppressed.since))?;
         }
