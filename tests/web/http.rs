@@ -1,7 +1,11 @@
 //! What holds for every answer, whichever page it is: headers, caching, methods, sizes, and the answer's kind.
 
+use std::net::SocketAddr;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, Response, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::stage::Stage;
 
@@ -61,6 +65,30 @@ async fn a_wrong_method_is_told_which_is_right() {
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert_eq!(header(&response, "allow"), "GET,HEAD");
     }
+}
+
+#[tokio::test]
+async fn a_click_that_asks_before_it_sends_is_answered_without_its_body() {
+    let stage = Stage::new().await;
+    stage.reader("ada@example.org").await;
+    stage.alert("Polls close at eight").sent().await;
+    let path = stage.newest("ada@example.org").link("unsubscribe");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = bellwether::web::router(stage.cx.clone());
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(axum::serve(listener, service).into_future());
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: news.example.org\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: 26\r\nExpect: 100-continue\r\n\r\n"
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    let issue = stage.alert("Polls are closed").sent().await;
+    assert_eq!(stage.outcome(issue).await, "", "who clicked has left");
 }
 
 #[tokio::test]
