@@ -24,12 +24,12 @@ const LISTED: i64 = 20;
 ///   bellwether issues show 0192f0c1-8a4e-7c3b-9d55-2f1e6f0a7b10
 ///   bellwether issues cancel 0192f0c1-8a4e-7c3b-9d55-2f1e6f0a7b10
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Issues {
     #[command(subcommand)]
     action: Option<Action>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 
@@ -38,10 +38,8 @@ enum Action {
     /// Show how far an issue got
     Show {
         /// As the list shows it
+        #[arg(value_parser = issue_id)]
         id: Uuid,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
     },
     /// Stop an issue: nobody more gets it. What a relay has begun to read goes out
     ///
@@ -49,8 +47,13 @@ enum Action {
     #[command(verbatim_doc_comment)]
     Cancel {
         /// As the list shows it
+        #[arg(value_parser = issue_id)]
         id: Uuid,
     },
+}
+
+fn issue_id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "must be an issue's id, as `bellwether issues` lists it".to_owned())
 }
 
 /// How far an issue got.
@@ -73,7 +76,7 @@ impl Issues {
         surroundings
             .with_database(async |cx| match self.action {
                 None => list(cx, self.json).await,
-                Some(Action::Show { id, json }) => show(cx, id, json).await,
+                Some(Action::Show { id }) => show(cx, id, self.json).await,
                 Some(Action::Cancel { id }) => cancel(cx, id).await,
             })
             .await
