@@ -96,7 +96,7 @@ impl<'r> Section<'r> {
         key: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        self.refuse_both(key);
+        self.choose(key);
         let direct = self.text(key, |text| Ok(text.to_owned()));
         let filed = self.file(key);
         match direct {
@@ -111,7 +111,7 @@ impl<'r> Section<'r> {
         key: &str,
         parse: impl Fn(&str) -> Result<Secret, String>,
     ) -> Vec<Secret> {
-        self.refuse_both(key);
+        self.choose(key);
         let mut all = self.texts(key, &parse);
         let filed = self.file(key).unwrap_or_default();
         for line in filed.lines().filter(|line| !line.is_empty()) {
@@ -218,10 +218,16 @@ impl<'r> Section<'r> {
         }
     }
 
-    fn refuse_both(&self, key: &str) {
+    /// Of a value and a file for it, the one from the environment counts; two from one place are a problem.
+    fn choose(&mut self, key: &str) {
         let file_key = file_key(key);
-        if self.has(key) && self.has(&file_key) {
-            self.problem(&file_key, format!("{key} is given as well; keep one of the two"));
+        let (Some(direct), Some(filed)) = (self.table.get(key), self.table.get(&file_key)) else {
+            return;
+        };
+        match (direct.is_from_environment(), filed.is_from_environment()) {
+            (true, false) => drop(self.table.remove(&file_key)),
+            (false, true) => drop(self.table.remove(key)),
+            _ => self.problem(&file_key, format!("{key} is given as well; keep one of the two")),
         }
     }
 

@@ -102,9 +102,17 @@ fn sender(s: &mut Section) -> Option<Sender> {
 }
 
 fn signup(s: &mut Section) -> Signup {
+    let alerts = s.flag("alerts").unwrap_or(true);
+    let digest = s.text("digest", str::parse::<Digest>).unwrap_or(Digest::Daily);
+    if !alerts && digest == Digest::None {
+        s.problem(
+            "digest",
+            "must be daily or weekly where alerts is false: a form that doesn't ask would ask for nothing",
+        );
+    }
     Signup {
-        alerts: s.flag("alerts").unwrap_or(true),
-        digest: s.text("digest", str::parse::<Digest>).unwrap_or(Digest::Daily),
+        alerts,
+        digest,
         per_address: s.duration("per_address").unwrap_or(10 * MINUTE),
         per_address_week: s.whole("per_address_week", 1..=1000).unwrap_or(3),
         per_network_hour: s.whole("per_network_hour", 1..=1_000_000).unwrap_or(60),

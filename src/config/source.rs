@@ -28,6 +28,15 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// Whether the environment gave it, or some of it.
+    pub(super) fn is_from_environment(&self) -> bool {
+        match self {
+            Self::Variable(_) => true,
+            Self::List(items) => items.values().any(Self::is_from_environment),
+            _ => false,
+        }
+    }
+
     /// An environment variable's text read as TOML; everything else as it is.
     pub(super) fn typed(self) -> Self {
         match self {

@@ -42,13 +42,21 @@ impl Engine {
         let settler = tokio::spawn(Arc::clone(self).settle_all(settling));
         let mut result = Ok(());
         while let Some(ended) = claimers.join_next().await {
-            if let Ok(Err(error)) = ended {
-                result = Err(error);
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => result = Err(error),
+                Err(_) => result = Err(Error::Connections),
+            }
+            if result.is_err() {
+                // The other relays' claimers stop as well; the service ends, and its next start goes on.
+                claimers.abort_all();
             }
         }
         while tasks.join_next().await.is_some() {}
-        // It ends when the last connection has; a panic in it leaves its claims to the next start.
-        let _ = settler.await;
+        // It ends when the last connection has; what it had not written is in the journal.
+        if settler.await.is_err() {
+            result = Err(Error::Connections);
+        }
         result
     }
 

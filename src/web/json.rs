@@ -15,6 +15,12 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let malformed = |error: &serde_json::Error| {
         Problem::new(StatusCode::BAD_REQUEST, format!("The body must be one JSON value: {error}."))
     };
+    if body.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
+        // Serde would take a list for the fields in their order.
+        let detail = "must be a JSON object, as in {\"name\": \"value\"}";
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body {detail}."));
+        return Err(problem.at_pointer("", detail));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         if error.inner().is_data() {
@@ -82,6 +88,15 @@ mod tests {
         assert_eq!(problem["status"], 422);
         assert_eq!(problem["errors"][0]["pointer"], "/topics/1");
         assert_eq!(problem["errors"][0]["detail"], "invalid type: integer `7`, expected a string");
+    }
+
+    #[test]
+    fn a_list_is_not_taken_for_the_fields_in_their_order() {
+        for body in ["[[\"a\"]]", " []"] {
+            let problem = refused(body);
+            assert_eq!(problem["status"], 422, "{problem}");
+            assert!(problem["detail"].as_str().unwrap().contains("JSON object"), "{problem}");
+        }
     }
 
     #[test]

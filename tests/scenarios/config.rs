@@ -410,6 +410,29 @@ fn secrets_may_stand_in_files_of_their_own() {
 }
 
 #[test]
+fn a_secret_from_the_environment_goes_before_the_files_in_either_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    fs::write(&path, format!("{SECRET}-from-a-file")).unwrap();
+    let path = path.to_str().unwrap();
+    let direct = format!("{SECRET}-direct");
+    let filed = SHORT.replace("secret =", &format!("secret_file = \"{path}\" #"));
+    let config = parse_with(&filed, &[("BELLWETHER_SERVER__SECRET", &direct)]).unwrap();
+    assert_eq!(config.server.secret.expose(), direct);
+    let config = parse_with(SHORT, &[("BELLWETHER_SERVER__SECRET_FILE", path)]).unwrap();
+    assert_eq!(config.server.secret.expose(), format!("{SECRET}-from-a-file"));
+    let both = [("BELLWETHER_SERVER__SECRET", direct.as_str()), ("BELLWETHER_SERVER__SECRET_FILE", path)];
+    assert!(parse_with(SHORT, &both).unwrap_err().to_string().contains("keep one of the two"));
+}
+
+#[test]
+fn a_form_that_does_not_ask_must_not_ask_for_nothing() {
+    let text = format!("{SHORT}\n[signup]\nalerts = false\ndigest = \"none\"\n");
+    let error = parse(&text).unwrap_err().to_string();
+    assert!(error.contains("signup.digest: must be daily or weekly"), "{error}");
+}
+
+#[test]
 fn the_parts_of_a_relay_may_stand_apart() {
     let parts = "host = \"127.0.0.1\"\nport = 2525\nuser = \"desk\"\npassword = \"p@ss%\"";
     let config = parse(&SHORT.replace("url = \"smtp://relay.example.org\"", parts)).unwrap();
