@@ -1,6 +1,7 @@
 mod alerts;
 mod commands;
 mod config;
+mod config_secrets;
 mod confirming;
 mod delivery;
 mod demo;
