@@ -17,7 +17,8 @@ use super::{
     fragment::{CONFIRM, PREFERENCES, UNSUBSCRIBE, without_controls},
     head::{Class, Letterhead, one_line},
     html,
-    templates::{Templates, tidy},
+    templates::Templates,
+    text::{self, tidy},
 };
 use crate::{
     config::Config,
@@ -150,8 +151,8 @@ impl Composer {
         context.insert("rule", &rule(&title));
         context.insert("title", &title);
         context.insert("html", &html::sanitize(&alert.html));
-        context.insert("text", &html::plain_text(&alert.html));
-        context.insert("preheader", &html::excerpt(&alert.html, PREHEADER));
+        context.insert("text", &text::plain_text(&alert.html));
+        context.insert("preheader", &text::excerpt(&alert.html, PREHEADER));
         context.insert("link", &web_address(alert.link.as_deref()));
         context.insert("link_text", &line(link_text));
         context.insert("author", &line(alert.author.as_deref().unwrap_or_default()));
@@ -310,8 +311,8 @@ fn story(story: &Story) -> StoryView {
         id: story.id,
         rule: rule(&title),
         title,
-        preheader: html::excerpt(&story.summary, PREHEADER),
-        summary: html::excerpt(&story.summary, SUMMARY),
+        preheader: text::excerpt(&story.summary, PREHEADER),
+        summary: text::excerpt(&story.summary, SUMMARY),
         link: web_address(story.link.as_deref()),
         author: line(story.author.as_deref().unwrap_or_default()),
         published: published(story.published_at),
@@ -342,7 +343,7 @@ fn published(at: Option<Timestamp>) -> String {
 
 /// What underlines a title in the text part.
 fn rule(title: &str) -> String {
-    "=".repeat(title.chars().count().min(html::WIDTH))
+    "=".repeat(title.chars().count().min(text::WIDTH))
 }
 
 /// "A, B and C".

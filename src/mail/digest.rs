@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{compose::ComposeError, fragment::Fragment, templates::tidy};
+use super::{compose::ComposeError, fragment::Fragment, text::tidy};
 
 /// Begins a mark in the text part; in the HTML part a mark is a comment. No text from outside holds either: control
 /// characters and comments are taken out, titles are escaped.

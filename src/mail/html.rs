@@ -1,15 +1,15 @@
-//! Posts and markdown as HTML that may stand in a mail, and as text written for reading. What comes from outside is
-//! weighed by a plain scan before any parser sees it: an HTML parser's work and memory can grow with the square of its
-//! input, and a stack overflow can't be caught.
+//! Posts and markdown as HTML that may stand in a mail. What comes from outside is weighed by a plain scan before any
+//! parser sees it: an HTML parser's work and memory can grow with the square of its input, and a stack overflow can't be
+//! caught.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use ammonia::UrlRelative;
-use html2text::render::{TaggedLine, TextDecorator};
 use url::Url;
 
-use super::{fragment::without_controls, head::one_line};
+use super::fragment::without_controls;
+pub use super::text::{excerpt, plain_text};
 
 /// The longest HTML or markdown that is read as such, in bytes. Of what is longer, the beginning is kept as text.
 pub const LONGEST: usize = 1024 * 1024;
@@ -17,8 +17,6 @@ pub const LONGEST: usize = 1024 * 1024;
 pub const DEEPEST: usize = 200;
 /// The most work for a parser: for every tag, how many elements are open at it.
 const MOST_WORK: usize = 1_000_000;
-/// How wide the text part's lines are, in columns.
-pub const WIDTH: usize = 72;
 
 /// HTML without anything that acts: no scripts, styles, forms, frames, comments or control characters; links to web and
 /// mail addresses only, and images from the web, each with an `alt`. Counting pixels are dropped. HTML that is too long
@@ -57,30 +55,6 @@ pub fn markdown(md: &str) -> String {
     let mut html = String::with_capacity(md.len() * 3 / 2);
     push_html(&mut html, Parser::new_ext(md, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH));
     sanitize(&html)
-}
-
-/// HTML as text of [`WIDTH`] columns. Links become numbers whose addresses follow at the end, each alone on its line.
-pub fn plain_text(html: &str) -> String {
-    read(html, true)
-}
-
-/// The beginning of HTML's text in one line of at most `longest` characters, without the addresses of links.
-pub fn excerpt(html: &str, longest: usize) -> String {
-    one_line(&read(html, false), longest)
-}
-
-fn read(html: &str, with_links: bool) -> String {
-    let html = sanitize(html);
-    let text = html2text::config::with_decorator(Plain { with_links })
-        .link_footnotes(with_links)
-        .no_link_wrapping()
-        .no_table_borders()
-        .unicode_strikeout(false)
-        .allow_width_overflow()
-        .string_from_read(html.as_bytes(), WIDTH)
-        .unwrap_or_else(|_| without_tags(&html));
-    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
-    without_controls(lines.join("\n").trim_matches('\n')).into_owned()
 }
 
 static POLICY: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| policy(UrlRelative::Deny));
@@ -152,7 +126,7 @@ fn only_text(html: &str) -> String {
     ammonia::clean_text(without_tags(&without_controls(&html[..end])).trim())
 }
 
-fn without_tags(html: &str) -> String {
+pub(super) fn without_tags(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut copied = 0;
     for tag in Tags::of(html) {
@@ -164,21 +138,21 @@ fn without_tags(html: &str) -> String {
 }
 
 /// A start or end tag and where it stands, with the contents of elements whose text is no markup.
-struct Tag<'a> {
-    name: &'a str,
-    closes: bool,
-    start: usize,
-    end: usize,
+pub(super) struct Tag<'a> {
+    pub name: &'a str,
+    pub closes: bool,
+    pub start: usize,
+    pub end: usize,
 }
 
 /// The tags of HTML in order, as a tokenizer sees them (comments, quoted attributes and raw text are skipped).
-struct Tags<'a> {
+pub(super) struct Tags<'a> {
     html: &'a str,
     at: usize,
 }
 
 impl<'a> Tags<'a> {
-    fn of(html: &'a str) -> Self {
+    pub fn of(html: &'a str) -> Self {
         Self { html, at: 0 }
     }
 
@@ -271,78 +245,6 @@ impl<'a> Iterator for Tags<'a> {
     }
 }
 
-/// How marks of HTML look in text: hardly at all.
-#[derive(Clone, Debug)]
-struct Plain {
-    with_links: bool,
-}
-
-impl TextDecorator for Plain {
-    type Annotation = ();
-
-    fn decorate_link_start(&mut self, _url: &str) -> (String, ()) {
-        Default::default()
-    }
-    fn decorate_link_end(&mut self) -> String {
-        // The link's number follows.
-        if self.with_links { " ".to_owned() } else { String::new() }
-    }
-    fn decorate_em_start(&self) -> (String, ()) {
-        Default::default()
-    }
-    fn decorate_em_end(&self) -> String {
-        String::new()
-    }
-    fn decorate_strong_start(&self) -> (String, ()) {
-        Default::default()
-    }
-    fn decorate_strong_end(&self) -> String {
-        String::new()
-    }
-    fn decorate_strikeout_start(&self) -> (String, ()) {
-        ("[deleted: ".to_owned(), ())
-    }
-    fn decorate_strikeout_end(&self) -> String {
-        "]".to_owned()
-    }
-    fn decorate_code_start(&self) -> (String, ()) {
-        Default::default()
-    }
-    fn decorate_code_end(&self) -> String {
-        String::new()
-    }
-    fn decorate_superscript_start(&self) -> (String, ()) {
-        Default::default()
-    }
-    fn decorate_superscript_end(&self) -> String {
-        String::new()
-    }
-    fn decorate_preformat_first(&self) {}
-    fn decorate_preformat_cont(&self) {}
-    fn decorate_image(&mut self, _src: &str, title: &str) -> (String, ()) {
-        (format!("[Image: {title}]"), ())
-    }
-    fn header_prefix(&self, _level: usize) -> String {
-        String::new()
-    }
-    fn quote_prefix(&self) -> String {
-        "> ".to_owned()
-    }
-    fn unordered_item_prefix(&self) -> String {
-        "- ".to_owned()
-    }
-    fn ordered_item_prefix(&self, number: i64) -> String {
-        format!("{number}. ")
-    }
-    fn make_subblock_decorator(&self) -> Self {
-        self.clone()
-    }
-    fn finalise(&mut self, urls: Vec<String>) -> Vec<TaggedLine<()>> {
-        let lines = urls.into_iter().zip(1..).flat_map(|(url, number)| [format!("[{number}]"), url]);
-        lines.map(|line| TaggedLine::from_string(line, &())).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,15 +300,6 @@ mod tests {
     fn a_text_longer_than_the_limit_is_cut_between_characters() {
         let clean = sanitize(&"ü".repeat(LONGEST));
         assert_eq!(clean.chars().count(), LONGEST / 2);
-    }
-
-    #[test]
-    fn links_stand_alone_on_their_lines() {
-        let html = "<p>See <a href=\"https://example.org/a\">the count</a> and <a href=\"https://example.org/b\">more</a>.</p>";
-        assert_eq!(
-            plain_text(html),
-            "See the count [1] and more [2].\n\n[1]\nhttps://example.org/a\n[2]\nhttps://example.org/b"
-        );
     }
 
     #[test]

@@ -9,3 +9,5 @@ pub mod preview;
 pub mod relay;
 pub mod reply;
 mod templates;
+mod text;
+mod urls;

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use css_inline::CSSInliner;
 use tera::{Context, Tera};
 
-use super::html::WIDTH;
-
 /// The longest output of a template, in bytes.
 const LONGEST: usize = 2 * 1024 * 1024;
 
@@ -95,7 +93,7 @@ impl Templates {
         self.render(&format!("{kind}/subject.txt"), context)
     }
 
-    /// The text part as the template gives it, to be made [`tidy`].
+    /// The text part as the template gives it, to be made [`tidy`](super::text::tidy).
     pub fn text(&self, kind: &str, context: &Context) -> Result<String, ComposeError> {
         self.render(&format!("{kind}/body.txt"), context)
     }
@@ -153,57 +151,4 @@ fn replace_from(root: &Path, folder: &Path, sources: &mut [(&str, String)]) -> R
         }
     }
     Ok(())
-}
-
-/// Text for reading: no line beyond [`WIDTH`] columns where there is a space to break at (lines with a link stay whole),
-/// no trailing spaces, no more than one blank line at a time, none at the ends.
-pub(super) fn tidy(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + text.len() / 32);
-    let mut blank = false;
-    for line in text.lines().map(str::trim_end) {
-        if line.is_empty() {
-            blank = true;
-            continue;
-        }
-        if !out.is_empty() {
-            out.push_str(if blank { "\n\n" } else { "\n" });
-        }
-        blank = false;
-        wrap(line, &mut out);
-    }
-    out
-}
-
-fn wrap(line: &str, out: &mut String) {
-    if line.contains("://") || line.chars().count() <= WIDTH {
-        out.push_str(line);
-        return;
-    }
-    let mut column = 0;
-    for word in line.split(' ') {
-        let width = word.chars().count();
-        if column > 0 && column + 1 + width > WIDTH {
-            out.push('\n');
-            column = 0;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += width;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_wrapped_at_spaces_and_links_stay_whole() {
-        let link = format!("https://example.org/{}", "a b ".repeat(40).trim_end());
-        let text = tidy(&format!("\n\n{}  \n\n\n{link}\n", "word ".repeat(20)));
-        let lines: Vec<_> = text.split('\n').collect();
-        assert_eq!(lines[0], "word ".repeat(14).trim_end());
-        assert_eq!(lines[1..], ["word ".repeat(6).trim_end(), "", link.as_str()]);
-    }
 }

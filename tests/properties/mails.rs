@@ -82,6 +82,38 @@ fn read_again<'a>(message: &'a [u8], to: &str) -> Message<'a> {
     parsed
 }
 
+/// What a reader may see of an address: up to some 300 characters, with punctuation inside.
+fn url() -> impl Strategy<Value = String> {
+    "https?://[a-z]{1,20}\\.example/[A-Za-z0-9/_.~%?=&;:#!,*()'-]{0,270}[a-z0-9/]"
+}
+
+/// Words and addresses, in paragraphs, list items, quotes, tables or links of their own address.
+fn texts_with_urls() -> impl Strategy<Value = (String, Vec<String>)> {
+    let word = "[a-zA-Zäß漢(\"'.,&<>-]{1,12}|\\PC{1,80}";
+    let words = prop::collection::vec(word, 0..25).prop_map(|words| words.join(" ").replace("://", ""));
+    let frame = prop::sample::select(vec![
+        ("<p>", "</p>"),
+        ("<ul><li>", "</li></ul>"),
+        ("<ol><li><b>", "</b></li></ol>"),
+        ("<blockquote><p>", "</p></blockquote>"),
+        ("<table><tr><td>a</td><td>", "</td><td>b c d</td></tr></table>"),
+        ("<table><tr><th>", "</th><th>1</th></tr></table>"),
+        ("<p><code>", "</code> x</p>"),
+        ("<pre>", "</pre>"),
+    ]);
+    let run =
+        (words.clone(), url(), words, any::<bool>(), frame).prop_map(|(before, url, after, link, frame)| {
+            let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            let shown = escape(&url);
+            let shown = if link { format!("<a href=\"{shown}\">{shown}</a>") } else { shown };
+            (format!("{}{} {shown} {}{}", frame.0, escape(&before), escape(&after), frame.1), url)
+        });
+    prop::collection::vec(run, 1..5).prop_map(|runs| {
+        let (html, urls): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        (html.concat(), urls)
+    })
+}
+
 fn text_of(message: &Message) -> String {
     message.body_text(0).unwrap().replace("\r\n", "\n")
 }
@@ -126,6 +158,27 @@ proptest! {
         let html = parsed.body_html(0).unwrap();
         prop_assert!(html.contains(&href));
         prop_assert_eq!((text.matches(&token).count(), html.matches(&token).count()), (1, 1), "no slot was forged");
+    }
+
+    #[test]
+    fn each_address_in_the_text_part_is_whole_and_alone_on_its_line((html, urls) in texts_with_urls()) {
+        let draft = COMPOSER.alert(ISSUE, &Alert { html: html.clone(), ..alert() }).unwrap();
+        let message = draft.splice(&slots());
+        let text = text_of(&read_again(&message, "ada@example.com"));
+        for url in &urls {
+            prop_assert!(text.lines().any(|line| line == url), "no line {url} in {text}");
+        }
+
+        let story = Story { summary: html, ..stories().remove(0) };
+        let digest = Digest { cadence: subscription::Digest::Daily, stories: vec![story] };
+        let fragments = COMPOSER.digest(&digest).unwrap();
+        let (_, head) = COMPOSER.digest_head(ISSUE, "Lead", 1).unwrap();
+        let message = splice(&head, &pick(&fragments, &digest_order(&[11], &[])), &slots());
+        let text = text_of(&read_again(&message, "ada@example.com"));
+        for line in text.lines().filter(|line| line.contains("://")) {
+            let ours = line.starts_with("https://news.example.org/") || line == "https://example.org/2026/story-11";
+            prop_assert!(ours || urls.iter().any(|url| url == line), "cut or not alone: {line} in {text}");
+        }
     }
 
     #[test]
