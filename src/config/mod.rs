@@ -15,7 +15,7 @@ pub use report::{ConfigError, Problem};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::{address::EmailAddress, subscription::Digest, topic::Slug};
+use crate::domain::{address::EmailAddress, issue::Lane, subscription::Digest, topic::Slug};
 
 /// The commented example, as `bellwether config` prints it. It loads, and `serve` refuses its secret.
 pub const EXAMPLE: &str = include_str!("../../config.toml");
@@ -126,8 +126,17 @@ pub struct Relay {
     /// A PEM file of the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     pub connections: u32,
+    /// After so many messages a connection is closed and made anew; none for no limit.
+    pub messages_per_connection: Option<u32>,
     /// Messages a second; none for no limit.
     pub rate: Option<f64>,
+    /// Messages in 24 hours; none for no limit.
+    pub per_day: Option<u64>,
+    /// Its share of the mail beside the other relays' weights.
+    pub weight: u32,
+    pub pipelining: Pipelining,
+    /// What it is handed, never none.
+    pub lanes: Vec<Lane>,
 }
 
 #[derive(Clone, Debug)]
@@ -145,6 +154,18 @@ crate::domain::words! {
         Implicit = "implicit",
         /// None; on loopback only.
         None = "none",
+    }
+}
+
+crate::domain::words! {
+    /// How much is written to a relay before its answers are read (RFC 2920). Less is used where it offers less.
+    pub enum Pipelining {
+        /// The next mail's envelope goes right behind a mail's body.
+        Full = "full",
+        /// A mail's envelope is one write, its body another.
+        Envelope = "envelope",
+        /// One command at a time.
+        Off = "off",
     }
 }
 

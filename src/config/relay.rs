@@ -6,7 +6,8 @@ use url::Url;
 
 use super::section::Section;
 use super::values::{existing_file, is_loopback, name};
-use super::{Credentials, Relay, Secret, Tls};
+use super::{Credentials, Pipelining, Relay, Secret, Tls};
+use crate::domain::issue::Lane;
 
 const CONNECTIONS: u32 = 10;
 
@@ -38,7 +39,12 @@ pub(super) fn relay(s: &mut Section, index: usize, names: &mut BTreeMap<String, 
     let tls = s.text("tls", str::parse::<Tls>);
     let ca_file = s.text("ca_file", existing_file);
     let connections = s.whole("connections", 1..=1000).unwrap_or(CONNECTIONS);
+    let messages_per_connection = s.whole("messages_per_connection", 1..=1_000_000);
     let rate = s.positive("rate");
+    let per_day = s.whole("per_day", 1..=1_000_000_000);
+    let weight = s.whole("weight", 1..=1000).unwrap_or(1);
+    let pipelining = s.text("pipelining", str::parse).unwrap_or(Pipelining::Full);
+    let lanes = s.texts("lanes", str::parse::<Lane>);
 
     if let Some(address) = &address {
         let twice = [
@@ -67,7 +73,12 @@ pub(super) fn relay(s: &mut Section, index: usize, names: &mut BTreeMap<String, 
         tls,
         ca_file,
         connections,
+        messages_per_connection,
         rate,
+        per_day,
+        weight,
+        pipelining,
+        lanes: if lanes.is_empty() { Lane::ALL.to_vec() } else { lanes },
     })
 }
 

@@ -13,7 +13,7 @@ use super::values::{self, address, name, prose, signing_secret, some_prose};
 use super::{
     Config, Database, Feed, Fetching, Mail, Mailbox, Network, Schedule, Sender, Server, Signup, Topic,
 };
-use crate::domain::{cadence::Cadence, subscription::Digest, time::MINUTE, topic::Slug};
+use crate::domain::{cadence::Cadence, issue::Lane, subscription::Digest, time::MINUTE, topic::Slug};
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const TIMEZONE: &str = "UTC";
@@ -30,6 +30,15 @@ pub(super) fn config(root: &mut Section) -> Option<Config> {
     if names.is_empty() {
         let example = "smtp://user:password@relay.example.org:587";
         root.problem("relays", format!("is missing: at least one [[relays]] with its url, as in {example}"));
+    }
+    let homeless: Vec<_> = Lane::ALL
+        .iter()
+        .filter(|lane| !relays.is_empty() && !relays.iter().any(|relay| relay.lanes.contains(lane)))
+        .map(|lane| lane.as_str())
+        .collect();
+    if !homeless.is_empty() {
+        let lanes = homeless.join(", ");
+        root.problem("relays", format!("name each lane at one of them at least; none has {lanes}"));
     }
     let mut seen = BTreeMap::new();
     let topics = root.sections("topics", |s, _| topic(s, &mut seen));

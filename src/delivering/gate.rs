@@ -200,7 +200,12 @@ mod tests {
             tls: config::Tls::None,
             ca_file: None,
             connections: 10,
+            messages_per_connection: None,
             rate,
+            per_day: None,
+            weight: 1,
+            pipelining: config::Pipelining::Full,
+            lanes: Vec::new(),
         })
     }
 

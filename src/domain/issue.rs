@@ -28,14 +28,63 @@ super::words! {
     }
 }
 
-/// Where a delivery stands in the queue: the lower number goes first. Confirmations before alerts (critical, major,
-/// all) before digests.
+super::words! {
+    /// A part of the queue. A higher lane, which stands first here, goes before all lower ones, also in the middle of
+    /// their sending.
+    pub enum Lane {
+        /// Confirmations, and word to the operator.
+        Transactional = "transactional",
+        Correction = "correction",
+        Alert = "alert",
+        Digest = "digest",
+        Broadcast = "broadcast",
+    }
+}
+
+/// So many priorities belong to one lane.
+const STEPS: i64 = 10;
+
+impl Lane {
+    /// The lowest and the highest number that [`priority`] gives to this lane's deliveries.
+    pub const fn priorities(self) -> (i64, i64) {
+        let first = self as i64 * STEPS;
+        (first, first + STEPS - 1)
+    }
+
+    /// The lane of a delivery with this priority.
+    pub fn of(priority: i64) -> Self {
+        let lane = usize::try_from(priority / STEPS).unwrap_or(0);
+        Self::ALL.get(lane).copied().unwrap_or(Self::Broadcast)
+    }
+}
+
+/// Where a delivery stands in the queue: the lower number goes first. By lane, and within the alerts critical before
+/// major before all.
 pub const fn priority(kind: Kind, level: Level) -> i64 {
     match (kind, level) {
-        (Kind::Notice, _) => 0,
-        (Kind::Alert, Level::Critical) => 20,
-        (Kind::Alert, Level::Major) => 21,
-        (Kind::Alert, Level::All) => 22,
-        (Kind::Digest, _) => 30,
+        (Kind::Notice, _) => Lane::Transactional.priorities().0,
+        (Kind::Alert, level) => Lane::Alert.priorities().0 + (Level::Critical as i64 - level as i64),
+        (Kind::Digest, _) => Lane::Digest.priorities().0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_priority_belongs_to_its_lane() {
+        let queue = [
+            (Kind::Notice, Level::All, Lane::Transactional, 0),
+            (Kind::Alert, Level::Critical, Lane::Alert, 20),
+            (Kind::Alert, Level::Major, Lane::Alert, 21),
+            (Kind::Alert, Level::All, Lane::Alert, 22),
+            (Kind::Digest, Level::All, Lane::Digest, 30),
+        ];
+        for (kind, level, lane, number) in queue {
+            assert_eq!(priority(kind, level), number);
+            assert_eq!(Lane::of(number), lane);
+            assert!(lane.priorities().0 <= number && number <= lane.priorities().1);
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use bellwether::config::{Config, ConfigError, EXAMPLE, Tls};
-use bellwether::domain::subscription::Digest;
+use bellwether::config::{Config, ConfigError, EXAMPLE, Pipelining, Tls};
+use bellwether::domain::{issue::Lane, subscription::Digest};
 
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -102,6 +102,8 @@ fn a_short_file_stands_alone_on_the_defaults() {
     let relay = &config.relays[0];
     assert_eq!((relay.name.as_str(), relay.host.as_str(), relay.port), ("primary", "relay.example.org", 587));
     assert_eq!((relay.tls, relay.connections, relay.rate), (Tls::Required, 10, None));
+    assert_eq!((relay.messages_per_connection, relay.per_day, relay.weight), (None, None, 1));
+    assert_eq!((relay.pipelining, relay.lanes.as_slice()), (Pipelining::Full, Lane::ALL));
     assert!(config.topics.is_empty() && config.feeds.is_empty());
     let schedules: Vec<_> = config.schedules.iter().map(|s| (s.name.as_str(), s.digest)).collect();
     assert_eq!(schedules, [("daily", Digest::Daily), ("weekly", Digest::Weekly)]);
@@ -178,6 +180,18 @@ fn a_wrong_setting_is_named_with_its_key_and_what_is_allowed() {
         ("rate = 2026-11-03", "line 8: relays.0.rate: must be a number more than 0"),
         ("tls = \"starttls\"", "line 8: relays.0.tls: must be one of: required, implicit, none"),
         ("tls = \"none\"", "line 8: relays.0.tls: none is for a relay on this machine only"),
+        ("per_day = 0", "line 8: relays.0.per_day: must be a whole number from 1 to 1000000000"),
+        ("weight = 0", "line 8: relays.0.weight: must be a whole number from 1 to 1000"),
+        ("messages_per_connection = 0", "relays.0.messages_per_connection: must be a whole number from 1"),
+        ("pipelining = \"on\"", "line 8: relays.0.pipelining: must be one of: full, envelope, off"),
+        (
+            "lanes = [\"urgent\"]",
+            "line 8: relays.0.lanes.0: must be one of: transactional, correction, alert",
+        ),
+        (
+            "lanes = [\"alert\"]",
+            "relays: name each lane at one of them at least; none has transactional, correction, digest",
+        ),
         ("ca_file = \"/nowhere.pem\"", "line 8: relays.0.ca_file: must name a file that exists"),
         ("host = \"other.example.org\"", "line 8: relays.0.host: stands in url already"),
         ("user = \"desk\"", "relays.0.password: is missing: user is given"),
