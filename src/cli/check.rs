@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::service::Service;
 use super::{Failure, Surroundings, print, print_json};
-use crate::config::{Config, Relay, Tls};
+use crate::config::{Config, Pipelining, Relay, Tls};
 use crate::context::Context;
 use crate::domain::delivery;
 use crate::mail::compose::Composer;
@@ -182,17 +182,21 @@ fn data_folder(config: &Config, findings: &mut Findings) {
 
 async fn talk_to(relay: &Relay, hello: &str, findings: &mut Findings) {
     let about = format!("relay {} ({}:{})", relay.name, relay.host, relay.port);
-    match Connection::open(relay, hello).await {
+    match Connection::open(relay, hello, relay.pipelining).await {
         Ok(connection) => {
             let line = if connection.is_encrypted() { "encrypted" } else { "not encrypted" };
             let login = match &relay.credentials {
                 Some(credentials) => format!("logged in as {}", credentials.user),
                 None => "without a login".to_owned(),
             };
+            let ahead = match (connection.pipelining(), relay.pipelining) {
+                (Pipelining::Off, Pipelining::Full | Pipelining::Envelope) => ", offers no PIPELINING",
+                _ => "",
+            };
             connection.quit().await;
-            findings.ok(about, format!("answers, {line}, {login}"));
+            findings.ok(about, format!("answers, {line}, {login}{ahead}"));
         }
-        Err(RelayFailure::Reply(stage, reply)) => {
+        Err(RelayFailure::Reply(stage, reply) | RelayFailure::OutOfStep(stage, reply)) => {
             let meaning = reply::meaning(stage, &reply);
             findings.error(about, format!("{meaning} (at {stage}: {reply}); {}", advice(stage, relay)));
         }

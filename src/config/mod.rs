@@ -169,6 +169,16 @@ crate::domain::words! {
     }
 }
 
+impl Pipelining {
+    /// The next step down.
+    pub const fn less(self) -> Self {
+        match self {
+            Self::Full => Self::Envelope,
+            Self::Envelope | Self::Off => Self::Off,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Topic {
     pub slug: Slug,

@@ -1,13 +1,16 @@
-//! The gate before one relay: how many mails it may be handed now. Its rate is a bucket of tokens; a relay that
-//! doesn't answer is left alone for a while, one that refuses us for our own fault for longer.
+//! The gate before one relay. A circuit breaker: a relay that doesn't answer is left alone for a while, then tried with
+//! one mail; one that refuses us for our own fault rests for longer. Behind it the relay's allowance, and how far it
+//! can be pipelined.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::config;
+use super::allowance::Allowance;
+use crate::config::{self, Pipelining};
 use crate::domain::{
     delivery::{relay_backoff, relay_pause},
     time::{DAY, HOUR, Timestamp},
+    words,
 };
 
 pub struct Gate {
@@ -16,8 +19,7 @@ pub struct Gate {
 }
 
 struct State {
-    tokens: f64,
-    refilled: Option<Timestamp>,
+    allowance: Allowance,
     blocked_until: Option<Timestamp>,
     /// In a row.
     failures: u32,
@@ -31,6 +33,23 @@ struct State {
     doubts: Vec<i64>,
     /// When a mail was last accepted, or refused for its recipient's sake.
     worked: Option<Timestamp>,
+    /// A person paused it.
+    paused: bool,
+    pipelining: Pipelining,
+    /// Connections in a row that were lost behind commands sent ahead.
+    lost: u32,
+}
+
+words! {
+    /// What the circuit breaker lets through.
+    pub enum Breaker {
+        /// Everything.
+        Closed = "closed",
+        /// Nothing.
+        Open = "open",
+        /// One mail, to see.
+        HalfOpen = "half-open",
+    }
 }
 
 /// A trial without an outcome for so long is followed by another: its mail may hang in a connection.
@@ -39,12 +58,15 @@ const TRIAL: Duration = Duration::from_secs(30);
 const DOUBTS: usize = 3;
 /// A relay that took mail within this time relays for us.
 const OF_LATE: Duration = HOUR;
+/// How long a relay that asks us to slow down gets nothing at all.
+const BREATH: Duration = Duration::from_secs(1);
+/// So many connections lost in a row behind commands sent ahead are no chance.
+const LOST: u32 = 3;
 
 impl Gate {
     pub fn new(relay: &config::Relay) -> Self {
         let state = State {
-            tokens: 1.0,
-            refilled: None,
+            allowance: Allowance::new(relay.rate),
             blocked_until: None,
             failures: 0,
             faults: 0,
@@ -52,6 +74,9 @@ impl Gate {
             trial: None,
             doubts: Vec::new(),
             worked: None,
+            paused: false,
+            pipelining: relay.pipelining,
+            lost: 0,
         };
         Self { relay: relay.clone(), state: Mutex::new(state) }
     }
@@ -64,31 +89,15 @@ impl Gate {
         &self.relay
     }
 
-    /// How many of `wanted` mails may be handed over now, taken out of the rate's bucket. After trouble it is one at a
-    /// time until one is accepted.
+    /// How many of `wanted` mails may be handed over now; they count against the allowance. After trouble it is one at
+    /// a time until one is accepted.
     pub fn take(&self, wanted: usize, now: Timestamp) -> usize {
         let mut state = self.lock();
-        if state.blocked_until.is_some_and(|until| now < until) {
-            return 0;
-        }
-        let on_trial = state.failures + state.faults > 0;
-        if on_trial && state.trial.is_some_and(|since| now.since(since) < TRIAL) {
-            return 0;
-        }
-        let wanted = if on_trial { wanted.min(1) } else { wanted };
-        if on_trial && wanted > 0 {
+        let wanted = wanted.min(state.room(now));
+        let taken = state.allowance.take(wanted, now);
+        if state.in_trouble() && taken > 0 {
             state.trial = Some(now);
         }
-        let Some(rate) = self.relay.rate else {
-            return wanted;
-        };
-        if let Some(refilled) = state.refilled {
-            // A bucket holds a second's worth, or one mail where the rate is less than that.
-            state.tokens = (state.tokens + now.since(refilled).as_secs_f64() * rate).min(rate.max(1.0));
-        }
-        state.refilled = Some(now);
-        let taken = (state.tokens.floor() as usize).min(wanted);
-        state.tokens -= taken as f64;
         taken
     }
 
@@ -99,8 +108,27 @@ impl Gate {
         }
         let mut state = self.lock();
         state.trial = None;
-        if self.relay.rate.is_some() {
-            state.tokens += unused as f64;
+        state.allowance.give_back(unused);
+    }
+
+    /// The most that may be claimed for this relay now: 0 while it rests, 1 when it is to be tried, else no limit.
+    pub fn room(&self, now: Timestamp) -> usize {
+        let state = self.lock();
+        if state.allowance.is_used_up() { 0 } else { state.room(now) }
+    }
+
+    /// Whether it gets nothing until something changes: it rests, its day is used up, or a person paused it.
+    pub fn is_shut(&self, now: Timestamp) -> bool {
+        let state = self.lock();
+        state.paused || state.is_blocked(now) || state.allowance.is_used_up()
+    }
+
+    pub fn breaker(&self, now: Timestamp) -> Breaker {
+        let state = self.lock();
+        match (state.is_blocked(now), state.in_trouble()) {
+            (true, _) => Breaker::Open,
+            (false, true) => Breaker::HalfOpen,
+            (false, false) => Breaker::Closed,
         }
     }
 
@@ -114,8 +142,11 @@ impl Gate {
         let mut state = self.lock();
         state.doubts.clear();
         state.worked = Some(now);
-        let was_in_trouble = state.failures + state.faults > 0;
-        (state.failures, state.faults, state.blocked_until) = (0, 0, None);
+        state.allowance.accepted(now);
+        let was_in_trouble = state.in_trouble();
+        if was_in_trouble {
+            (state.failures, state.faults, state.blocked_until) = (0, 0, None);
+        }
         was_in_trouble
     }
 
@@ -136,17 +167,27 @@ impl Gate {
         our_fault
     }
 
-    /// The relay can't be reached, or asks for patience. Returns until when it is left alone; none where connections
-    /// that were tried together fail together, which counts once.
+    /// The relay can't be reached, or breaks off. Returns until when it is left alone; none where connections that were
+    /// tried together fail together, which counts once.
     pub fn fails(&self, now: Timestamp) -> Option<Timestamp> {
         let mut state = self.lock();
-        if state.blocked_until.is_some_and(|until| now < until) {
+        if state.is_blocked(now) {
             return None;
         }
         state.failures += 1;
         let until = now.plus(relay_backoff(state.failures));
         state.blocked_until = Some(until);
         Some(until)
+    }
+
+    /// The relay asks us to slow down: it gets nothing for a moment, then less. Returns until when, and the new rate;
+    /// none where connections complain together.
+    pub fn throttles(&self, now: Timestamp) -> Option<(Timestamp, f64)> {
+        let mut state = self.lock();
+        let rate = state.allowance.complaint(now)?;
+        let until = now.plus(BREATH);
+        state.blocked_until = Some(state.blocked_until.map_or(until, |blocked| blocked.max(until)));
+        Some((until, rate))
     }
 
     /// The relay refuses us: credentials, sender, relaying. Returns until when it rests, and whether this is news: once
@@ -170,20 +211,79 @@ impl Gate {
 
     /// How long to wait before asking [`Gate::take`] again makes sense, at most `longest`.
     pub fn wait(&self, now: Timestamp, longest: Duration) -> Duration {
-        let state = self.lock();
-        let blocked = state.blocked_until.map_or(Duration::ZERO, |until| until.since(now));
-        if state.failures + state.faults > 0 && state.trial.is_some_and(|since| now.since(since) < TRIAL) {
+        let mut state = self.lock();
+        if (state.room(now) == 0 && !state.is_blocked(now)) || state.allowance.is_used_up() {
             return longest;
         }
-        let token = match self.relay.rate {
-            Some(rate) if state.tokens < 1.0 => Duration::from_secs_f64((1.0 - state.tokens) / rate),
-            _ => Duration::ZERO,
-        };
-        blocked.max(token).min(longest)
+        let blocked = state.blocked_until.map_or(Duration::ZERO, |until| until.since(now));
+        blocked.max(state.allowance.wait(now)).min(longest)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    /// What was found out about all nodes: how many live, which share the rate; what is left of the relay's day; and
+    /// whether a person paused it.
+    pub fn adjust(&self, nodes: u32, day_left: Option<u64>, paused: bool) {
+        let mut state = self.lock();
+        state.allowance.set(self.relay.rate.map(|rate| rate / f64::from(nodes.max(1))), day_left);
+        state.paused = paused;
+    }
+
+    /// Mails a second that it gets from this node; none for no limit.
+    pub fn rate(&self) -> Option<f64> {
+        self.lock().allowance.current()
+    }
+
+    pub fn pipelining(&self) -> Pipelining {
+        self.lock().pipelining
+    }
+
+    /// A mail's commands were sent ahead and answered as they should be.
+    pub fn keeps_step(&self) {
+        self.lock().lost = 0;
+    }
+
+    /// A connection was lost behind commands sent ahead. True when that is no chance: less is sent ahead from now on.
+    pub fn loses_step(&self, used: Pipelining) -> bool {
+        let mut state = self.lock();
+        state.lost += 1;
+        state.lost >= LOST && state.step_down(used)
+    }
+
+    /// It can't do what is sent ahead: less from now on. False when that is known.
+    pub fn steps_down(&self, used: Pipelining) -> bool {
+        self.lock().step_down(used)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn in_trouble(&self) -> bool {
+        self.failures + self.faults > 0
+    }
+
+    fn is_blocked(&self, now: Timestamp) -> bool {
+        self.blocked_until.is_some_and(|until| now < until)
+    }
+
+    fn room(&self, now: Timestamp) -> usize {
+        if self.paused || self.is_blocked(now) {
+            0
+        } else if !self.in_trouble() {
+            usize::MAX
+        } else {
+            usize::from(self.trial.is_none_or(|since| now.since(since) >= TRIAL))
+        }
+    }
+
+    fn step_down(&mut self, used: Pipelining) -> bool {
+        if used != self.pipelining || used == Pipelining::Off {
+            return false;
+        }
+        self.lost = 0;
+        self.pipelining = used.less();
+        true
     }
 }
 
@@ -191,7 +291,7 @@ impl Gate {
 mod tests {
     use super::*;
 
-    fn gate(rate: Option<f64>) -> Gate {
+    fn gate() -> Gate {
         Gate::new(&config::Relay {
             name: "primary".to_owned(),
             host: "127.0.0.1".to_owned(),
@@ -201,10 +301,10 @@ mod tests {
             ca_file: None,
             connections: 10,
             messages_per_connection: None,
-            rate,
+            rate: None,
             per_day: None,
             weight: 1,
-            pipelining: config::Pipelining::Full,
+            pipelining: Pipelining::Full,
             lanes: Vec::new(),
         })
     }
@@ -214,41 +314,22 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_of_fourteen_a_second_lets_fourteen_through_each_second() {
-        let gate = gate(Some(14.0));
-        let mut sent = 0;
-        for tenth in 0..100 {
-            sent += gate.take(10, at(f64::from(tenth) / 10.0));
-        }
-        assert!((138..=141).contains(&sent), "{sent}");
-        assert_eq!(gate.take(100, at(1000.0)), 14, "a long rest gives a second's worth, no more");
-    }
-
-    #[test]
-    fn a_rate_below_one_a_second_still_lets_mail_through() {
-        let gate = gate(Some(0.5));
-        assert_eq!(gate.take(5, at(0.0)), 1);
-        assert_eq!(gate.take(5, at(1.0)), 0);
-        assert_eq!(gate.take(5, at(2.0)), 1);
-    }
-
-    #[test]
     fn a_relay_that_fails_is_left_alone_longer_each_time_then_tried_with_one_mail() {
-        let gate = gate(None);
-        assert_eq!(gate.take(10, at(0.0)), 10);
+        let gate = gate();
+        assert_eq!((gate.take(10, at(0.0)), gate.breaker(at(0.0))), (10, Breaker::Closed));
         assert_eq!(gate.fails(at(0.0)), Some(at(1.0)));
         assert_eq!(gate.fails(at(0.5)), None, "ten connections that fail together count once");
-        assert_eq!(gate.take(10, at(0.9)), 0);
-        assert_eq!(gate.take(10, at(1.0)), 1);
+        assert_eq!((gate.take(10, at(0.9)), gate.breaker(at(0.9))), (0, Breaker::Open));
+        assert_eq!((gate.take(10, at(1.0)), gate.breaker(at(1.0))), (1, Breaker::HalfOpen));
         assert_eq!(gate.fails(at(1.0)), Some(at(3.0)));
         assert!(gate.works(at(1.5)));
         assert!(!gate.works(at(1.5)));
-        assert_eq!(gate.take(10, at(1.6)), 10);
+        assert_eq!((gate.take(10, at(1.6)), gate.breaker(at(1.6))), (10, Breaker::Closed));
     }
 
     #[test]
     fn a_trial_is_one_mail_until_it_comes_back_or_hangs() {
-        let gate = gate(None);
+        let gate = gate();
         gate.fails(at(0.0));
         assert_eq!(gate.take(10, at(1.0)), 1);
         assert_eq!(gate.take(10, at(1.1)), 0);
@@ -261,8 +342,18 @@ mod tests {
     }
 
     #[test]
+    fn a_relay_that_asks_for_patience_gets_it_and_is_not_in_trouble() {
+        let gate = gate();
+        (0..100).for_each(|_| assert!(!gate.works(at(0.5))));
+        assert_eq!(gate.throttles(at(1.0)), Some((at(2.0), 50.0)));
+        assert_eq!(gate.throttles(at(1.5)), None, "ten connections hear it together");
+        assert_eq!((gate.take(10, at(1.9)), gate.breaker(at(1.9))), (0, Breaker::Open));
+        assert_eq!((gate.take(1, at(2.0)), gate.breaker(at(2.0))), (1, Breaker::Closed));
+    }
+
+    #[test]
     fn a_relay_that_works_is_doubted_only_when_it_refuses_several_in_a_row() {
-        let gate = gate(None);
+        let gate = gate();
         assert!(gate.doubts(7, at(0.0)), "it never took a mail");
         gate.works(at(1.0));
         assert!((0..10).all(|_| !gate.doubts(7, at(2.0))), "always the same one");
@@ -276,7 +367,7 @@ mod tests {
 
     #[test]
     fn our_own_fault_rests_the_relay_and_is_told_once() {
-        let gate = gate(None);
+        let gate = gate();
         assert_eq!(gate.pauses(at(0.0)), (at(300.0), true));
         assert_eq!(gate.pauses(at(1.0)), (at(300.0), false));
         assert_eq!(gate.pauses(at(300.0)), (at(900.0), false));
@@ -285,5 +376,30 @@ mod tests {
         assert!(gate.works(at(900.0)));
         assert_eq!(gate.pauses(at(1000.0)), (at(1300.0), false), "though it took a mail in between");
         assert_eq!(gate.pauses(at(86_400.0)), (at(87_000.0), true), "a day later");
+    }
+
+    #[test]
+    fn a_person_or_a_days_limit_stops_it() {
+        let gate = gate();
+        gate.adjust(1, None, true);
+        assert_eq!(gate.take(1, at(0.0)), 0);
+        gate.adjust(1, Some(2), false);
+        assert_eq!(gate.take(5, at(0.0)), 2);
+        assert_eq!(gate.room(at(0.0)), 0);
+    }
+
+    #[test]
+    fn what_a_relay_can_not_do_is_not_asked_again() {
+        let gate = gate();
+        assert!(!gate.loses_step(Pipelining::Full));
+        gate.keeps_step();
+        assert!(!gate.loses_step(Pipelining::Full));
+        assert!(!gate.loses_step(Pipelining::Full));
+        assert!(gate.loses_step(Pipelining::Full), "three connections in a row");
+        assert_eq!(gate.pipelining(), Pipelining::Envelope);
+        assert!(!gate.steps_down(Pipelining::Full), "another connection found it out before");
+        assert!(gate.steps_down(Pipelining::Envelope));
+        assert_eq!(gate.pipelining(), Pipelining::Off);
+        assert!(!gate.steps_down(Pipelining::Off));
     }
 }

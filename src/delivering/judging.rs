@@ -30,14 +30,29 @@ pub struct Judgement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Relay {
     Works,
-    /// Not reached, or asking for patience.
+    /// Not reached, or broken off.
     Fails(String),
+    /// It asks us to slow down.
+    Throttles(String),
     /// It refuses us: a person has to look.
     Refuses(String),
     /// It said so of one recipient, which may be about that recipient.
     Doubts(String),
     /// Nothing was learned.
     Unknown,
+}
+
+/// Judges a connection to the relay that could not be made.
+pub fn unreached(failure: &Failure) -> Relay {
+    match failure {
+        Failure::Reply(stage, reply) | Failure::OutOfStep(stage, reply) => match verdict(*stage, reply) {
+            Verdict::OurFault => Relay::Refuses(reply.to_string()),
+            Verdict::Throttled => Relay::Throttles(reply.to_string()),
+            _ => Relay::Fails(reply.to_string()),
+        },
+        Failure::Broken(stage, why) => Relay::Fails(format!("{stage}: {why}")),
+        Failure::Withdrawn => Relay::Unknown,
+    }
 }
 
 /// Judges a try of `delivery`; `dice` (0 to 1) spreads the retries.
@@ -70,52 +85,58 @@ pub fn judge(
             let reply = local(&format!("the connection broke at {stage}: {why}"));
             later(delivery, relay, &reply, "broken", Relay::Unknown, now, backoff(attempts(delivery), dice))
         }
-        Err(Failure::Reply(stage, reply)) => match verdict(*stage, reply) {
-            Verdict::Accepted => judged(State::Sent, true, Some(reply), None, Relay::Works),
-            Verdict::Throttled if stage.names_recipient() => {
-                // Another mail tries the relay first: if it is this recipient alone, nobody waits for it.
-                let mut judgement = judged(
-                    State::Deferred,
+        Err(Failure::Reply(stage, reply) | Failure::OutOfStep(stage, reply)) => {
+            match verdict(*stage, reply) {
+                Verdict::Accepted => judged(State::Sent, true, Some(reply), None, Relay::Works),
+                Verdict::Throttled if stage.names_recipient() => {
+                    // Another mail tries the relay first: if it is this recipient alone, nobody waits for it.
+                    let mut judgement = judged(
+                        State::Deferred,
+                        false,
+                        Some(reply),
+                        Some("throttled"),
+                        Relay::Throttles(reply.to_string()),
+                    );
+                    judgement.settled.retry_at = Some(now.plus(backoff(1, dice)).as_micros());
+                    judgement
+                }
+                Verdict::Throttled => judged(
+                    State::Queued,
                     false,
                     Some(reply),
                     Some("throttled"),
-                    Relay::Fails(reply.to_string()),
-                );
-                judgement.settled.retry_at = Some(now.plus(backoff(1, dice)).as_micros());
-                judgement
+                    Relay::Throttles(reply.to_string()),
+                ),
+                Verdict::OurFault if stage.names_recipient() => {
+                    // Behind a pause of the relay, so that another mail tries it first.
+                    let wait = relay_pause(attempts(delivery)) + backoff(attempts(delivery), dice);
+                    later(delivery, relay, reply, "our-fault", Relay::Doubts(reply.to_string()), now, wait)
+                }
+                Verdict::OurFault => judged(
+                    State::Queued,
+                    false,
+                    Some(reply),
+                    Some("our-fault"),
+                    Relay::Refuses(reply.to_string()),
+                ),
+                Verdict::Transient if !stage.names_recipient() => {
+                    judged(State::Queued, false, Some(reply), None, Relay::Fails(reply.to_string()))
+                }
+                Verdict::Transient => later(
+                    delivery,
+                    relay,
+                    reply,
+                    "transient",
+                    Relay::Works,
+                    now,
+                    backoff(attempts(delivery), dice),
+                ),
+                Verdict::Refused { suppress } => Judgement {
+                    suppress,
+                    ..judged(State::Bounced, true, Some(reply), Some("refused"), Relay::Works)
+                },
             }
-            Verdict::Throttled => {
-                judged(State::Queued, false, Some(reply), Some("throttled"), Relay::Fails(reply.to_string()))
-            }
-            Verdict::OurFault if stage.names_recipient() => {
-                // Behind a pause of the relay, so that another mail tries it first.
-                let wait = relay_pause(attempts(delivery)) + backoff(attempts(delivery), dice);
-                later(delivery, relay, reply, "our-fault", Relay::Doubts(reply.to_string()), now, wait)
-            }
-            Verdict::OurFault => judged(
-                State::Queued,
-                false,
-                Some(reply),
-                Some("our-fault"),
-                Relay::Refuses(reply.to_string()),
-            ),
-            Verdict::Transient if !stage.names_recipient() => {
-                judged(State::Queued, false, Some(reply), None, Relay::Fails(reply.to_string()))
-            }
-            Verdict::Transient => later(
-                delivery,
-                relay,
-                reply,
-                "transient",
-                Relay::Works,
-                now,
-                backoff(attempts(delivery), dice),
-            ),
-            Verdict::Refused { suppress } => Judgement {
-                suppress,
-                ..judged(State::Bounced, true, Some(reply), Some("refused"), Relay::Works)
-            },
-        },
+        }
     }
 }
 

@@ -3,26 +3,30 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::context::Context;
+use crate::domain::issue::Lane;
 use crate::domain::time::{DAY, Timestamp};
-use crate::store::{self, Db};
+use crate::store::{self, Db, Tx};
 
+mod allowance;
 mod gate;
 mod journal;
 mod judging;
+mod outlet;
 mod pump;
 mod settling;
+mod sharing;
 mod stored_mail;
 mod worker;
 
-use gate::Gate;
 use journal::Journal;
+use outlet::Outlet;
 use stored_mail::StoredMail;
 
 /// How long a node lives without a heartbeat; past it other nodes take over its claims, and it sends no further body.
@@ -51,7 +55,11 @@ pub struct Engine {
     cx: Context,
     node: Uuid,
     journal: Journal,
-    gates: Vec<Gate>,
+    outlets: Vec<Outlet>,
+    /// How much each relay was dealt so far, per weight.
+    dealt: Mutex<Vec<f64>>,
+    /// Lanes that a person paused.
+    paused: Mutex<Vec<Lane>>,
     mails: Mutex<HashMap<i64, Arc<StoredMail>>>,
     /// In microseconds: the node's own deadline, moved by each heartbeat.
     alive_until: AtomicI64,
@@ -63,6 +71,23 @@ pub struct Engine {
     claiming: tokio::sync::Mutex<bool>,
     /// Set at a stop: what has not begun is left for the next start.
     stopping: AtomicBool,
+}
+
+/// What the nodes know of each other by the database.
+struct Shared {
+    /// How many live.
+    nodes: u32,
+    /// How many mails each relay accepted within a day.
+    accepted: Vec<(String, i64)>,
+}
+
+impl Shared {
+    async fn read(tx: &mut Tx, now: Timestamp) -> Result<Self, Error> {
+        let nodes = store::nodes::living(tx, now.minus(LIFE)).await?;
+        // The hour that a day ago was in counts in full: rather too little than too much.
+        let accepted = store::relays::accepted_since(tx, now.minus(DAY).hour()).await?;
+        Ok(Self { nodes: u32::try_from(nodes).unwrap_or(1), accepted })
+    }
 }
 
 /// When [`Engine::pump`] returns.
@@ -85,11 +110,13 @@ impl Engine {
         std::fs::create_dir_all(&data)?;
         let (node, journal, accepted) =
             journal::open(&data, installation, || cx.entropy.uuid(cx.clock.now()))?;
-        let gates = cx.config.relays.iter().map(Gate::new).collect();
+        let outlets: Vec<_> = cx.config.relays.iter().map(Outlet::new).collect();
         let engine = Self {
             node,
             journal,
-            gates,
+            dealt: Mutex::new(vec![0.0; outlets.len()]),
+            outlets,
+            paused: Mutex::default(),
             mails: Mutex::default(),
             alive_until: AtomicI64::new(0),
             hold: AtomicBool::new(false),
@@ -117,13 +144,15 @@ impl Engine {
             // The only node there can be: whatever else is claimed was claimed in another data folder.
             released += store::deliveries::rescue(&mut tx, now.plus(DAY)).await?;
         }
-        for gate in &self.gates {
+        for outlet in &self.outlets {
             // A person may have put it right: what the pause put off is tried at once.
-            store::deliveries::requeue_paused(&mut tx, gate.name()).await?;
-            store::nodes::trouble_over(&mut tx, gate.name()).await?;
+            store::deliveries::requeue_paused(&mut tx, outlet.name()).await?;
+            store::nodes::trouble_over(&mut tx, outlet.name()).await?;
         }
         store::nodes::beat(&mut tx, self.node, now).await?;
+        let shared = Shared::read(&mut tx, now).await?;
         tx.commit().await?;
+        self.adjust(&shared);
         self.journal.clear()?;
         self.alive_until.store(now.plus(LIFE).as_micros(), Ordering::SeqCst);
         if replayed + released > 0 {
@@ -152,7 +181,9 @@ impl Engine {
         let ended = store::issues::end_finished(&mut tx, now).await?;
         let left = store::subscribers::left_since(&mut tx, now.minus(LOOK_BACK)).await?;
         let cancelled = store::issues::cancelled_since(&mut tx, now.minus(LOOK_BACK)).await?;
+        let shared = Shared::read(&mut tx, now).await?;
         tx.commit().await?;
+        self.adjust(&shared);
         if beats {
             self.alive_until.store(now.plus(LIFE).as_micros(), Ordering::SeqCst);
         }
@@ -172,6 +203,24 @@ impl Engine {
             self.cx.bells.deliver.notify_one();
         }
         Ok(())
+    }
+
+    /// What all nodes share of the relays: the rate, the day, and what a person paused.
+    fn adjust(&self, shared: &Shared) {
+        for outlet in &self.outlets {
+            let accepted = shared.accepted.iter().find(|(relay, _)| relay == outlet.name());
+            let accepted = accepted.map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0));
+            let day_left = outlet.gate.relay().per_day.map(|most| most.saturating_sub(accepted));
+            outlet.gate.adjust(shared.nodes, day_left, false);
+        }
+    }
+
+    fn is_paused(&self, lane: Lane) -> bool {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner).contains(&lane)
+    }
+
+    fn lock_dealt(&self) -> MutexGuard<'_, Vec<f64>> {
+        self.dealt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this node may still write a body.

@@ -1,24 +1,47 @@
-//! The flow of one node: for each relay a claimer that takes as much as the relay's gate and free connections allow,
-//! the connections, and one settler for all.
+//! The flow of one node: one claimer that deals out as much as the relays take, their connections, and one settler.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::task::JoinSet;
 
-use super::{Engine, Error, Until, gate::Gate, judging, settling::Ledger, worker::Job};
-use crate::domain::{delivery::State, issue::Kind};
-use crate::store::{
-    self,
-    deliveries::{Claimed, Settled},
+use super::{
+    Engine, Error, Until, judging,
+    outlet::Outlet,
+    settling::Report,
+    sharing::{self, Share},
+    worker::Job,
 };
+use crate::domain::{
+    delivery::State,
+    issue::{Kind, Lane, Level, priority},
+    time::Timestamp,
+};
+use crate::store::{self, deliveries::Claimed};
 
-/// The longest a claimer sleeps when nobody rings: mail queued by another process is seen by then.
+/// The longest the claimer sleeps when nobody rings: mail queued by another process is seen by then.
 const LOOK: Duration = Duration::from_millis(500);
-/// The most that one claim takes.
-const CLAIM: usize = 200;
+/// Mail that waited so long for a connection goes to another relay, if there is one.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// What is claimed apart: none of these waits because something less pressing was claimed before.
+const CLASSES: [(i64, i64); 7] = [
+    Lane::Transactional.priorities(),
+    Lane::Correction.priorities(),
+    only(Level::Critical),
+    only(Level::Major),
+    only(Level::All),
+    Lane::Digest.priorities(),
+    Lane::Broadcast.priorities(),
+];
+
+const fn only(level: Level) -> (i64, i64) {
+    (priority(Kind::Alert, level), priority(Kind::Alert, level))
+}
+
+type Reports = UnboundedSender<Report>;
 
 impl Engine {
     /// Sends what is queued until `until`. Everything that was claimed is settled when this returns.
@@ -26,47 +49,39 @@ impl Engine {
     /// # Errors
     /// A database that can't be read while claiming, with [`Until::Idle`]; with [`Until::Stopped`] it is tried again.
     pub async fn pump(self: &Arc<Self>, until: Until) -> Result<(), Error> {
-        let (outcomes, settling) = mpsc::unbounded_channel();
-        let mut tasks = JoinSet::new();
-        let mut claimers = JoinSet::new();
-        for relay in 0..self.gates.len() {
-            let connections = self.gates[relay].relay().connections.max(1) as usize;
-            let (jobs, queue) = mpsc::channel(connections);
-            let queue = Arc::new(Mutex::new(queue));
-            for _ in 0..connections {
-                tasks.spawn(Arc::clone(self).work(relay, Arc::clone(&queue), outcomes.clone()));
+        let (reports, settling) = mpsc::unbounded_channel();
+        let mut connections = JoinSet::new();
+        for (relay, outlet) in self.outlets.iter().enumerate() {
+            outlet.reopen();
+            for index in 0..outlet.connections() {
+                connections.spawn(Arc::clone(self).work(relay, index, reports.clone()));
             }
-            claimers.spawn(Arc::clone(self).claim_for(relay, jobs, until.clone()));
         }
-        drop(outcomes);
         let settler = tokio::spawn(Arc::clone(self).settle_all(settling));
-        let mut result = Ok(());
-        while let Some(ended) = claimers.join_next().await {
-            match ended {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => result = Err(error),
-                Err(_) => result = Err(Error::Connections),
-            }
-            if result.is_err() {
-                // The other relays' claimers stop as well; the service ends, and its next start goes on.
-                claimers.abort_all();
+        let mut result = self.claim_until(&reports, &mut connections, until).await;
+        self.outlets.iter().for_each(Outlet::close);
+        while let Some(ended) = connections.join_next().await {
+            if ended.is_err() {
+                result = result.and(Err(Error::Connections));
             }
         }
-        while tasks.join_next().await.is_some() {}
+        for outlet in &self.outlets {
+            self.queue_again(&reports, outlet.take_all());
+        }
+        drop(reports);
         // It ends when the last connection has; what it had not written is in the journal.
         if settler.await.is_err() {
-            result = Err(Error::Connections);
+            result = result.and(Err(Error::Connections));
         }
         result
     }
 
-    async fn claim_for(
-        self: Arc<Self>,
-        relay: usize,
-        jobs: mpsc::Sender<Job>,
+    async fn claim_until(
+        &self,
+        reports: &Reports,
+        connections: &mut JoinSet<()>,
         mut until: Until,
     ) -> Result<(), Error> {
-        let gate = &self.gates[relay];
         loop {
             if let Until::Stopped(stop) = &until
                 && *stop.borrow()
@@ -74,13 +89,14 @@ impl Engine {
                 self.stopping.store(true, Ordering::SeqCst);
                 return Ok(());
             }
-            if jobs.is_closed() {
+            if connections.try_join_next().is_some() {
+                // They end when they are told to; this one panicked. The service ends, and its next start goes on.
                 return Err(Error::Connections);
             }
-            let room = jobs.capacity().min(CLAIM);
             let now = self.cx.clock.now();
-            let allowed = if self.may_send(now) { gate.take(room, now) } else { 0 };
-            let claimed = match self.claim(allowed).await {
+            self.redeal(reports, now);
+            let idle = self.is_idle(now);
+            let claimed = match self.claim(now).await {
                 Ok(claimed) => claimed,
                 Err(error) if matches!(until, Until::Idle) => return Err(error),
                 Err(error) => {
@@ -88,22 +104,27 @@ impl Engine {
                     Vec::new()
                 }
             };
-            gate.give_back(allowed - claimed.len());
-            if !claimed.is_empty() {
-                self.start(gate, claimed, &jobs).await;
-            } else if room == 0 {
-                self.wait_for_room(&jobs, &mut until).await;
-            } else if matches!(until, Until::Idle) && self.in_flight.load(Ordering::SeqCst) == 0 {
-                return Ok(());
-            } else {
-                let longest = if allowed > 0 { LOOK } else { gate.wait(now, LOOK) };
-                self.rest(longest, &mut until).await;
+            let nothing = claimed.is_empty();
+            self.deal(claimed, reports).await;
+            if !nothing {
+                continue;
             }
+            if idle && matches!(until, Until::Idle) {
+                return Ok(());
+            }
+            self.rest(&mut until).await;
         }
     }
 
-    async fn claim(&self, limit: usize) -> Result<Vec<Claimed>, Error> {
-        if limit == 0 {
+    /// Claims what the relays have room for, the most pressing first.
+    async fn claim(&self, now: Timestamp) -> Result<Vec<Claimed>, Error> {
+        self.outlets.iter().for_each(|outlet| outlet.adapt(now));
+        let wanted: Vec<_> = CLASSES
+            .iter()
+            .map(|class| (*class, sharing::total(&self.shares(*class, now))))
+            .filter(|(_, room)| *room > 0 && self.may_send(now))
+            .collect();
+        if wanted.is_empty() {
             return Ok(Vec::new());
         }
         let mut unsure = self.claiming.lock().await;
@@ -113,8 +134,11 @@ impl Engine {
             // A claim whose commit got no answer may stand in the database; nobody works on it.
             store::deliveries::release(&mut tx, self.node).await?;
         }
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let claimed = store::deliveries::claim(&mut tx, self.node, limit).await?;
+        let mut claimed = Vec::new();
+        for (class, room) in wanted {
+            let limit = i64::try_from(room).unwrap_or(i64::MAX);
+            claimed.append(&mut store::deliveries::claim(&mut tx, self.node, limit, class).await?);
+        }
         let committed = tx.commit().await;
         *unsure = committed.is_err() || (*unsure && !idle);
         committed?;
@@ -122,67 +146,112 @@ impl Engine {
         Ok(claimed)
     }
 
-    /// Waits until a connection takes the next mail.
-    async fn wait_for_room(&self, jobs: &mpsc::Sender<Job>, until: &mut Until) {
-        let room = async {
-            // An error means that the connections are gone, which the claimer sees next.
-            let _ = jobs.reserve().await;
-        };
-        match until {
-            Until::Idle => room.await,
-            Until::Stopped(stop) => tokio::select! {
-                () = room => {}
-                _ = stop.changed() => {}
-            },
+    /// The relays that take mail of this class now, or all with no room where it is paused.
+    fn shares(&self, (first, last): (i64, i64), now: Timestamp) -> Vec<Share> {
+        let lane = Lane::of(first);
+        let dealt = self.lock_dealt();
+        let open = self.outlets.iter().zip(dealt.iter()).map(|(outlet, dealt)| {
+            let open = outlet.serves(lane) && outlet.gate.room(now) > 0 && !self.is_paused(lane);
+            let room = if open { outlet.room(last, now) } else { 0 };
+            let full = !open || outlet.is_full(now);
+            Share { weight: outlet.gate.relay().weight, room, full, dealt: *dealt }
+        });
+        open.collect()
+    }
+
+    /// Puts what is still wanted before the relays, by their weights, and settles the rest.
+    async fn deal(&self, claimed: Vec<Claimed>, reports: &Reports) {
+        let now = self.cx.clock.now();
+        let mut hands: Vec<Vec<Job>> = self.outlets.iter().map(|_| Vec::new()).collect();
+        let mut shares: Option<((i64, i64), Vec<Share>)> = None;
+        for delivery in claimed {
+            let class = CLASSES.into_iter().find(|class| (class.0..=class.1).contains(&delivery.priority));
+            let class = class.unwrap_or((delivery.priority, delivery.priority));
+            let of_class = match shares.take() {
+                Some((same, of_class)) if same == class => of_class,
+                _ => self.shares(class, now),
+            };
+            let (_, of_class) = shares.insert((class, of_class));
+            let Some(job) = self.job(delivery, reports, now).await else { continue };
+            match sharing::deal(of_class) {
+                Some(relay) => {
+                    hands[relay].push(job);
+                    self.lock_dealt()[relay] = of_class[relay].dealt;
+                }
+                None => self.queue_again(reports, [job]),
+            }
+        }
+        if let Some((_, mut shares)) = shares {
+            sharing::level(&mut shares);
+            self.lock_dealt().iter_mut().zip(shares).for_each(|(dealt, share)| *dealt = share.dealt);
+        }
+        for (outlet, jobs) in self.outlets.iter().zip(hands) {
+            if !jobs.is_empty() {
+                outlet.put(jobs);
+            }
         }
     }
 
-    /// Waits for something to happen: the bell, the gate, or the next look.
-    async fn rest(&self, longest: Duration, until: &mut Until) {
+    /// A claimed delivery with its stored mail; none for one that is settled without being sent.
+    async fn job(&self, delivery: Claimed, reports: &Reports, now: Timestamp) -> Option<Job> {
+        let late = delivery.expires_at.is_some_and(|expiry| expiry <= now);
+        let settled = if delivery.cancelled || !delivery.wanted {
+            judging::ended(&delivery, State::Cancelled, now)
+        } else if late && delivery.kind != Kind::Digest {
+            judging::ended(&delivery, State::Expired, now)
+        } else {
+            match self.stored_mail(delivery.variant_id).await {
+                Ok(mail) => return Some(Job { delivery, mail, claimed_at: now }),
+                Err(error) => {
+                    tracing::error!(%error, delivery = delivery.id, "the stored mail can't be read; trying again later");
+                    judging::put_off(&delivery, &error.to_string(), now, self.cx.entropy.fraction())
+                }
+            }
+        };
+        // The settler outlives the claimer.
+        let _ = reports.send(Report::Ended(settled));
+        None
+    }
+
+    /// Takes mail from before relays that take none: others get it at the next claim.
+    fn redeal(&self, reports: &Reports, now: Timestamp) {
+        for outlet in self.outlets.iter().filter(|outlet| outlet.len() > 0) {
+            let others_open =
+                || self.outlets.iter().any(|other| other.name() != outlet.name() && other.gate.room(now) > 0);
+            if outlet.gate.is_shut(now) || (outlet.has_waited(STALLED, now) && others_open()) {
+                self.queue_again(reports, outlet.take_all());
+            }
+        }
+    }
+
+    fn queue_again(&self, reports: &Reports, jobs: impl IntoIterator<Item = Job>) {
+        let now = self.cx.clock.now();
+        for job in jobs {
+            // The settler outlives the claimer.
+            let _ = reports.send(Report::Ended(judging::left_for_later(&job.delivery, now)));
+        }
+    }
+
+    /// Whether nothing is on its way, and nothing that waits may go now.
+    fn is_idle(&self, now: Timestamp) -> bool {
+        let waiting: usize = self.outlets.iter().map(Outlet::len).sum();
+        let still = |outlet: &Outlet| {
+            let may_go = outlet.len() > 0 && outlet.gate.wait(now, LOOK).is_zero();
+            !outlet.is_busy() && !may_go
+        };
+        self.in_flight.load(Ordering::SeqCst) == waiting && self.outlets.iter().all(still)
+    }
+
+    /// Waits for something to happen: the bell, or the next look.
+    async fn rest(&self, until: &mut Until) {
         const SOON: Duration = Duration::from_millis(2);
         match until {
             Until::Idle => tokio::time::sleep(SOON).await,
             Until::Stopped(stop) => tokio::select! {
                 () = self.cx.bells.deliver.notified() => {}
-                () = tokio::time::sleep(longest.max(SOON)) => {}
+                () = tokio::time::sleep(LOOK) => {}
                 _ = stop.changed() => {}
             },
-        }
-    }
-
-    /// Passes on what is still wanted and settles the rest.
-    async fn start(&self, gate: &Gate, claimed: Vec<Claimed>, jobs: &mpsc::Sender<Job>) {
-        let now = self.cx.clock.now();
-        let mut over: Vec<Settled> = Vec::new();
-        for delivery in claimed {
-            let late = delivery.expires_at.is_some_and(|expiry| expiry <= now);
-            if delivery.cancelled || !delivery.wanted {
-                over.push(judging::ended(&delivery, State::Cancelled, now));
-            } else if late && delivery.kind != Kind::Digest {
-                over.push(judging::ended(&delivery, State::Expired, now));
-            } else {
-                match self.stored_mail(delivery.variant_id).await {
-                    Ok(mail) => {
-                        // The connections outlive their claimer, so somebody is there to take it.
-                        let _ = jobs.send(Job { delivery, mail }).await;
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, delivery = delivery.id, "the stored mail can't be read; trying again later");
-                        over.push(judging::put_off(
-                            &delivery,
-                            &error.to_string(),
-                            now,
-                            self.cx.entropy.fraction(),
-                        ));
-                    }
-                }
-            }
-        }
-        if !over.is_empty() {
-            let count = over.len();
-            gate.give_back(count);
-            self.write(&Ledger::of(over)).await;
-            self.in_flight.fetch_sub(count, Ordering::SeqCst);
         }
     }
 }

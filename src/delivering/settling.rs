@@ -1,19 +1,21 @@
 //! What became of the mails is written down in batches, with what follows from it: attempts, suppressions, a relay's
 //! trouble. While the database takes none of it, no further body is written.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 use super::{
     Engine, Error,
     judging::{self, Relay},
+    outlet::Outlet,
     worker::Outcome,
 };
-use crate::domain::{address::EmailAddress, suppression, time::Timestamp};
+use crate::domain::{address::EmailAddress, delivery::State, suppression, time::Timestamp};
 use crate::mail::{relay::Failure, reply::redacted};
 use crate::outbox;
 use crate::store::{
@@ -29,22 +31,34 @@ const OLDEST: Duration = Duration::from_millis(50);
 /// How long to wait before a settlement that the database refused is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// What the settler is told.
+pub enum Report {
+    /// A mail was tried.
+    Mail(Outcome),
+    /// A claimed delivery came to this without having been tried.
+    Ended(Settled),
+    /// Something was learned of a relay, without a mail.
+    Note(Note),
+}
+
+/// What is written down of a relay.
+pub enum Note {
+    /// It takes no mail until then; the operator is told of it where `tell` says so.
+    Trouble { trouble: Trouble, tell: bool },
+    /// The relay of this name takes mail again.
+    Over(String),
+}
+
 /// What one batch has to write.
 #[derive(Default)]
-pub(super) struct Ledger {
+struct Ledger {
     settled: Vec<Settled>,
     attempts: Vec<Tried>,
     /// Addresses that do not exist.
     suppress: Vec<String>,
-    troubles: Vec<(Trouble, News)>,
-    recovered: Vec<String>,
-}
-
-impl Ledger {
-    /// Deliveries that ended without having been tried.
-    pub(super) fn of(settled: Vec<Settled>) -> Self {
-        Self { settled, ..Self::default() }
-    }
+    notes: Vec<Note>,
+    /// How many mails each relay accepted, by its number.
+    accepted: BTreeMap<usize, i64>,
 }
 
 struct Tried {
@@ -56,22 +70,15 @@ struct Tried {
     text: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum News {
-    /// The operator is told.
-    Pause,
-    Nothing,
-}
-
 impl Engine {
-    /// Settles until the last sender of outcomes is gone.
-    pub(super) async fn settle_all(self: Arc<Self>, mut outcomes: mpsc::UnboundedReceiver<Outcome>) {
-        while let Some(first) = outcomes.recv().await {
+    /// Settles until the last sender of reports is gone.
+    pub(super) async fn settle_all(self: Arc<Self>, mut reports: UnboundedReceiver<Report>) {
+        while let Some(first) = reports.recv().await {
             let mut batch = vec![first];
             let filling = async {
                 while batch.len() < MOST && self.in_flight.load(Ordering::SeqCst) > batch.len() {
-                    match timeout(LULL, outcomes.recv()).await {
-                        Ok(Some(outcome)) => batch.push(outcome),
+                    match timeout(LULL, reports.recv()).await {
+                        Ok(Some(report)) => batch.push(report),
                         Ok(None) | Err(_) => break,
                     }
                 }
@@ -79,21 +86,30 @@ impl Engine {
             // Whether it is full or old, what it has is written now.
             let _ = timeout(OLDEST, filling).await;
             let mut ledger = Ledger::default();
-            for outcome in &batch {
-                self.enter(&mut ledger, outcome);
+            let mut journaled = Vec::new();
+            for report in batch {
+                match report {
+                    Report::Mail(outcome) => {
+                        if outcome.result.is_ok() {
+                            journaled.push(outcome.delivery.id);
+                        }
+                        self.enter(&mut ledger, &outcome);
+                    }
+                    Report::Ended(settled) => ledger.settled.push(settled),
+                    Report::Note(note) => ledger.notes.push(note),
+                }
             }
             self.write(&ledger).await;
-            let accepted = batch.iter().filter(|outcome| outcome.result.is_ok());
-            if let Err(error) = self.journal.settled(accepted.map(|outcome| outcome.delivery.id)) {
+            if let Err(error) = self.journal.settled(journaled.into_iter()) {
                 tracing::error!(%error, "the journal can't be cut");
             }
-            self.in_flight.fetch_sub(batch.len(), Ordering::SeqCst);
+            self.in_flight.fetch_sub(ledger.settled.len(), Ordering::SeqCst);
             self.cx.bells.deliver.notify_one();
         }
     }
 
     /// Writes a ledger, again and again until the database takes it; meanwhile nothing more is sent.
-    pub(super) async fn write(&self, ledger: &Ledger) {
+    async fn write(&self, ledger: &Ledger) {
         while let Err(error) = self.try_write(ledger).await {
             self.hold.store(true, Ordering::SeqCst);
             tracing::error!(%error, "the database takes no settlement: sending is on hold until it does");
@@ -125,74 +141,111 @@ impl Engine {
                 store::suppressions::insert(&mut tx, &hash, suppression::Kind::Undeliverable, now).await?;
             }
         }
-        for (trouble, news) in &ledger.troubles {
-            store::nodes::trouble(&mut tx, trouble).await?;
-            if *news == News::Pause {
-                self.tell_of_pause(&mut tx, trouble).await?;
+        for note in &ledger.notes {
+            match note {
+                Note::Trouble { trouble, tell } => {
+                    store::nodes::trouble(&mut tx, trouble).await?;
+                    if *tell {
+                        self.tell_of_pause(&mut tx, trouble).await?;
+                    }
+                }
+                Note::Over(relay) => {
+                    store::nodes::trouble_over(&mut tx, relay).await?;
+                }
             }
         }
-        for relay in &ledger.recovered {
-            store::nodes::trouble_over(&mut tx, relay).await?;
+        for (relay, count) in &ledger.accepted {
+            store::relays::accepted(&mut tx, self.outlets[*relay].name(), now.hour(), *count).await?;
         }
         tx.commit().await?;
         Ok(())
     }
 
     fn enter(&self, ledger: &mut Ledger, outcome: &Outcome) {
-        let gate = &self.gates[outcome.relay];
+        let outlet = &self.outlets[outcome.relay];
         let dice = self.cx.entropy.fraction();
-        gate.came_back();
-        let mut judgement = judging::judge(&outcome.delivery, gate.name(), &outcome.result, outcome.at, dice);
+        outlet.gate.came_back();
+        let mut judgement =
+            judging::judge(&outcome.delivery, outlet.name(), &outcome.result, outcome.at, dice);
         if matches!(outcome.result, Err(Failure::Withdrawn)) && self.stopping.load(Ordering::SeqCst) {
             judgement.settled = judging::left_for_later(&outcome.delivery, outcome.at);
+        }
+        if judgement.settled.state == State::Sent {
+            *ledger.accepted.entry(outcome.relay).or_default() += 1;
         }
         if let Some(verdict) = judgement.attempt {
             ledger.attempts.push(Tried {
                 delivery_id: outcome.delivery.id,
                 at: outcome.at,
-                relay: gate.name().to_owned(),
+                relay: outlet.name().to_owned(),
                 verdict,
                 code: judgement.settled.reply_code,
                 text: judgement.settled.reply_text.clone().unwrap_or_default(),
             });
+            let reply = told(outcome);
             tracing::info!(
                 delivery = outcome.delivery.id,
-                relay = gate.name(),
+                relay = outlet.name(),
                 verdict,
-                reply = told(outcome),
+                reply,
                 "not accepted"
             );
         }
         if judgement.suppress {
             ledger.suppress.push(outcome.delivery.address.clone());
         }
-        let trouble = |paused, reason: &str, until| Trouble {
-            relay: gate.name().to_owned(),
-            paused,
-            reason: redacted(reason),
-            since: outcome.at,
-            until,
+        ledger.notes.extend(self.learn(outlet, &judgement.relay, Some(outcome.delivery.id), outcome.at));
+        ledger.settled.push(judgement.settled);
+    }
+
+    /// Tells the relay's gate what was learned, by a try of `delivery` or without one; gives what is to be written down.
+    pub(super) fn learn(
+        &self,
+        outlet: &Outlet,
+        relay: &Relay,
+        delivery: Option<i64>,
+        at: Timestamp,
+    ) -> Option<Note> {
+        let gate = &outlet.gate;
+        let trouble = |paused, reason: &str, until, tell| Note::Trouble {
+            trouble: Trouble {
+                relay: gate.name().to_owned(),
+                paused,
+                reason: redacted(reason),
+                since: at,
+                until,
+            },
+            tell,
         };
-        match &judgement.relay {
-            Relay::Works if gate.works(outcome.at) => {
+        match relay {
+            Relay::Works if gate.works(at) => {
                 tracing::info!(relay = gate.name(), "the relay takes mail again");
-                ledger.recovered.push(gate.name().to_owned());
+                Some(Note::Over(gate.name().to_owned()))
             }
-            Relay::Works | Relay::Unknown => {}
+            Relay::Works | Relay::Unknown => None,
             Relay::Fails(reason) => {
-                if let Some(until) = gate.fails(outcome.at) {
-                    tracing::warn!(relay = gate.name(), reason = told(outcome), %until, "the relay takes no mail now; its mail waits");
-                    ledger.troubles.push((trouble(false, reason, until), News::Nothing));
-                }
+                let until = gate.fails(at)?;
+                let why = redacted(reason);
+                tracing::warn!(relay = gate.name(), reason = why, %until, "the relay takes no mail now; its mail waits");
+                Some(trouble(false, reason, until, false))
             }
-            Relay::Doubts(_) if !gate.doubts(outcome.delivery.id, outcome.at) => {}
+            Relay::Throttles(reason) => {
+                let (_, rate) = gate.throttles(at)?;
+                let (reason, rate) = (redacted(reason), format!("{rate:.1}/s"));
+                tracing::warn!(
+                    relay = gate.name(),
+                    reason,
+                    rate,
+                    "the relay asks us to slow down; it gets less for a while"
+                );
+                None
+            }
+            Relay::Doubts(_) if delivery.is_some_and(|delivery| !gate.doubts(delivery, at)) => None,
             Relay::Refuses(reason) | Relay::Doubts(reason) => {
-                let (until, news) = gate.pauses(outcome.at);
-                let news = if news { News::Pause } else { News::Nothing };
-                ledger.troubles.push((trouble(true, reason, until), news));
+                let (until, tell) = gate.pauses(at);
+                Some(trouble(true, reason, until, tell))
             }
         }
-        ledger.settled.push(judgement.settled);
     }
 
     async fn tell_of_pause(&self, tx: &mut Tx, trouble: &Trouble) -> Result<(), Error> {
@@ -215,7 +268,7 @@ impl Engine {
 /// What a log may show of an outcome: replies can name an address.
 fn told(outcome: &Outcome) -> String {
     match &outcome.result {
-        Ok(reply) | Err(Failure::Reply(_, reply)) => reply.redacted(),
+        Ok(reply) | Err(Failure::Reply(_, reply) | Failure::OutOfStep(_, reply)) => reply.redacted(),
         Err(Failure::Broken(stage, why)) => redacted(&format!("{stage}: {why}")),
         Err(Failure::Withdrawn) => "withdrawn".to_owned(),
     }

@@ -1,14 +1,14 @@
-//! One connection to one relay, kept open while there is mail for it.
+//! One connection to one relay: made when there is mail for it, kept open while there is.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc};
-use tokio::time::timeout;
+use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Engine, gate::Gate, stored_mail::StoredMail};
-use crate::domain::{address::EmailAddress, time::Timestamp};
+use super::{Engine, judging, outlet::Outlet, settling::Report, stored_mail::StoredMail};
+use crate::config::Pipelining;
+use crate::domain::{address::EmailAddress, issue::Lane, time::Timestamp};
 use crate::mail::{
     relay::{Connection, Envelope, Failure},
     reply::{Reply, Stage},
@@ -19,14 +19,19 @@ use crate::store::deliveries::Claimed;
 const STOP_LOOK: Duration = Duration::from_millis(100);
 /// A connection without mail is closed after this.
 const IDLE: Duration = Duration::from_secs(10);
+/// How soon a connection that may not send now looks again, at the soonest.
+const SOON: Duration = Duration::from_millis(2);
+/// The same at the latest.
+const LOOK: Duration = Duration::from_millis(500);
 
-/// A claimed delivery on its way to a connection.
+/// A claimed delivery that waits for a connection.
 pub struct Job {
     pub delivery: Claimed,
     pub mail: Arc<StoredMail>,
+    pub claimed_at: Timestamp,
 }
 
-/// What came of it.
+/// What came of one.
 pub struct Outcome {
     pub delivery: Claimed,
     pub relay: usize,
@@ -34,78 +39,90 @@ pub struct Outcome {
     pub at: Timestamp,
 }
 
+/// A connection, while it lasts, and whose it is.
+struct Line<'a> {
+    engine: &'a Engine,
+    relay: usize,
+    outlet: &'a Outlet,
+    /// The lowest lane that it serves.
+    reach: Lane,
+    connection: Option<Connection>,
+    reports: UnboundedSender<Report>,
+}
+
 impl Engine {
-    /// Sends what `jobs` gives until it ends; each job has exactly one outcome.
-    pub(super) async fn work(
-        self: Arc<Self>,
-        relay: usize,
-        jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
-        outcomes: mpsc::UnboundedSender<Outcome>,
-    ) {
-        let gate = &self.gates[relay];
-        let mut connection = None;
+    /// Sends what is put before the relay until that is closed; each job has exactly one report.
+    pub(super) async fn work(self: Arc<Self>, relay: usize, index: usize, reports: UnboundedSender<Report>) {
+        let outlet = &self.outlets[relay];
+        let mut line =
+            Line { engine: &self, relay, outlet, reach: outlet.reach(index), connection: None, reports };
+        while line.wait_for_mail().await {
+            let _busy = outlet.busy();
+            if line.connection.is_none() && !line.connect().await {
+                continue;
+            }
+            let mut next = line.grab();
+            while let Some(job) = next {
+                next = line.hand_over(job).await;
+            }
+        }
+        line.quit().await;
+    }
+}
+
+impl Line<'_> {
+    /// Waits until there is mail for this connection and the relay may get it. False at the end.
+    async fn wait_for_mail(&mut self) -> bool {
+        let bell = self.outlet.bell.notified();
+        tokio::pin!(bell);
         loop {
-            let next = async { jobs.lock().await.recv().await };
-            let job = match timeout(IDLE, next).await {
-                Ok(Some(job)) => job,
-                Ok(None) => break,
-                Err(_) => {
-                    quit(&mut connection).await;
-                    continue;
+            bell.as_mut().enable();
+            if self.outlet.is_closed() {
+                return false;
+            }
+            let now = self.engine.cx.clock.now();
+            let has_mail = self.outlet.has(self.reach);
+            let wait = self.outlet.gate.wait(now, LOOK);
+            if has_mail && wait.is_zero() && self.engine.may_send(now) {
+                return true;
+            }
+            let longest = if has_mail { wait.max(SOON) } else { IDLE };
+            tokio::select! {
+                () = &mut bell => bell.set(self.outlet.bell.notified()),
+                () = tokio::time::sleep(longest) => {
+                    if !has_mail {
+                        self.quit().await;
+                    }
                 }
-            };
-            let result = self.hand_over(gate, &mut connection, &job).await;
-            if connection.as_ref().is_some_and(Connection::is_over) {
-                connection = None;
-            }
-            if let Ok(reply) = &result
-                && let Err(error) = self.journal.accepted(job.delivery.id, gate.name(), reply)
-            {
-                tracing::error!(%error, "the journal can't be written: a kill now could send accepted mails again");
-            }
-            let outcome = Outcome { delivery: job.delivery, relay, result, at: self.cx.clock.now() };
-            if outcomes.send(outcome).is_err() {
-                break;
             }
         }
-        quit(&mut connection).await;
     }
 
-    async fn hand_over(
-        &self,
-        gate: &Gate,
-        connection: &mut Option<Connection>,
-        job: &Job,
-    ) -> Result<Reply, Failure> {
-        let still_wanted = || {
-            let now = self.cx.clock.now();
-            let left = job.delivery.subscriber_id.is_some_and(|id| self.cx.left.contains(&id, now));
-            !left && !self.cx.cancelled.contains(&job.delivery.issue, now) && self.may_send(now)
-        };
-        if !still_wanted() {
-            return Err(Failure::Withdrawn);
+    /// Makes the connection; given up at a stop, for nothing has been handed over yet. False when that failed.
+    async fn connect(&mut self) -> bool {
+        let gate = &self.outlet.gate;
+        if gate.take(1, self.engine.cx.clock.now()) == 0 {
+            return false;
         }
-        let to = job.delivery.address.parse::<EmailAddress>().map(|address| address.envelope());
-        let from = job.delivery.return_path.replace("{id}", &job.delivery.id.to_string());
-        let envelope = Envelope { from: &from, to: to.as_deref().unwrap_or(&job.delivery.address) };
-        if let Some(smtp) = connection {
-            let message = self.message(&job.mail, &job.delivery);
-            let result = smtp.send(&envelope, message, still_wanted).await;
-            if !(smtp.is_over() && hung_up(&result)) {
-                return result;
+        let opened = self.open(gate.pipelining()).await;
+        gate.give_back(1);
+        match opened {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                true
             }
-            // The server had closed a connection that was idle, or had its fill: a fresh one takes the mail.
-            *connection = None;
+            Err(failure) => {
+                self.unreached(&failure);
+                false
+            }
         }
-        let smtp = connection.insert(self.connect(gate).await?);
-        smtp.send(&envelope, self.message(&job.mail, &job.delivery), still_wanted).await
     }
 
-    /// A fresh connection; given up at a stop, for nothing has been handed over yet.
-    async fn connect(&self, gate: &Gate) -> Result<Connection, Failure> {
-        let opening = Connection::open(gate.relay(), self.cx.config.server.host());
+    async fn open(&self, pipelining: Pipelining) -> Result<Connection, Failure> {
+        let engine = self.engine;
+        let opening = Connection::open(self.outlet.gate.relay(), engine.cx.config.server.host(), pipelining);
         let stopping = async {
-            while !self.stopping.load(Ordering::SeqCst) {
+            while !engine.stopping.load(Ordering::SeqCst) {
                 tokio::time::sleep(STOP_LOOK).await;
             }
         };
@@ -114,15 +131,182 @@ impl Engine {
             () = stopping => Err(Failure::Withdrawn),
         }
     }
-}
 
-/// Whether a connection turned out to be closed before it took anything of the mail.
-fn hung_up(result: &Result<Reply, Failure>) -> bool {
-    matches!(result, Err(Failure::Broken(Stage::Mail, _) | Failure::Reply(Stage::Mail, _)))
-}
-
-async fn quit(connection: &mut Option<Connection>) {
-    if let Some(smtp) = connection.take() {
-        smtp.quit().await;
+    fn unreached(&self, failure: &Failure) {
+        let relay = judging::unreached(failure);
+        let note = self.engine.learn(self.outlet, &relay, None, self.engine.cx.clock.now());
+        self.report(note.map(Report::Note));
     }
+
+    /// The most pressing mail, if the relay may get one now.
+    fn grab(&self) -> Option<Job> {
+        let now = self.engine.cx.clock.now();
+        if !self.engine.may_send(now) || self.outlet.gate.take(1, now) == 0 {
+            return None;
+        }
+        let job = self.outlet.take(self.reach);
+        if job.is_none() {
+            self.outlet.gate.give_back(1);
+        }
+        job
+    }
+
+    /// Hands over one mail. Returns the next one where its envelope was sent ahead, or where this went well.
+    async fn hand_over(&mut self, job: Job) -> Option<Job> {
+        let (result, next) = self.attempt(&job).await;
+        if let Ok(reply) = &result
+            && let Err(error) = self.engine.journal.accepted(job.delivery.id, self.outlet.name(), reply)
+        {
+            tracing::error!(%error, "the journal can't be written: a kill now could send accepted mails again");
+        }
+        let at = self.engine.cx.clock.now();
+        let outcome = Outcome { delivery: job.delivery, relay: self.relay, result, at };
+        self.report(Some(Report::Mail(outcome)));
+        let has_its_fill = |connection: &Connection| {
+            let most = self.outlet.gate.relay().messages_per_connection;
+            !connection.is_ahead() && most.is_some_and(|most| connection.sent() >= most)
+        };
+        if self.connection.as_ref().is_some_and(has_its_fill) {
+            self.quit().await;
+        }
+        if self.connection.as_ref().is_none_or(Connection::is_over) {
+            self.connection = None;
+            if let Some(next) = next {
+                // Its envelope ended with the connection: nothing of it was sent.
+                self.outlet.gate.give_back(1);
+                self.outlet.put([next]);
+            }
+            return None;
+        }
+        next.or_else(|| self.grab())
+    }
+
+    /// Tries one mail, over a fresh connection where the old one turns out to be of no use.
+    async fn attempt(&mut self, job: &Job) -> (Result<Reply, Failure>, Option<Job>) {
+        let envelope = envelope(&job.delivery);
+        let mut fresh = false;
+        // What couldn't be sent ahead, when it is tried with less.
+        let mut tried: Option<Pipelining> = None;
+        loop {
+            if !self.is_wanted(&job.delivery) && !self.connection.as_ref().is_some_and(Connection::is_ahead) {
+                return (Err(Failure::Withdrawn), None);
+            }
+            let Some(smtp) = &mut self.connection else {
+                return (Err(Failure::Broken(Stage::Connect, "no connection".to_owned())), None);
+            };
+            let (used, ahead) = (smtp.pipelining(), smtp.is_ahead());
+            let failure = match smtp.envelope(&envelope).await {
+                Ok(()) => {
+                    match tried {
+                        Some(more) => self.steps_down(more),
+                        None if used != Pipelining::Off => self.outlet.gate.keeps_step(),
+                        None => {}
+                    }
+                    return self.body(job).await;
+                }
+                Err(failure) => failure,
+            };
+            let lost = smtp.is_over()
+                && matches!(failure, Failure::Broken(Stage::Mail, _) | Failure::Reply(Stage::Mail, _));
+            let mut less = used;
+            if matches!(failure, Failure::OutOfStep(..)) && used != Pipelining::Off {
+                // Whether it is about what was sent ahead shows when less is.
+                tried = tried.or(Some(used));
+                less = used.less();
+            } else if lost
+                && (ahead || fresh)
+                && matches!(failure, Failure::Broken(..))
+                && used != Pipelining::Off
+            {
+                if self.outlet.gate.loses_step(used) {
+                    tell_step(self.outlet, used);
+                }
+                less = self.outlet.gate.pipelining();
+                if fresh && less == used {
+                    return (Err(failure), None);
+                }
+            } else if !lost || fresh {
+                if tried.is_some() {
+                    // It is about this mail and not about what was sent ahead: the next connection may do that again.
+                    smtp.withdraw();
+                }
+                return (Err(failure), None);
+            }
+            // The server had closed a connection that was idle, or had its fill, or is out of step.
+            match self.open(less).await {
+                Ok(connection) => self.connection = Some(connection),
+                Err(failure) => {
+                    self.connection = None;
+                    return (Err(failure), None);
+                }
+            }
+            fresh = true;
+        }
+    }
+
+    fn steps_down(&self, used: Pipelining) {
+        if self.outlet.gate.steps_down(used) {
+            tell_step(self.outlet, used);
+        }
+    }
+
+    /// Sends the body, and the next mail's envelope behind it where the relay can take that.
+    async fn body(&mut self, job: &Job) -> (Result<Reply, Failure>, Option<Job>) {
+        let wanted = self.is_wanted(&job.delivery);
+        let most = self.outlet.gate.relay().messages_per_connection.unwrap_or(u32::MAX);
+        let Some(smtp) = &mut self.connection else {
+            return (Err(Failure::Broken(Stage::Connect, "no connection".to_owned())), None);
+        };
+        if !wanted {
+            smtp.withdraw();
+            return (Err(Failure::Withdrawn), None);
+        }
+        let message = self.engine.message(&job.mail, &job.delivery);
+        let ahead = smtp.pipelining() == Pipelining::Full
+            && self.outlet.gate.pipelining() == Pipelining::Full
+            && smtp.sent().saturating_add(1) < most;
+        let next = if ahead { self.grab() } else { None };
+        let announced = next.as_ref().map(|next| envelope(&next.delivery));
+        let Some(smtp) = &mut self.connection else {
+            return (Err(Failure::Broken(Stage::Connect, "no connection".to_owned())), next);
+        };
+        (smtp.body(message, announced.as_ref()).await, next)
+    }
+
+    fn is_wanted(&self, delivery: &Claimed) -> bool {
+        let cx = &self.engine.cx;
+        let now = cx.clock.now();
+        let left = delivery.subscriber_id.is_some_and(|id| cx.left.contains(&id, now));
+        !left && !cx.cancelled.contains(&delivery.issue, now) && self.engine.may_send(now)
+    }
+
+    fn report(&self, report: Option<Report>) {
+        if let Some(report) = report {
+            // The settler ends when the last connection has.
+            let _ = self.reports.send(report);
+        }
+    }
+
+    async fn quit(&mut self) {
+        if let Some(smtp) = self.connection.take() {
+            smtp.quit().await;
+        }
+    }
+}
+
+/// The bounce of a mail names it by the return path.
+fn envelope(delivery: &Claimed) -> Envelope {
+    let to = delivery.address.parse::<EmailAddress>().map(|address| address.envelope());
+    Envelope {
+        from: delivery.return_path.replace("{id}", &delivery.id.to_string()),
+        to: to.unwrap_or_else(|_| delivery.address.clone()),
+    }
+}
+
+fn tell_step(outlet: &Outlet, used: Pipelining) {
+    let now = outlet.gate.pipelining();
+    tracing::warn!(
+        relay = outlet.name(),
+        "the relay can't do pipelining = \"{used}\"; it gets \"{now}\" from now on"
+    );
 }

@@ -51,6 +51,11 @@ impl Timestamp {
         Self(self.0.saturating_sub(micros(by)))
     }
 
+    /// Whole hours since 1970.
+    pub const fn hour(self) -> i64 {
+        self.0.div_euclid(3_600_000_000)
+    }
+
     /// How long after `earlier` this is; zero when it isn't after.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -1,6 +1,7 @@
 //! One SMTP conversation with a relay (RFC 5321), over lettre's connection: its EHLO, STARTTLS and AUTH, our own
-//! timeouts, one command at a time. Every reply is read and matched; a body goes out only after 250 to MAIL, 250 to
-//! RCPT and 354. It knows nothing of deliveries: what a reply means is `reply`'s, what follows is the caller's.
+//! timeouts, as much sent ahead as the relay takes (RFC 2920). Every reply is read and matched; a body goes out only
+//! after 250 to MAIL, 250 to RCPT and 354. It knows nothing of deliveries: what a reply means is `reply`'s, what
+//! follows is the caller's.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,17 +16,24 @@ use lettre::transport::smtp::{
 use tokio::{net::TcpStream, time::timeout};
 
 use super::reply::{Reply, Stage};
-use crate::config::{Relay, Tls};
+use crate::config::{Pipelining, Relay, Tls};
 
 /// RFC 5321, section 4.5.3.2, allows the server minutes; a relay of ours that needs longer than this is in trouble.
 const CONNECT: Duration = Duration::from_secs(20);
 const COMMAND: Duration = Duration::from_secs(60);
+/// An envelope that went behind a body is answered right behind that body's reply, or was thrown away unread.
+const ANNOUNCED: Duration = Duration::from_secs(15);
 /// After the final dot the server may still be working; giving up early makes a second copy.
 const FINAL_DOT: Duration = Duration::from_secs(300);
 
 /// An open, authenticated connection.
 pub struct Connection {
     smtp: AsyncSmtpConnection,
+    pipelining: Pipelining,
+    /// The next message's envelope went behind the last body; its replies are still to be read.
+    announced: bool,
+    /// How many bodies were sent over it.
+    sent: u32,
     /// The conversation is out of step, or the server said that it ends: nothing more is to be sent over it.
     over: bool,
 }
@@ -37,22 +45,41 @@ pub enum Failure {
     Reply(Stage, Reply),
     /// The connection is lost; at `Stage::Body` the message may have been accepted.
     Broken(Stage, String),
-    /// `still_wanted` said no; nothing was sent.
+    /// What was sent ahead was not answered as it should be: nothing is known of the message but that it was not sent.
+    OutOfStep(Stage, Reply),
+    /// Nobody wants it any more; nothing was sent.
     Withdrawn,
 }
 
 /// Who writes to whom, both as they stand in the envelope.
-pub struct Envelope<'a> {
-    pub from: &'a str,
-    pub to: &'a str,
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    pub from: String,
+    pub to: String,
+}
+
+impl Envelope {
+    /// All of it up to DATA, which must come last (RFC 2920, section 3.1).
+    fn commands(&self) -> String {
+        format!("{}{}DATA\r\n", self.mail(), self.rcpt())
+    }
+
+    fn mail(&self) -> String {
+        format!("MAIL FROM:<{}>\r\n", self.from)
+    }
+
+    fn rcpt(&self) -> String {
+        format!("RCPT TO:<{}>\r\n", self.to)
+    }
 }
 
 impl Connection {
-    /// Connects, says EHLO with the name `hello` (a domain of ours), secures the line as the relay's `tls` says, and logs in where it has credentials.
+    /// Connects, says EHLO with the name `hello` (a domain of ours), secures the line as the relay's `tls` says, and
+    /// logs in where it has credentials. As much is sent ahead as `pipelining` says, if the relay offers it.
     ///
     /// # Errors
     /// The stage that failed, with the server's reply or what broke.
-    pub async fn open(relay: &Relay, hello: &str) -> Result<Self, Failure> {
+    pub async fn open(relay: &Relay, hello: &str, pipelining: Pipelining) -> Result<Self, Failure> {
         let hello = match hello.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(IpAddr::V4(address)) => ClientId::Ipv4(address),
             Ok(IpAddr::V6(address)) => ClientId::Ipv6(address),
@@ -96,41 +123,66 @@ impl Connection {
             let login = Credentials::new(credentials.user.clone(), credentials.password.expose().to_owned());
             within(COMMAND, Stage::Auth, smtp.auth(&[Mechanism::Plain, Mechanism::Login], &login)).await?;
         }
-        Ok(Self { smtp, over: false })
+        let mut connection =
+            Self { smtp, pipelining: Pipelining::Off, announced: false, sent: 0, over: false };
+        if pipelining != Pipelining::Off && connection.offers_pipelining(&hello).await? {
+            connection.pipelining = pipelining;
+        }
+        Ok(connection)
     }
 
-    /// Hands over one message: 7-bit, CRLF line ends, no line that begins with a dot, CRLF at its end. `still_wanted`
-    /// is asked twice, before DATA and before the body.
+    /// Names sender and recipient, and gets leave for the body. Where it was sent behind the last body already, only
+    /// the replies are read.
     ///
     /// # Errors
     /// As [`Failure`] says. After a refusal the conversation is reset and goes on; after `Broken` it is over.
-    pub async fn send(
-        &mut self,
-        envelope: &Envelope<'_>,
-        message: Vec<u8>,
-        still_wanted: impl Fn() -> bool,
-    ) -> Result<Reply, Failure> {
-        if let Err(refused) = self.command(Stage::Mail, format!("MAIL FROM:<{}>\r\n", envelope.from)).await {
-            return Err(self.reset_after(refused).await);
+    pub async fn envelope(&mut self, envelope: &Envelope) -> Result<(), Failure> {
+        if std::mem::take(&mut self.announced) {
+            let mail = self.answer(Stage::Mail, ANNOUNCED).await;
+            return self.ahead(mail).await;
         }
-        if let Err(refused) = self.command(Stage::Rcpt, format!("RCPT TO:<{}>\r\n", envelope.to)).await {
-            return Err(self.reset_after(refused).await);
+        if self.pipelining != Pipelining::Off {
+            let mail = self.command(Stage::Mail, envelope.commands()).await;
+            return self.ahead(mail).await;
         }
-        if !still_wanted() {
-            return Err(self.reset_after(Failure::Withdrawn).await);
+        let steps = [
+            (Stage::Mail, envelope.mail()),
+            (Stage::Rcpt, envelope.rcpt()),
+            (Stage::Data, "DATA\r\n".to_owned()),
+        ];
+        for (stage, line) in steps {
+            if let Err(refused) = self.command(stage, line).await {
+                return Err(self.reset_after(refused).await);
+            }
         }
-        if let Err(refused) = self.command(Stage::Data, "DATA\r\n".to_owned()).await {
-            return Err(self.reset_after(refused).await);
-        }
-        if !still_wanted() {
-            // Nothing but a body may follow 354; a closed connection sends none.
+        Ok(())
+    }
+
+    /// Sends the body after [`envelope`](Self::envelope): 7-bit, CRLF line ends, no line that begins with a dot, CRLF
+    /// at its end. With `next`, the next message's envelope goes right behind it; only where
+    /// [`pipelining`](Self::pipelining) is full.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn body(&mut self, message: Vec<u8>, next: Option<&Envelope>) -> Result<Reply, Failure> {
+        let mut text = String::from_utf8(message).map_err(|_| {
             self.over = true;
-            return Err(Failure::Withdrawn);
+            Failure::Broken(Stage::Data, "the message is not 7-bit text".to_owned())
+        })?;
+        text.push_str(".\r\n");
+        if let Some(next) = next {
+            text.push_str(&next.commands());
+            self.announced = true;
         }
-        let mut body = String::from_utf8(message)
-            .map_err(|_| Failure::Broken(Stage::Data, "the message is not 7-bit text".to_owned()))?;
-        body.push_str(".\r\n");
-        self.command(Stage::Body, body).await
+        self.sent += 1;
+        let response = within(FINAL_DOT, Stage::Body, self.smtp.command(text)).await;
+        self.checked(Stage::Body, response).map(|response| reply_of(&response))
+    }
+
+    /// Leaves a message that nobody wants any more after [`envelope`](Self::envelope): nothing but a body may follow
+    /// 354, and a closed connection sends none.
+    pub fn withdraw(&mut self) {
+        self.over = true;
     }
 
     /// Says goodbye, without waiting long for the answer.
@@ -139,7 +191,7 @@ impl Connection {
         let _ = timeout(Duration::from_secs(2), self.smtp.quit()).await;
     }
 
-    /// What the server says it is and can do, for `check`.
+    /// Whether it is protected by TLS.
     pub fn is_encrypted(&self) -> bool {
         self.smtp.is_encrypted()
     }
@@ -149,25 +201,91 @@ impl Connection {
         self.over
     }
 
-    async fn command(&mut self, stage: Stage, line: String) -> Result<Reply, Failure> {
-        let patience = if stage == Stage::Body { FINAL_DOT } else { COMMAND };
-        let response = within(patience, stage, self.smtp.command(line)).await;
-        if let Err(failure) = &response {
-            // 421: the server closes the channel (RFC 5321, section 3.8).
-            self.over |= match failure {
-                Failure::Reply(_, reply) => reply.code == 421,
-                Failure::Broken(..) => true,
-                Failure::Withdrawn => false,
-            };
+    /// How many bodies were sent over it.
+    pub fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// How much is sent ahead over it.
+    pub fn pipelining(&self) -> Pipelining {
+        self.pipelining
+    }
+
+    /// Whether the next message's envelope was sent behind the last body.
+    pub fn is_ahead(&self) -> bool {
+        self.announced
+    }
+
+    /// lettre keeps of the server's extensions only those it uses itself, so EHLO is said once more.
+    async fn offers_pipelining(&mut self, hello: &ClientId) -> Result<bool, Failure> {
+        let response = within(COMMAND, Stage::Hello, self.smtp.command(format!("EHLO {hello}\r\n"))).await?;
+        Ok(response.message().any(|line| line.trim().eq_ignore_ascii_case("PIPELINING")))
+    }
+
+    /// Reads on after the reply to a MAIL that RCPT and DATA went out with.
+    async fn ahead(&mut self, mail: Result<(), Failure>) -> Result<(), Failure> {
+        if self.over {
+            return mail;
         }
-        let reply = reply_of(&response?);
+        let rcpt = self.answer(Stage::Rcpt, COMMAND).await;
+        if self.over {
+            return mail.and(rcpt);
+        }
+        let data = self.answer(Stage::Data, COMMAND).await;
+        let waits_for_body = data.is_ok();
+        let refused = match (mail, rcpt, data) {
+            (Ok(()), Ok(()), Ok(())) => return Ok(()),
+            (Ok(()), Ok(()), Err(data)) => out_of_step(data),
+            (Ok(()), Err(rcpt), _) if waits_for_body => {
+                // It would take a body for nobody: it gets none.
+                self.no_body().await;
+                rcpt
+            }
+            (Ok(()), Err(rcpt), _) => out_of_step(rcpt),
+            (Err(mail), ..) => {
+                // A body would go to this recipient under somebody else's return path.
+                self.over |= waits_for_body;
+                out_of_step(mail)
+            }
+        };
+        Err(self.reset_after(refused).await)
+    }
+
+    /// A dot alone ends what the server waits for though no recipient was accepted; it refuses that.
+    async fn no_body(&mut self) {
+        if !self.over {
+            // Whatever the answer, RSET follows, and its answer counts.
+            let _ = self.command(Stage::Body, ".\r\n".to_owned()).await;
+        }
+    }
+
+    async fn command(&mut self, stage: Stage, line: String) -> Result<(), Failure> {
+        let response = within(COMMAND, stage, self.smtp.command(line)).await;
+        self.checked(stage, response).map(|_| ())
+    }
+
+    async fn answer(&mut self, stage: Stage, patience: Duration) -> Result<(), Failure> {
+        let response = within(patience, stage, self.smtp.read_response()).await;
+        self.checked(stage, response).map(|_| ())
+    }
+
+    /// Notes whether the conversation goes on after this.
+    fn checked(&mut self, stage: Stage, response: Result<Response, Failure>) -> Result<Response, Failure> {
+        // 421: the server closes the channel (RFC 5321, section 3.8).
+        self.over |= match &response {
+            Ok(_) | Err(Failure::Withdrawn) => false,
+            Err(Failure::Reply(_, reply) | Failure::OutOfStep(_, reply)) => reply.code == 421,
+            Err(Failure::Broken(..)) => true,
+        };
+        let response = response?;
+        let code = u16::from(response.code());
         // 354 asks for a body and answers nothing else; any other positive reply to DATA asks for none.
-        if (stage == Stage::Data) != (reply.code == 354) {
+        if (stage == Stage::Data) != (code == 354) {
             self.over = true;
-            let why = format!("unexpected reply {} {}", reply.code, reply.text);
+            let why = format!("unexpected reply {}", reply_of(&response));
             return Err(Failure::Broken(stage, why));
         }
-        Ok(reply)
+        Ok(response)
     }
 
     async fn reset_after(&mut self, failure: Failure) -> Failure {
@@ -176,6 +294,18 @@ impl Connection {
             self.over = true;
         }
         failure
+    }
+}
+
+/// A refusal that may only be about the order of the commands: 503, or "invalid command" (RFC 3463, section 3.6).
+fn out_of_step(failure: Failure) -> Failure {
+    match failure {
+        Failure::Reply(stage, reply)
+            if reply.code == 503 || (reply.code == 554 && reply.enhanced == Some((5, 5, 0))) =>
+        {
+            Failure::OutOfStep(stage, reply)
+        }
+        other => other,
     }
 }
 

@@ -27,6 +27,7 @@ pub async fn keep_house(cx: &Context) -> Result<usize, Error> {
     let keys = store::tokens::delete_keys(&mut tx, now.minus(KEYS_KEPT)).await?;
     store::tokens::delete_expired(&mut tx, now).await?;
     store::nodes::forget_dead(&mut tx, now.minus(7 * DAY)).await?;
+    store::relays::forget_hours(&mut tx, now.minus(7 * DAY).hour()).await?;
     tx.commit().await?;
     let mut reduced = 0;
     let mut deliveries = 0;

@@ -62,6 +62,7 @@ pub async fn insert_bare(tx: &mut Tx, batch: Batch, address: &str) -> Result<u64
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Claimed {
     pub id: i64,
+    pub priority: i64,
     pub address: String,
     pub variant_id: i64,
     pub due_at: Timestamp,
@@ -80,21 +81,22 @@ pub struct Claimed {
     pub link_key: String,
 }
 
-/// Takes up to `limit` queued deliveries for `node`, the most pressing first.
-pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64) -> Result<Vec<Claimed>> {
+/// Takes up to `limit` queued deliveries for `node` whose priorities are within these two, the most pressing first.
+pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, (first, last): (i64, i64)) -> Result<Vec<Claimed>> {
     let sql = tx.fork(
-        "WITH c AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'queued' ORDER BY priority, id LIMIT $2)
+        "WITH c AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $3 AND priority <= $4 ORDER BY priority, id LIMIT $2)
          UPDATE deliveries SET state = 'sending', node = $1 WHERE id IN (SELECT id FROM c) AND state = 'queued' RETURNING id",
-        "WITH c AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'queued' ORDER BY priority, id LIMIT $2
+        "WITH c AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $3 AND priority <= $4 ORDER BY priority, id LIMIT $2
                                  FOR UPDATE SKIP LOCKED)
          UPDATE deliveries SET state = 'sending', node = $1 WHERE id IN (SELECT id FROM c) AND state = 'queued' RETURNING id",
     );
-    let ids: Vec<i64> = on!(tx, c => sqlx::query_scalar(sql).bind(node).bind(limit).fetch_all(c))?;
+    let ids: Vec<i64> =
+        on!(tx, c => sqlx::query_scalar(sql).bind(node).bind(limit).bind(first).bind(last).fetch_all(c))?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let sql = tx.fork(
-        "SELECT d.id, d.address, d.variant_id, d.due_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
+        "SELECT d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
                 f.public_id AS signup, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at,
                 i.return_path, i.link_key,
                 d.subscriber_id IS NULL OR (s.state = 'active' AND NOT EXISTS (
@@ -106,7 +108,7 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64) -> Result<Vec<Claimed>> 
          FROM deliveries d JOIN issues i ON i.id = d.issue_id
          LEFT JOIN subscribers s ON s.id = d.subscriber_id LEFT JOIN signups f ON f.id = i.signup_id
          WHERE d.id IN (SELECT value FROM json_each($1)) ORDER BY d.priority, d.id",
-        "SELECT d.id, d.address, d.variant_id, d.due_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
+        "SELECT d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
                 f.public_id AS signup, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at,
                 i.return_path, i.link_key,
                 d.subscriber_id IS NULL OR (s.state = 'active' AND NOT EXISTS (

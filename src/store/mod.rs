@@ -16,6 +16,7 @@ pub mod feeds;
 pub mod issues;
 pub mod nodes;
 pub mod posts;
+pub mod relays;
 pub mod schedules;
 pub mod settings;
 pub mod signups;

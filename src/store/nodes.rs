@@ -18,6 +18,11 @@ pub async fn beat(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<u64> {
     )
 }
 
+/// How many nodes were heard of since `since`.
+pub async fn living(tx: &mut Tx, since: Timestamp) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar("SELECT count(*) FROM nodes WHERE heartbeat_at >= $1").bind(since).fetch_one(c))
+}
+
 /// Drops the nodes that have not been heard of for long and hold no claim.
 pub async fn forget_dead(tx: &mut Tx, before: Timestamp) -> Result<u64> {
     touched!(

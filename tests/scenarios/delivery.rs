@@ -1,5 +1,7 @@
 //! From the queue to the relay: what a relay's answers mean, and that nothing is lost or sent twice differently.
 
+use std::time::Duration;
+
 use bellwether::domain::suppression::Kind;
 use bellwether::store::{self, deliveries::Shown};
 use uuid::Uuid;
@@ -116,8 +118,8 @@ both! {
         assert_eq!(stage.outcome(issue).await, "1 queued");
         let [delivery] = deliveries(&stage, issue).await.try_into().unwrap();
         assert_eq!(delivery.attempts, 0);
-        assert!(!delivery.reply_text.unwrap().is_empty(), "it says why it waits");
-        assert_eq!(troubles(&stage).await.len(), 1);
+        let [trouble] = troubles(&stage).await.try_into().unwrap();
+        assert!(!trouble.reason.is_empty(), "it says why mail waits");
         assert_eq!(stage.visitor().signs_up("eve@example.org").await.status, 200, "sign-up goes on");
 
         stage.relay.comes_back().await;
@@ -173,10 +175,10 @@ both! {
         }
         let issue = stage.alert("Polls close at eight").sent().await;
         assert_eq!(stage.outcome(issue).await, "4 queued, 1 sent");
-        stage.advance(1.seconds()).await;
-        assert_eq!(stage.outcome(issue).await, "2 queued, 3 sent");
-        stage.advance(1.seconds()).await;
-        assert_eq!(stage.outcome(issue).await, "5 sent");
+        for outcome in ["3 queued, 2 sent", "2 queued, 3 sent", "1 queued, 4 sent", "5 sent"] {
+            stage.advance(Duration::from_millis(500)).await;
+            assert_eq!(stage.outcome(issue).await, outcome);
+        }
     }
 
     async fn a_connection_that_breaks_before_the_end_costs_a_wait_and_no_mail(stage: Stage) {
@@ -222,7 +224,7 @@ both! {
         let issue = stage.alert("Polls close at eight").queued().await;
         let (node, journal) = journal(&stage);
         let mut tx = stage.cx.db.begin().await.unwrap();
-        let claimed = store::deliveries::claim(&mut tx, node, 10).await.unwrap();
+        let claimed = store::deliveries::claim(&mut tx, node, 10, (0, 99)).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(stage.outcome(issue).await, "2 sending");
         let accepted = claimed.iter().find(|claimed| claimed.address == ADA).unwrap().id;

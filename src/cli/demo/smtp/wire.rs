@@ -45,7 +45,10 @@ impl Wire {
                 self.say(&reply);
                 Ok(())
             }
-            Answer::Disconnect => Err(io::ErrorKind::ConnectionAborted.into()),
+            Answer::Disconnect => {
+                self.flush().await?;
+                Err(io::ErrorKind::ConnectionAborted.into())
+            }
             Answer::Silence => {
                 self.flush().await?;
                 loop {

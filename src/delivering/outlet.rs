@@ -1,0 +1,219 @@
+//! One relay of this node: its gate, and the claimed deliveries that wait for one of its connections, the most
+//! pressing first.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::{gate::Gate, worker::Job};
+use crate::config;
+use crate::domain::{issue::Lane, time::Timestamp};
+
+/// Claimed deliveries that wait longer than this for a connection are more than the relay takes.
+const LONG: Duration = Duration::from_millis(250);
+/// At the least so many are claimed ahead for each connection.
+const AHEAD: usize = 2;
+/// The most that is claimed ahead for a relay.
+const MOST: usize = 4_000;
+
+pub struct Outlet {
+    pub gate: Gate,
+    waiting: Mutex<Waiting>,
+    /// Rung for all connections when mail was put here, or the end was.
+    pub bell: Notify,
+    /// Connections that are being made or have a mail in hand.
+    busy: AtomicUsize,
+    lanes: Vec<Lane>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: BTreeMap<(i64, i64), Job>,
+    /// How many of them there are of each priority.
+    counts: BTreeMap<i64, usize>,
+    /// How many may wait here, in all.
+    target: usize,
+    /// A connection found nothing here since the last claim.
+    ran_dry: bool,
+    over: bool,
+}
+
+impl Outlet {
+    pub fn new(relay: &config::Relay) -> Self {
+        Self {
+            gate: Gate::new(relay),
+            waiting: Mutex::default(),
+            bell: Notify::new(),
+            busy: AtomicUsize::new(0),
+            lanes: relay.lanes.clone(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        self.gate.name()
+    }
+
+    /// How many connections it has.
+    pub fn connections(&self) -> usize {
+        self.gate.relay().connections.max(1) as usize
+    }
+
+    /// The lowest lane that connection `index` serves: one in ten is kept for what goes before digests, and one for
+    /// confirmations, where there are enough.
+    pub fn reach(&self, index: usize) -> Lane {
+        match self.connections() {
+            0..3 => Lane::Broadcast,
+            3.. if index == 0 => Lane::Transactional,
+            connections if index <= connections / 10 => Lane::Alert,
+            _ => Lane::Broadcast,
+        }
+    }
+
+    pub fn serves(&self, lane: Lane) -> bool {
+        self.lanes.contains(&lane)
+    }
+
+    /// How many more of this priority, and less pressing ones, may be put here.
+    pub fn room(&self, priority: i64, now: Timestamp) -> usize {
+        let waiting = self.lock();
+        let ahead: usize = waiting.counts.range(..=priority).map(|(_, count)| count).sum();
+        let allowed = self.gate.room(now);
+        let target = waiting.target.clamp(self.least(), MOST).min(allowed);
+        // On trial one mail tries the relay, whether it waits here or is on its way.
+        if allowed == 1 && self.is_busy() { 0 } else { target.saturating_sub(ahead) }
+    }
+
+    /// Whether it can't keep up with what is put here.
+    pub fn is_full(&self, now: Timestamp) -> bool {
+        self.has_waited(LONG, now)
+    }
+
+    /// Whether some mail waits here for so long.
+    pub fn has_waited(&self, time: Duration, now: Timestamp) -> bool {
+        let waiting = self.lock();
+        let Some(last) = waiting.counts.keys().next_back() else { return false };
+        // The first of the least pressing.
+        let oldest = waiting.jobs.range((*last, i64::MIN)..).next();
+        oldest.is_some_and(|(_, job)| now.since(job.claimed_at) >= time)
+    }
+
+    /// Learns from what happened since the last claim how much to claim ahead: more when a connection found nothing
+    /// here, less when mail waits for long.
+    pub fn adapt(&self, now: Timestamp) {
+        let full = self.is_full(now);
+        let least = self.least();
+        let mut waiting = self.lock();
+        let target = waiting.target.clamp(least, MOST);
+        waiting.target = match (waiting.ran_dry, full) {
+            (true, false) => (target * 2).min(MOST),
+            (_, true) => (target / 2).max(least),
+            (false, false) => target,
+        };
+        waiting.ran_dry = false;
+    }
+
+    fn least(&self) -> usize {
+        let connections = self.connections() * AHEAD;
+        // A slow rate is a second's worth.
+        self.gate.rate().map_or(connections, |rate| connections.min(rate.ceil() as usize + 1))
+    }
+
+    pub fn put(&self, jobs: impl IntoIterator<Item = Job>) {
+        let mut waiting = self.lock();
+        for job in jobs {
+            waiting.insert(job);
+        }
+        drop(waiting);
+        self.bell.notify_waiters();
+    }
+
+    /// Whether a connection that reaches down to `reach` would get something.
+    pub fn has(&self, reach: Lane) -> bool {
+        let waiting = self.lock();
+        waiting.counts.keys().next().is_some_and(|priority| Lane::of(*priority) <= reach)
+    }
+
+    /// The most pressing one for a connection that reaches down to `reach`.
+    pub fn take(&self, reach: Lane) -> Option<Job> {
+        let mut waiting = self.lock();
+        if waiting.over {
+            return None;
+        }
+        let first = waiting.jobs.first_entry().filter(|job| Lane::of(job.key().0) <= reach);
+        let Some(first) = first else {
+            waiting.ran_dry = true;
+            return None;
+        };
+        let ((priority, _), job) = first.remove_entry();
+        waiting.count(priority, -1);
+        Some(job)
+    }
+
+    /// Everything that waits here.
+    pub fn take_all(&self) -> Vec<Job> {
+        let mut waiting = self.lock();
+        waiting.counts.clear();
+        std::mem::take(&mut waiting.jobs).into_values().collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.lock().jobs.len()
+    }
+
+    /// No more mail comes: the connections end.
+    pub fn close(&self) {
+        self.lock().over = true;
+        self.bell.notify_waiters();
+    }
+
+    /// Mail comes again.
+    pub fn reopen(&self) {
+        self.lock().over = false;
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.lock().over
+    }
+
+    /// Counts a connection as busy for as long as what it returns lives.
+    pub fn busy(&self) -> Busy<'_> {
+        self.busy.fetch_add(1, Ordering::SeqCst);
+        Busy(self)
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::SeqCst) > 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is busy.
+pub struct Busy<'a>(&'a Outlet);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Waiting {
+    fn insert(&mut self, job: Job) {
+        let priority = job.delivery.priority;
+        self.jobs.insert((priority, job.delivery.id), job);
+        self.count(priority, 1);
+    }
+
+    fn count(&mut self, priority: i64, change: isize) {
+        let count = self.counts.entry(priority).or_default();
+        *count = count.saturating_add_signed(change);
+        if *count == 0 {
+            self.counts.remove(&priority);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! How many mails each relay took, by the hour.
+
+use super::{Result, Tx, on, touched};
+
+/// A relay accepted `count` more in this hour since 1970.
+pub async fn accepted(tx: &mut Tx, relay: &str, hour: i64, count: i64) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query(
+            "INSERT INTO relay_hours (relay, hour, accepted) VALUES ($1, $2, $3)
+             ON CONFLICT (hour, relay) DO UPDATE SET accepted = relay_hours.accepted + excluded.accepted",
+        )
+        .bind(relay)
+        .bind(hour)
+        .bind(count)
+    )
+}
+
+/// (relay, how many it accepted) since this hour.
+pub async fn accepted_since(tx: &mut Tx, hour: i64) -> Result<Vec<(String, i64)>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT relay, CAST(sum(accepted) AS BIGINT) FROM relay_hours WHERE hour >= $1 GROUP BY relay ORDER BY relay",
+    )
+    .bind(hour)
+    .fetch_all(c))
+}
+
+/// Drops the hours before this one.
+pub async fn forget_hours(tx: &mut Tx, before: i64) -> Result<u64> {
+    touched!(tx, sqlx::query("DELETE FROM relay_hours WHERE hour < $1").bind(before))
+}
