@@ -129,7 +129,7 @@ both! {
         stage.visitor().asks("email=ada%40example.org&alerts=false&digest=weekly").await;
         stage.settle().await;
         let confirmation = stage.newest(ADA);
-        assert!(confirmation.text().contains("You are already subscribed"), "{}", confirmation.text());
+        assert!(confirmation.text().contains("already. Somebody, most likely you,"), "{}", confirmation.text());
         stage.alert("Polls close at eight").sent().await;
         assert_eq!(stage.subjects(ADA), ["Polls close at eight"]);
 
