@@ -16,7 +16,7 @@ use super::{
     digest::{self, CUT},
     fragment::{CONFIRM, PREFERENCES, UNSUBSCRIBE, without_controls},
     head::{Class, Letterhead, one_line},
-    html,
+    html, rehearsal,
     templates::Templates,
     text::{self, tidy},
 };
@@ -117,7 +117,7 @@ impl Composer {
             letterhead: Letterhead::new(&config.sender, &config.server),
             common: common(config),
         };
-        composer.rehearse()?;
+        rehearsal::rehearse(&composer, &postal_address(config))?;
         Ok(composer)
     }
 
@@ -139,9 +139,24 @@ impl Composer {
     /// # Errors
     /// When a template fails.
     pub fn alert(&self, issue: Uuid, alert: &Alert) -> Result<Draft, ComposeError> {
-        let subject = line(&alert.subject);
-        let title =
-            Some(line(&alert.title)).filter(|title| !title.is_empty()).unwrap_or_else(|| subject.clone());
+        let context = self.alert_context(alert, line(&alert.subject));
+        self.draft(issue, "alert", Class::Bulk("alert"), context)
+    }
+
+    /// The same alert as a test to somebody who is no reader: marked in its subject, and without the links to change
+    /// or end what one gets, in its body or its header.
+    ///
+    /// # Errors
+    /// When a template fails.
+    pub fn alert_test(&self, issue: Uuid, alert: &Alert) -> Result<Draft, ComposeError> {
+        let mut context = self.alert_context(alert, line(&format!("[Test] {}", alert.subject)));
+        context.insert("test", &true);
+        self.draft(issue, "alert", Class::Automatic, context)
+    }
+
+    fn alert_context(&self, alert: &Alert, subject: String) -> Context {
+        let title = [&alert.title, &alert.subject].map(|text| line(text));
+        let title = title.into_iter().find(|title| !title.is_empty()).unwrap_or_default();
         let link_text = alert.link_text.as_deref().unwrap_or("Read the full story");
         let mut context = self.common.clone();
         context.insert("subject", &subject);
@@ -158,7 +173,8 @@ impl Composer {
         context.insert("author", &line(alert.author.as_deref().unwrap_or_default()));
         context.insert("published", &published(alert.published_at));
         context.insert("image", &image(alert.image.as_ref()));
-        self.draft(issue, "alert", Class::Bulk("alert"), context)
+        context.insert("test", &false);
+        context
     }
 
     /// The fragments of every story, as [`digest_order`] names them.
@@ -221,49 +237,6 @@ impl Composer {
         let head = self.letterhead.frame(issue, &subject, class);
         Ok(Draft { subject, head, fragments: vec![Fragment::new(kind, &text, html.trim())] })
     }
-
-    /// Renders each kind of mail, with everything and with nothing optional in it.
-    fn rehearse(&self) -> Result<(), ComposeError> {
-        let sample = || "Sample".to_owned();
-        let link = || Some("https://example.org/".to_owned());
-        let at = Some(Timestamp::from_micros(0));
-        let picture = || Some(Image { url: "https://example.org/a.png".to_owned(), alt: sample() });
-        for full in [true, false] {
-            let given = |text: Option<String>| text.filter(|_| full);
-            let digest = if full { subscription::Digest::Daily } else { subscription::Digest::None };
-            let topics = vec![sample()];
-            let confirmation = Confirmation { topics: topics.clone(), alerts: full, digest, already: full };
-            self.confirmation(Uuid::nil(), &confirmation)?;
-            let stories = vec![Story {
-                id: 1,
-                title: sample(),
-                summary: given(Some(sample())).unwrap_or_default(),
-                link: given(link()),
-                author: given(Some(sample())),
-                published_at: at.filter(|_| full),
-                image: picture().filter(|_| full),
-            }];
-            self.digest(&Digest { cadence: subscription::Digest::Weekly, stories })?;
-            self.digest_head(Uuid::nil(), "Sample", if full { 2 } else { 1 })?;
-            self.notice(Uuid::nil(), &Notice { subject: sample(), paragraphs: vec![sample()] })?;
-            for level in Level::ALL {
-                let alert = Alert {
-                    subject: sample(),
-                    level: *level,
-                    topics: topics.clone(),
-                    title: sample(),
-                    html: "<p>Sample</p>".to_owned(),
-                    link: given(link()),
-                    link_text: given(Some(sample())),
-                    author: given(Some(sample())),
-                    published_at: at.filter(|_| full),
-                    image: picture().filter(|_| full),
-                };
-                self.alert(Uuid::nil(), &alert)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What every template may use.
@@ -271,19 +244,23 @@ fn common(config: &Config) -> Context {
     let from = &config.sender.from;
     let sender = line(from.name.as_deref().unwrap_or(from.address.as_str()));
     let home = config.server.public_url.as_str().trim_end_matches('/');
-    let postal = without_controls(&config.sender.postal_address);
-    let postal: Vec<_> = postal.lines().map(line).filter(|part| !part.is_empty()).collect();
     let mut context = Context::new();
     context.insert("language", "en");
     context.insert("subject", &sender);
     context.insert("sender", &sender);
     context.insert("home", home);
-    context.insert("postal_address", &postal);
+    context.insert("postal_address", &postal_address(config));
     context.insert("urgent", &false);
     context.insert("unsubscribe_url", &format!("{home}/unsubscribe/{UNSUBSCRIBE}"));
     context.insert("preferences_url", &format!("{home}/preferences/{PREFERENCES}"));
     context.insert("confirm_url", &format!("{home}/confirm/{CONFIRM}"));
     context
+}
+
+/// The lines of the sender's postal address.
+fn postal_address(config: &Config) -> Vec<String> {
+    let address = without_controls(&config.sender.postal_address);
+    address.lines().map(line).filter(|part| !part.is_empty()).collect()
 }
 
 #[derive(Serialize)]

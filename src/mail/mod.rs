@@ -6,6 +6,7 @@ pub mod fragment;
 pub mod head;
 pub mod html;
 pub mod preview;
+mod rehearsal;
 pub mod relay;
 pub mod reply;
 mod templates;

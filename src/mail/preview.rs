@@ -6,7 +6,7 @@ use super::fragment::{Draft, Slots};
 use crate::domain::time::Timestamp;
 
 /// What stands in for the links that each recipient gets their own of.
-const SAMPLE: &str = "your-own-link";
+pub(super) const SAMPLE: &str = "your-own-link";
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Preview {

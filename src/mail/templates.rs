@@ -25,6 +25,10 @@ pub enum ComposeError {
     TooLong(String),
     #[error("digest/{file} must mark where \"{fragment}\" begins, once, as the built-in template does")]
     Unmarked { file: &'static str, fragment: String },
+    #[error(
+        "{template}, or the {layout} around it, must show {{{{ {name} }}}} as the built-in one does: {why}"
+    )]
+    Lacks { template: String, layout: String, name: &'static str, why: &'static str },
     #[error("the style sheet of {template} can't be inlined: {error}")]
     Style { template: String, error: css_inline::InlineError },
 }

@@ -175,6 +175,25 @@ fn an_alert_has_its_story_its_link_and_its_reason() {
 }
 
 #[test]
+fn a_test_of_an_alert_is_marked_and_has_no_links_of_a_reader() {
+    let test = composer().alert_test(ISSUE, &alert()).unwrap();
+    assert_eq!(test.subject, "[Test] Polls stay open two hours longer in Marlow County");
+    let test = shown(&test.splice(&slots()));
+    assert!(test.contains("\nPolls stay open two hours longer in Marlow County\n==="), "{test}");
+    for part in test.split("[html]") {
+        assert!(part.contains("a test to a test address"), "{part}");
+        assert!(
+            part.contains("https://example.org/2026/marlow-county-hours"),
+            "the story's link stays: {part}"
+        );
+        for absent in ["/unsubscribe/", "/preferences/", "List-", "You get this because"] {
+            assert!(!part.contains(absent), "{absent} in {part}");
+        }
+        assert!(part.contains("Springfield"), "{part}");
+    }
+}
+
+#[test]
 fn a_critical_alert_of_one_line_says_why_everybody_gets_it() {
     let critical = Alert {
         subject: "Polling places in Marlow County are being evacuated".to_owned(),
@@ -223,13 +242,17 @@ fn a_notice_tells_the_operator_what_happened_and_what_now() {
     insta::assert_snapshot!("notice", shown(&composer().notice(ISSUE, &notice).unwrap().splice(&slots())));
 }
 
+/// As little as the text of an alert may be.
+const EDITED: &str =
+    "Edited: {{ title }}\n{{ unsubscribe_url }}\n{% for line in postal_address %}{{ line }}\n{% endfor %}";
+
 #[test]
 fn a_second_copy_is_the_first_also_after_a_template_was_edited() {
     let folder = tempfile::tempdir().unwrap();
     let stored = composer().alert(ISSUE, &alert()).unwrap();
     let first = stored.splice(&slots());
     fs::create_dir(folder.path().join("alert")).unwrap();
-    fs::write(folder.path().join("alert/body.txt"), "Edited: {{ title }}\n{{ unsubscribe_url }}").unwrap();
+    fs::write(folder.path().join("alert/body.txt"), EDITED).unwrap();
     let mut config = config();
     config.mail.templates = Some(folder.path().to_owned());
     let edited = Composer::new(&config).unwrap().alert(ISSUE, &alert()).unwrap();
@@ -252,6 +275,23 @@ fn a_wrong_template_is_named_with_its_line_when_the_service_starts() {
             "notice/subject.txt",
             "{% for _ in range(end=90000) %}{{ subject ~ subject ~ subject ~ subject }}{% endfor %}",
             vec!["notice/subject.txt", "2097152"],
+        ),
+        ("alert/body.txt", "hello", vec!["alert/body.txt", "unsubscribe_url", "unlawful"]),
+        ("alert/body.txt", "{{ unsubscribe_url }}", vec!["alert/body.txt", "postal_address"]),
+        (
+            "alert/body.html",
+            "{% if level == 'all' %}{{ unsubscribe_url }}{% endif %}{{ postal_address | join(sep=' ') }}",
+            vec!["alert/body.html", "unsubscribe_url"],
+        ),
+        (
+            "confirmation/body.txt",
+            "hello",
+            vec!["confirmation/body.txt", "confirm_url", "nobody can confirm"],
+        ),
+        (
+            "layout.txt",
+            "{% block kind %}{% endblock %}{% block content %}{% endblock %}{% block footer %}{% endblock %}",
+            vec!["layout.txt", "postal_address"],
         ),
         ("alerts/body.html", "", vec!["alerts/body.html", "alert/body.html"]),
     ] {
