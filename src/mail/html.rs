@@ -9,6 +9,7 @@ use ammonia::UrlRelative;
 use url::Url;
 
 use super::fragment::without_controls;
+use super::text::decoded;
 pub use super::text::{excerpt, plain_text};
 
 /// The longest HTML or markdown that is read as such, in bytes. Of what is longer, the beginning is kept as text.
@@ -33,6 +34,15 @@ pub fn sanitize_at(html: &str, base: &Url) -> String {
 /// Plain text as HTML: one paragraph.
 pub fn paragraph(text: &str) -> String {
     format!("<p>{}</p>", ammonia::clean_text(&without_controls(text)))
+}
+
+/// Whether sanitized HTML shows nothing: neither text nor an image.
+pub fn is_blank(html: &str) -> bool {
+    let invisible = |c: char| {
+        c.is_whitespace()
+            || matches!(c, '\u{ad}' | '\u{34f}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    };
+    Tags::of(html).all(|tag| tag.name != "img") && decoded(&without_tags(html)).chars().all(invisible)
 }
 
 fn clean(html: &str, policy: &ammonia::Builder<'_>) -> String {
@@ -300,6 +310,26 @@ mod tests {
     fn a_text_longer_than_the_limit_is_cut_between_characters() {
         let clean = sanitize(&"ü".repeat(LONGEST));
         assert_eq!(clean.chars().count(), LONGEST / 2);
+    }
+
+    #[test]
+    fn html_without_text_and_image_is_blank() {
+        for html in [
+            "",
+            "<p>&nbsp;</p>\n<br><hr>",
+            "<script>x()</script>",
+            "<p>&#8203;<b></b></p>",
+            "<!-- x -->",
+            "<style>p{}</style>",
+            "<img src=\"/relative.png\">",
+            "<a href=\"https://x.org\"></a>",
+        ] {
+            assert!(is_blank(&sanitize(html)), "{html}");
+        }
+        for html in ["x", "<p>&lt;</p>", "<img src=\"https://x.org/a.png\">", "<td>0"] {
+            assert!(!is_blank(&sanitize(html)), "{html}");
+        }
+        assert!(is_blank(&markdown("<script>x()</script>\n\n[a]: https://x.org")));
     }
 
     #[test]
