@@ -19,7 +19,7 @@ use crate::domain::{
     token::{Role, api_token, sha256},
     topic::Slug,
 };
-use crate::mail::compose::Slots;
+use crate::mail::{compose::Slots, html};
 use crate::publishing::alerting::{self, AlertRequest, Body};
 use crate::store;
 
@@ -104,8 +104,10 @@ impl std::fmt::Display for Untaken {
 impl Alert {
     pub(super) async fn run(self, surroundings: &Surroundings) -> Result<(), Failure> {
         let markdown = read(&self.file)?;
-        if self.subject.trim().is_empty() || markdown.trim().is_empty() {
-            return Err(Failure::Usage("an alert needs a subject and a text".to_owned()));
+        if self.subject.trim().is_empty() || html::is_blank(&html::markdown(&markdown)) {
+            return Err(Failure::Usage(
+                "an alert needs a subject and a text that shows something".to_owned(),
+            ));
         }
         surroundings
             .with_database(async |cx| {

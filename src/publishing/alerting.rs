@@ -74,7 +74,7 @@ struct Prepared {
 /// The mail and the audience, without sending.
 ///
 /// # Errors
-/// An unknown topic or post, a template that can't be rendered, a database that can't be read.
+/// An unknown topic or post, a text that shows nothing, a template that can't be rendered, a database that can't be read.
 pub async fn preview(cx: &Context, request: &AlertRequest) -> Result<Preview, Error> {
     let mut tx = cx.db.read().await?;
     let prepared = prepare(cx, &mut tx, request).await?;
@@ -82,10 +82,10 @@ pub async fn preview(cx: &Context, request: &AlertRequest) -> Result<Preview, Er
     Ok(Preview { audience, draft: prepared.draft })
 }
 
-/// Whether what the request names exists.
+/// Whether what the request names exists, and its text shows something.
 ///
 /// # Errors
-/// An unknown topic or post, a database that can't be read.
+/// An unknown topic or post, a text that shows nothing, a database that can't be read.
 pub async fn check(cx: &Context, request: &AlertRequest) -> Result<(), Error> {
     let mut tx = cx.db.read().await?;
     resolve(&mut tx, request).await.map(|_| ())
@@ -95,7 +95,7 @@ pub async fn check(cx: &Context, request: &AlertRequest) -> Result<(), Error> {
 /// nothing is published and none is returned.
 ///
 /// # Errors
-/// An unknown topic or post, a template that can't be rendered, a database that can't be written.
+/// An unknown topic or post, a text that shows nothing, a template that can't be rendered, a database that can't be written.
 pub async fn publish(
     cx: &Context,
     request: &AlertRequest,
@@ -134,8 +134,7 @@ pub async fn send_test(cx: &Context, request: &AlertRequest, to: &str) -> Result
     let (alert, ..) = resolve(&mut tx, request).await?;
     drop(tx);
     let public_id = cx.entropy.uuid(now);
-    let draft =
-        cx.composer.alert(public_id, &Alert { subject: format!("[Test] {}", alert.subject), ..alert })?;
+    let draft = cx.composer.alert_test(public_id, &alert)?;
     let mut tx = cx.db.begin().await?;
     let envelope = outbox::Envelope {
         public_id,
@@ -251,8 +250,8 @@ async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>
         title: title.unwrap_or_default(),
         html: match (&request.body, &post) {
             (_, Some(post)) => post_body(post),
-            (Body::Html(given), None) => html::sanitize(given),
-            (Body::Markdown(given), None) => html::markdown(given),
+            (Body::Html(given), None) => shown("html", html::sanitize(given))?,
+            (Body::Markdown(given), None) => shown("markdown", html::markdown(given))?,
             (Body::Post(_), None) => String::new(),
         },
         link: request.link.clone().or_else(|| post.as_ref().and_then(|post| post.url.clone())),
@@ -262,6 +261,10 @@ async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>
         image: post.as_ref().and_then(super::stories::picture),
     };
     Ok((alert, topics.iter().map(|topic| topic.id).collect(), post.map(|post| post.id)))
+}
+
+fn shown(field: &'static str, html: String) -> Result<String, Error> {
+    if html::is_blank(&html) { Err(Error::Blank(field)) } else { Ok(html) }
 }
 
 /// Its summary, or its text where it has none.

@@ -29,6 +29,11 @@ pub enum Error {
     UnknownTopic(String),
     #[error("there is no post {0}")]
     UnknownPost(uuid::Uuid),
+    /// The field of an alert whose text is cleaned to nothing.
+    #[error(
+        "the {0} shows nothing once scripts, styles and comments are taken out; give it text or a picture"
+    )]
+    Blank(&'static str),
     #[error("schedule \"{name}\": {reason}")]
     Schedule { name: String, reason: String },
 }

@@ -159,7 +159,8 @@ both! {
     async fn a_post_that_cannot_be_made_into_a_mail_holds_up_no_other_and_the_operator_is_told(setup: Setup) {
         let folder = setup.folder().join("templates/alert");
         std::fs::create_dir_all(&folder).unwrap();
-        let template = "{{ title }}{% if title == \"Bad\" %}{{ title.of.nothing }}{% endif %}";
+        let template = "{{ title }}{% if title == \"Bad\" %}{{ title.of.nothing }}{% endif %}
+            {{ unsubscribe_url }} {{ postal_address | join(sep=' ') }}";
         std::fs::write(folder.join("body.txt"), template).unwrap();
         let templates = setup.folder().join("templates").display().to_string();
         let stage = setup.with("mail.templates", &templates).with("sender.operator", "operator@example.org").open().await;
@@ -254,7 +255,10 @@ both! {
         stage.settle().await;
         let mail = stage.newest("editor@example.org");
         assert_eq!(mail.subject(), "[Test] Polls close at eight");
-        assert_eq!(stage.press(&mail.link("unsubscribe")).await.status, 404, "its links open nothing");
+        for part in [mail.text(), mail.html()] {
+            assert!(part.contains("a test to a test address") && !part.contains("/unsubscribe/"), "{part}");
+        }
+        assert_eq!(mail.header("List-Unsubscribe"), None, "no reader of ours");
         assert!(stage.subjects(ADA).is_empty());
         assert!(stage.issues().await.is_empty());
     }

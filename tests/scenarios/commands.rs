@@ -174,12 +174,14 @@ fn a_mistake_in_the_configuration_is_named_with_its_line() {
 #[test]
 fn wrong_usage_exits_with_2() {
     let here = Installation::new();
+    here.write("blank.md", "<!-- to be written -->");
     for arguments in [
         &["nonsense"][..],
         &["token", "create", "--name", "site", "--role", "king"],
         &["subscribers", "show", "no address"],
         &["alert", "--topic", "election-alerts", "--subject", " ", "config.toml"],
         &["alert", "--topic", "weather", "--subject", "Rain", "config.toml"],
+        &["alert", "--topic", "election-alerts", "--subject", "Rain", "blank.md"],
         &["subscribers", "erase", "ada@example.org"],
     ] {
         assert_eq!(here.run(arguments).code, 2, "{arguments:?}");
@@ -372,7 +374,6 @@ fn a_backup_is_a_whole_database_and_replaces_no_file() {
     here.import("email\nada@example.org\n");
     here.output(&["backup", "copy.db"]);
     assert_eq!(here.run(&["backup", "copy.db"]).code, 2);
-
     let restored = Installation::new();
     fs::create_dir(restored.path().join("data")).unwrap();
     fs::copy(here.path().join("copy.db"), restored.path().join("data/bellwether.db")).unwrap();
@@ -386,7 +387,6 @@ fn an_alert_is_queued_when_no_service_runs_and_can_be_cancelled() {
     here.import("email\nada@example.org\n");
     here.write("news.md", "**Counting** has begun.");
     let alert = ["alert", "--topic", "election-alerts", "--subject", "Polls have closed", "news.md"];
-
     let dry = here.output(&[&alert[..], &["--dry-run"]].concat());
     assert!(dry.contains("1 reader\n") && dry.contains("Counting has begun."), "{dry}");
     assert_eq!(here.json(&["issues", "--json"]), serde_json::json!([]), "a dry run publishes nothing");

@@ -1,5 +1,7 @@
-//! The public pages: what their forms understand, what they show, and what holds for every answer; the API's list of issues.
+//! The public pages: what their forms understand, what they show, and what holds for every answer; the API's alerts
+//! and list of issues.
 
+mod alerts;
 mod forms;
 mod http;
 mod issues;

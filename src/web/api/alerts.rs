@@ -118,13 +118,6 @@ fn alert(cx: &Context, input: Input) -> Result<AlertRequest, Problem> {
         }
         _ => return Err(invalid("/html", "give one of html, markdown and post_id")),
     };
-    match &body {
-        Body::Html(text) if text.trim().is_empty() => return Err(invalid("/html", "must not be empty")),
-        Body::Markdown(text) if text.trim().is_empty() => {
-            return Err(invalid("/markdown", "must not be empty"));
-        }
-        _ => {}
-    }
     let subject = match (&input.subject, &body) {
         (None, Body::Post(_)) => None,
         (subject, _) => Some(one_line("/subject", subject.as_deref().unwrap_or(""), LONGEST_SUBJECT)?),

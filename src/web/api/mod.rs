@@ -86,6 +86,10 @@ impl From<publishing::Error> for Problem {
                 invalid("/topics", format!("there is no topic {slug:?}"))
             }
             publishing::Error::UnknownPost(id) => invalid("/post_id", format!("there is no post {id}")),
+            publishing::Error::Blank(field) => {
+                let detail = "shows nothing once scripts, styles and comments are taken out; give it text or a picture";
+                invalid(&format!("/{field}"), detail)
+            }
             other => broken(&other),
         }
     }
