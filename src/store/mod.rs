@@ -251,8 +251,3 @@ fn is_busy(error: &Error) -> bool {
     const BUSY: [&str; 2] = ["5", "261"];
     matches!(error, Error::Database(e) if e.code().is_some_and(|code| BUSY.contains(&&*code)))
 }
-
-/// Whether an error is the answer of a unique constraint.
-pub fn is_taken(error: &Error) -> bool {
-    matches!(error, Error::Database(e) if e.is_unique_violation())
-}
