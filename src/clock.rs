@@ -2,10 +2,10 @@
 //! the program asks the machine for the time or for randomness (`clippy.toml` says so to the compiler).
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, LazyLock, Mutex, PoisonError,
     atomic::{AtomicI64, Ordering},
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use uuid::Uuid;
@@ -32,6 +32,15 @@ impl Clock {
             #[allow(clippy::disallowed_methods)] // the one place that asks the machine
             Self::System => Timestamp::from_jiff(jiff::Timestamp::now()),
             Self::Simulated(micros) => Timestamp::from_micros(micros.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Microseconds that nobody can set back; their beginning means nothing.
+    pub fn steady(&self) -> i64 {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::System => i64::try_from(BEGAN.elapsed().as_micros()).unwrap_or(i64::MAX),
+            Self::Simulated(micros) => micros.load(Ordering::SeqCst),
         }
     }
 

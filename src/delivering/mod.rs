@@ -2,7 +2,7 @@
 //! was accepted is in the journal first, so that a kill loses nothing and repeats as little as can be.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::domain::time::{DAY, Timestamp};
 use crate::store::{self, Db, Tx};
 
 mod allowance;
+mod deadline;
 mod gate;
 mod journal;
 mod judging;
@@ -25,6 +26,7 @@ mod sharing;
 mod stored_mail;
 mod worker;
 
+use deadline::Deadline;
 use journal::Journal;
 use outlet::Outlet;
 use stored_mail::StoredMail;
@@ -61,8 +63,8 @@ pub struct Engine {
     /// Lanes that a person paused.
     paused: Mutex<Vec<Lane>>,
     mails: Mutex<HashMap<i64, Arc<StoredMail>>>,
-    /// In microseconds: the node's own deadline, moved by each heartbeat.
-    alive_until: AtomicI64,
+    /// The node's own deadline, moved by each heartbeat.
+    deadline: Deadline,
     /// Set while the database takes no settlement: no further body is written until it does.
     hold: AtomicBool,
     /// Claimed and not yet settled.
@@ -118,7 +120,7 @@ impl Engine {
             outlets,
             paused: Mutex::default(),
             mails: Mutex::default(),
-            alive_until: AtomicI64::new(0),
+            deadline: Deadline::new(cx.clock.clone()),
             hold: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             claiming: tokio::sync::Mutex::new(false),
@@ -130,7 +132,8 @@ impl Engine {
     }
 
     async fn recover(&self, accepted: &[journal::Accepted]) -> Result<(), Error> {
-        let now = self.cx.clock.now();
+        let moment = self.deadline.moment();
+        let now = moment.wall;
         let mut replayed = 0;
         for lines in accepted.chunks(REPLAY) {
             let settled: Vec<_> = lines.iter().map(|line| judging::replayed(line, now)).collect();
@@ -154,7 +157,7 @@ impl Engine {
         tx.commit().await?;
         self.adjust(&shared);
         self.journal.clear()?;
-        self.alive_until.store(now.plus(LIFE).as_micros(), Ordering::SeqCst);
+        self.deadline.extend(moment, LIFE);
         if replayed + released > 0 {
             tracing::info!(replayed, queued_again = released, "took up where the last run stopped");
         }
@@ -167,11 +170,9 @@ impl Engine {
     /// # Errors
     /// A database that can't be written.
     pub async fn tend(&self) -> Result<(), Error> {
-        let now = self.cx.clock.now();
-        let deadline = Timestamp::from_micros(self.alive_until.load(Ordering::SeqCst));
-        // More than a life is left only where the clock was set back.
-        let left = deadline.since(now);
-        let beats = left > LIFE || left + BEAT <= LIFE;
+        let moment = self.deadline.moment();
+        let now = moment.wall;
+        let beats = self.deadline.left() + BEAT <= LIFE;
         let mut tx = self.cx.db.begin().await?;
         if beats {
             store::nodes::beat(&mut tx, self.node, now).await?;
@@ -185,7 +186,7 @@ impl Engine {
         tx.commit().await?;
         self.adjust(&shared);
         if beats {
-            self.alive_until.store(now.plus(LIFE).as_micros(), Ordering::SeqCst);
+            self.deadline.extend(moment, LIFE);
         }
         for subscriber_id in left {
             self.cx.left.add(subscriber_id, now);
@@ -224,8 +225,8 @@ impl Engine {
     }
 
     /// Whether this node may still write a body.
-    fn may_send(&self, now: Timestamp) -> bool {
-        now.as_micros() < self.alive_until.load(Ordering::SeqCst)
+    fn may_send(&self) -> bool {
+        !self.deadline.left().is_zero()
             && !self.hold.load(Ordering::SeqCst)
             && !self.stopping.load(Ordering::SeqCst)
     }

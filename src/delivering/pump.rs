@@ -122,7 +122,7 @@ impl Engine {
         let wanted: Vec<_> = CLASSES
             .iter()
             .map(|class| (*class, sharing::total(&self.shares(*class, now))))
-            .filter(|(_, room)| *room > 0 && self.may_send(now))
+            .filter(|(_, room)| *room > 0 && self.may_send())
             .collect();
         if wanted.is_empty() {
             return Ok(Vec::new());

@@ -83,7 +83,7 @@ impl Line<'_> {
             let now = self.engine.cx.clock.now();
             let has_mail = self.outlet.has(self.reach);
             let wait = self.outlet.gate.wait(now, LOOK);
-            if has_mail && wait.is_zero() && self.engine.may_send(now) {
+            if has_mail && wait.is_zero() && self.engine.may_send() {
                 return true;
             }
             let longest = if has_mail { wait.max(SOON) } else { IDLE };
@@ -141,7 +141,7 @@ impl Line<'_> {
     /// The most pressing mail, if the relay may get one now.
     fn grab(&self) -> Option<Job> {
         let now = self.engine.cx.clock.now();
-        if !self.engine.may_send(now) || self.outlet.gate.take(1, now) == 0 {
+        if !self.engine.may_send() || self.outlet.gate.take(1, now) == 0 {
             return None;
         }
         let job = self.outlet.take(self.reach);
@@ -277,7 +277,7 @@ impl Line<'_> {
         let cx = &self.engine.cx;
         let now = cx.clock.now();
         let left = delivery.subscriber_id.is_some_and(|id| cx.left.contains(&id, now));
-        !left && !cx.cancelled.contains(&delivery.issue, now) && self.engine.may_send(now)
+        !left && !cx.cancelled.contains(&delivery.issue, now) && self.engine.may_send()
     }
 
     fn report(&self, report: Option<Report>) {
