@@ -44,6 +44,12 @@ pub enum StartError {
     Data { folder: PathBuf, error: std::io::Error },
     #[error("the senders: {0}")]
     Delivering(#[from] crate::delivering::Error),
+    #[error(
+        "this machine's clock and the database's are {} ms apart; set them by the same time server (at most {} ms), for \
+         nodes tell by the time who of them lives",
+        .0.as_millis(), CLOCKS_APART.as_millis()
+    )]
+    Clock(Duration),
     #[error("the address to listen on: {0}")]
     Listener(std::io::Error),
     #[error("this machine's TLS can't be set up: {0}")]
@@ -53,6 +59,9 @@ pub enum StartError {
     #[error("a part of the service ended by itself ({0}); the log says why, and a restart loses nothing")]
     EndedEarly(String),
 }
+
+/// So much may a node's clock differ from the database's.
+const CLOCKS_APART: Duration = Duration::from_secs(2);
 
 /// How long what is in flight may take when a part of the service that it may wait for has ended by itself.
 const LAST_WAIT: Duration = Duration::from_secs(30);
@@ -97,6 +106,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let _locks = (lock(&cx.config.server.data)?, lock_database(&cx.db)?);
+    check_clock(&cx).await?;
     let address = listener.local_addr().map_err(StartError::Listener)?;
     let engine = Arc::new(Engine::open(cx.clone(), &installation(&cx).await?).await?);
     let fetcher = Fetcher::new(cx.config.fetching.allow_networks.clone(), &cx.config.server.public_url)?;
@@ -111,6 +121,7 @@ pub async fn run(
     loops.spawn(poll_loop(cx.clone(), fetcher, stopped.clone()));
     loops.spawn(cancel_loop(cx.clone(), stopped.clone()));
     loops.spawn(house_loop(cx.clone(), stopped.clone()));
+    loops.spawn(listen_loop(cx.clone(), stopped.clone()));
     loops.spawn(tend_loop(Arc::clone(&engine), stopped.clone()));
     loops.spawn({
         let (engine, stopped) = (Arc::clone(&engine), stopped.clone());
@@ -158,6 +169,17 @@ async fn until_told(shutdown: impl Future<Output = ()>, loops: &mut JoinSet<()>)
             Err(StartError::EndedEarly(why))
         }
     }
+}
+
+/// Who lives is told by heartbeats: the nodes' clocks must agree, and they agree with the database's.
+async fn check_clock(cx: &Context) -> Result<(), StartError> {
+    let mut tx = cx.db.read().await?;
+    let before = cx.clock.now();
+    let Some(theirs) = store::nodes::database_time(&mut tx).await? else { return Ok(()) };
+    let ahead = before.since(theirs);
+    let behind = theirs.since(cx.clock.now());
+    let apart = ahead.max(behind);
+    if apart > CLOCKS_APART { Err(StartError::Clock(apart)) } else { Ok(()) }
 }
 
 /// The name of this database, by which a node's journal belongs to it.
@@ -318,6 +340,35 @@ async fn cancel_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
         if rest(Some(&cx.bells.cancel), Duration::from_secs(1), &mut stopped).await {
             return;
         }
+    }
+}
+
+/// Passes on what other nodes ring.
+async fn listen_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
+    let listening = async {
+        loop {
+            match listen(&cx).await {
+                Ok(()) => std::future::pending().await,
+                Err(error) => {
+                    tracing::warn!(%error, "other nodes can't be heard; their mail is seen a little later")
+                }
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        () = listening => {}
+        // An error means that the sender is gone, which is a stop as well.
+        _ = stopped.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// Returns where there are no other nodes.
+async fn listen(cx: &Context) -> Result<(), store::Error> {
+    let Some(mut bell) = store::bells::Bell::of(&cx.db).await? else { return Ok(()) };
+    loop {
+        bell.rung().await?;
+        cx.bells.deliver.notify_one();
     }
 }
 

@@ -65,6 +65,7 @@ pub async fn queue(
         now,
     };
     store::deliveries::insert_bare(tx, batch, envelope.to).await?;
+    store::bells::ring(tx).await?;
     Ok(())
 }
 

@@ -43,6 +43,7 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
         Kind::Alert | Kind::Notice => alert_window(&mut tx, &issue, &readers, now).await?,
     };
     if store::issues::advance(&mut tx, issue.id, after, last, i64::try_from(added).unwrap_or(0)).await? {
+        store::bells::ring(&mut tx).await?;
         tx.commit().await?;
         cx.bells.deliver.notify_one();
     }

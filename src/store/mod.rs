@@ -11,6 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
 
+pub mod bells;
 pub mod deliveries;
 pub mod feeds;
 pub mod issues;

@@ -18,6 +18,15 @@ pub async fn beat(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<u64> {
     )
 }
 
+/// The database's clock, where it has one of its own: a node's may not go wrong by much against it.
+pub async fn database_time(tx: &mut Tx) -> Result<Option<Timestamp>> {
+    let sql = tx.fork(
+        "SELECT CAST(NULL AS INTEGER)",
+        "SELECT CAST(extract(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+    );
+    on!(tx, c => sqlx::query_scalar(sql).fetch_one(c))
+}
+
 /// How many nodes were heard of since `since`.
 pub async fn living(tx: &mut Tx, since: Timestamp) -> Result<i64> {
     on!(tx, c => sqlx::query_scalar("SELECT count(*) FROM nodes WHERE heartbeat_at >= $1").bind(since).fetch_one(c))

@@ -156,3 +156,15 @@ async fn two_nodes_never_write_the_same_window() {
     assert_eq!(next(&mut two).await, Some(other.id));
     assert_eq!(next(&mut three).await, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_a_node_hears_of_mail_that_another_queued() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let stage = Setup::on(Backend::Postgres).open().await;
+    let mut bell = store::bells::Bell::of(&stage.cx.db).await.unwrap().unwrap();
+    stage.imported(ADA).await;
+    stage.alert("Polls close at eight").queued().await;
+    tokio::time::timeout(30.seconds(), bell.rung()).await.unwrap().unwrap();
+}
