@@ -17,7 +17,7 @@ use crate::mail::{
     html,
 };
 use crate::outbox;
-use crate::store::{self, Tx, issues::NewIssue, posts::Post, tokens::Answered, topics::Topic};
+use crate::store::{self, Tx, issues::NewIssue, posts::Post, tokens::Used, topics::Topic};
 
 /// Breaking news as it is asked for.
 #[derive(Clone, Debug)]
@@ -39,12 +39,17 @@ pub enum Body {
     Post(Uuid),
 }
 
-/// What became of the request; `audience` is the one decision's count at the call.
+/// What became of the request: the first answer, also to a call that asks once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     pub id: Uuid,
-    pub state: State,
+    /// How many the one decision would have mailed at the call.
     pub audience: i64,
+}
+
+impl Published {
+    /// As it was at the call.
+    pub const STATE: State = State::Publishing;
 }
 
 /// The mail as it would be, and how many would get it.
@@ -57,9 +62,7 @@ pub struct Preview {
 pub struct Once<'a> {
     pub token_id: i64,
     pub key: &'a str,
-    pub body_hash: Vec<u8>,
-    /// The answer to keep, from what was published.
-    pub answer: &'a (dyn Fn(Published) -> (u16, String) + Send + Sync),
+    pub body_hash: &'a [u8],
 }
 
 /// A request made ready: the mail is composed and the names are resolved.
@@ -91,11 +94,13 @@ pub async fn check(cx: &Context, request: &AlertRequest) -> Result<(), Error> {
     resolve(&mut tx, request).await.map(|_| ())
 }
 
-/// Publishes the alert. Once this returns, every delivery of it will be made. With a key that has an answer already
-/// nothing is published and none is returned.
+/// Publishes the alert. It is committed before its readers are counted, so the first mails leave meanwhile; from then on
+/// every delivery of it will be made, whatever becomes of this call. With a key that was used already nothing is
+/// published and none is returned.
 ///
 /// # Errors
-/// An unknown topic or post, a text that shows nothing, a template that can't be rendered, a database that can't be written.
+/// An unknown topic or post, a text that shows nothing, a template that can't be rendered, a database that can't be
+/// written; [`Error::Uncounted`] when it was published nevertheless.
 pub async fn publish(
     cx: &Context,
     request: &AlertRequest,
@@ -104,24 +109,42 @@ pub async fn publish(
 ) -> Result<Option<Published>, Error> {
     let mut tx = cx.db.read().await?;
     let prepared = prepare(cx, &mut tx, request).await?;
-    let audience = audience(&mut tx, &prepared.topic_ids, request.level).await?;
     drop(tx);
     let mut tx = cx.db.begin().await?;
-    insert(cx, &mut tx, &prepared, request, created_by).await?;
-    let published = Published { id: prepared.public_id, state: State::Publishing, audience };
-    if let Some(once) = once {
-        let (status, response) = (once.answer)(published);
-        let answered = Answered { body_hash: once.body_hash, status: i64::from(status), response };
+    let issue_id = insert(cx, &mut tx, &prepared, request, created_by).await?;
+    if let Some(Once { token_id, key, body_hash }) = once {
+        let used = Used { body_hash: body_hash.to_vec(), issue_id };
         let now = cx.clock.now();
-        let forgotten = now.minus(super::KEYS_KEPT);
-        if !store::tokens::remember(&mut tx, once.token_id, once.key, &answered, now, forgotten).await? {
+        if !store::tokens::use_key(&mut tx, token_id, key, &used, now, now.minus(super::KEYS_KEPT)).await? {
             return Ok(None);
         }
     }
     tx.commit().await?;
     cx.bells.publish.notify_one();
-    tracing::info!(issue = %published.id, audience = published.audience, level = %request.level, "alert published");
+    let id = prepared.public_id;
+    tracing::info!(issue = %id, level = %request.level, "alert published");
+    let published = published(cx, issue_id).await.map_err(|error| Error::Uncounted { id, error })?;
+    tracing::info!(issue = %id, audience = published.audience, "its readers are counted");
     Ok(Some(published))
+}
+
+/// The answer to whoever published this issue. When their call ended before its readers were counted, they are now.
+///
+/// # Errors
+/// A database that can't be read or written.
+pub async fn published(cx: &Context, issue_id: i64) -> Result<Published, store::Error> {
+    let mut tx = cx.db.read().await?;
+    let issue = store::issues::expected(&mut tx, issue_id).await?;
+    if let Some(audience) = issue.expected {
+        return Ok(Published { id: issue.public_id, audience });
+    }
+    let topics = store::issues::topic_ids(&mut tx, issue_id).await?;
+    let counted = audience(&mut tx, &topics, issue.level).await?;
+    drop(tx);
+    let mut tx = cx.db.begin().await?;
+    let audience = store::issues::expect(&mut tx, issue_id, counted).await?;
+    tx.commit().await?;
+    Ok(Published { id: issue.public_id, audience })
 }
 
 /// Mails the alert as it would be to one address, marked as a test.
@@ -220,8 +243,8 @@ async fn give_up(cx: &Context, post: &Post, error: &Error) -> Result<bool, Error
 }
 
 /// How many the one decision would mail now.
-async fn audience(tx: &mut Tx, topic_ids: &[i64], level: Level) -> Result<i64, Error> {
-    Ok(store::subscribers::count_audience(tx, topic_ids, level == Level::Critical).await?)
+async fn audience(tx: &mut Tx, topic_ids: &[i64], level: Level) -> Result<i64, store::Error> {
+    store::subscribers::count_audience(tx, topic_ids, level == Level::Critical).await
 }
 
 async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -> Result<Prepared, Error> {
@@ -291,7 +314,7 @@ async fn insert(
     prepared: &Prepared,
     request: &AlertRequest,
     created_by: &str,
-) -> Result<(), Error> {
+) -> Result<i64, Error> {
     let now = cx.clock.now();
     let issue = NewIssue {
         public_id: prepared.public_id,
@@ -319,5 +342,5 @@ async fn insert(
     if let Some(post_id) = prepared.post_id {
         store::posts::mark_alerted(tx, post_id, now).await?;
     }
-    Ok(())
+    Ok(issue_id)
 }

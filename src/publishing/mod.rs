@@ -34,6 +34,8 @@ pub enum Error {
         "the {0} shows nothing once scripts, styles and comments are taken out; give it text or a picture"
     )]
     Blank(&'static str),
+    #[error("the alert {id} is published and on its way, but its readers could not be counted: {error}")]
+    Uncounted { id: uuid::Uuid, error: store::Error },
     #[error("schedule \"{name}\": {reason}")]
     Schedule { name: String, reason: String },
 }

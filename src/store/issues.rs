@@ -76,6 +76,28 @@ pub async fn insert(tx: &mut Tx, issue: &NewIssue<'_>) -> Result<i64> {
     .fetch_one(c))
 }
 
+/// What the count of an issue's readers goes by, and what it gave at the call that published it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Expected {
+    pub public_id: Uuid,
+    pub level: Level,
+    pub expected: Option<i64>,
+}
+
+pub async fn expected(tx: &mut Tx, id: i64) -> Result<Expected> {
+    on!(tx, c => sqlx::query_as("SELECT public_id, level, expected FROM issues WHERE id = $1").bind(id).fetch_one(c))
+}
+
+/// Writes down how many readers an issue goes to, unless somebody did before. Returns what stands there.
+pub async fn expect(tx: &mut Tx, id: i64, audience: i64) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar(
+        "UPDATE issues SET expected = coalesce(expected, $2) WHERE id = $1 RETURNING expected",
+    )
+    .bind(id)
+    .bind(audience)
+    .fetch_one(c))
+}
+
 pub async fn add_topic(tx: &mut Tx, issue_id: i64, topic_id: i64) -> Result<u64> {
     touched!(
         tx,

@@ -62,7 +62,7 @@ pub async fn all(tx: &mut Tx, now: Timestamp) -> Result<Vec<Listed>> {
     .fetch_all(c))
 }
 
-/// Removes every token of this name, with the answers to its idempotency keys.
+/// Removes every token of this name, with its idempotency keys.
 pub async fn revoke(tx: &mut Tx, name: &str) -> Result<u64> {
     touched!(tx, sqlx::query("DELETE FROM tokens WHERE name = $1").bind(name))
 }
@@ -76,49 +76,44 @@ pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     touched!(tx, sqlx::query("DELETE FROM tokens WHERE expires_at <= $1").bind(now))
 }
 
-/// What a key stands for: the body it came with, and the answer it got.
+/// What a key stands for: the body it came with, and the issue that was published.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Answered {
+pub struct Used {
     pub body_hash: Vec<u8>,
-    pub status: i64,
-    pub response: String,
+    pub issue_id: i64,
 }
 
-/// Keeps the answer to a key in the transaction of what it did; false when the key has an answer already, and then the
-/// caller must drop the transaction. A second call with the key waits here for the first.
-/// An answer from before `forgotten` gives way.
-pub async fn remember(
+/// Notes the use of a key in the transaction of what it did; false when it was used already, and then the caller must
+/// drop the transaction. A second call with the key waits here for the first. A use from before `forgotten` gives way.
+pub async fn use_key(
     tx: &mut Tx,
     token_id: i64,
     key: &str,
-    answered: &Answered,
+    used: &Used,
     now: Timestamp,
     forgotten: Timestamp,
 ) -> Result<bool> {
     let rows = touched!(
         tx,
         sqlx::query(
-            "INSERT INTO idempotency_keys (token_id, key, body_hash, status, response, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO idempotency_keys (token_id, key, body_hash, issue_id, created_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (token_id, key) DO UPDATE
-             SET body_hash = excluded.body_hash, status = excluded.status, response = excluded.response,
-                 created_at = excluded.created_at
-             WHERE idempotency_keys.created_at <= $7",
+             SET body_hash = excluded.body_hash, issue_id = excluded.issue_id, created_at = excluded.created_at
+             WHERE idempotency_keys.created_at <= $6",
         )
         .bind(token_id)
         .bind(key)
-        .bind(&answered.body_hash)
-        .bind(answered.status)
-        .bind(&answered.response)
+        .bind(&used.body_hash)
+        .bind(used.issue_id)
         .bind(now)
         .bind(forgotten)
     )?;
     Ok(rows == 1)
 }
 
-pub async fn answered(tx: &mut Tx, token_id: i64, key: &str, since: Timestamp) -> Result<Option<Answered>> {
+pub async fn used_key(tx: &mut Tx, token_id: i64, key: &str, since: Timestamp) -> Result<Option<Used>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT body_hash, status, response FROM idempotency_keys WHERE token_id = $1 AND key = $2 AND created_at > $3",
+        "SELECT body_hash, issue_id FROM idempotency_keys WHERE token_id = $1 AND key = $2 AND created_at > $3",
     )
     .bind(token_id)
     .bind(key)

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::publishing::{
     KEYS_KEPT,
     alerting::{self, AlertRequest, Body, Once, Published},
 };
-use crate::store::{self, tokens::Answered};
+use crate::store;
 use crate::web::{json, problem::Problem};
 
 /// In characters.
@@ -63,20 +63,16 @@ pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -
     }
     caller.may_release()?;
     alerting::check(&cx, &alert).await?;
-    let key = idempotency_key(&headers)?;
-    let body_hash = sha256(&body);
-    if let Some(answer) = earlier(&cx, caller.0.id, &key, &body_hash).await? {
-        return Ok(answer);
+    let (key, body_hash) = (idempotency_key(&headers)?, sha256(&body));
+    let once = || Once { token_id: caller.0.id, key: &key, body_hash: &body_hash };
+    if let Some(published) = earlier(&cx, once()).await? {
+        return Ok(accepted(published));
     }
-    let once = Once { token_id: caller.0.id, key: &key, body_hash: body_hash.clone(), answer: &answer };
-    match alerting::publish(&cx, &alert, &format!("token {}", caller.0.name), Some(once)).await? {
-        Some(published) => {
-            let (_, body) = answer(published);
-            Ok(as_json(StatusCode::ACCEPTED, body))
-        }
+    match alerting::publish(&cx, &alert, &format!("token {}", caller.0.name), Some(once())).await? {
+        Some(published) => Ok(accepted(published)),
         // Another call with the key came first, while this one was at work.
-        None => match earlier(&cx, caller.0.id, &key, &body_hash).await? {
-            Some(answer) => Ok(answer),
+        None => match earlier(&cx, once()).await? {
+            Some(published) => Ok(accepted(published)),
             None => Err(Problem::new(
                 StatusCode::CONFLICT,
                 "A call with this Idempotency-Key is being worked on; ask again in a moment.",
@@ -152,33 +148,22 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(key.to_owned())
 }
 
-/// The answer that the key got before, to the same body.
-async fn earlier(
-    cx: &Context,
-    token_id: i64,
-    key: &str,
-    body_hash: &[u8],
-) -> Result<Option<Response>, Problem> {
+/// What the key published before, with the same body.
+async fn earlier(cx: &Context, once: Once<'_>) -> Result<Option<Published>, Problem> {
     let since = cx.clock.now().minus(KEYS_KEPT);
     let mut tx = cx.db.read().await?;
-    let Some(Answered { body_hash: first, status, response }) =
-        store::tokens::answered(&mut tx, token_id, key, since).await?
-    else {
+    let Some(used) = store::tokens::used_key(&mut tx, once.token_id, once.key, since).await? else {
         return Ok(None);
     };
-    if first != body_hash {
+    drop(tx);
+    if used.body_hash != once.body_hash {
         let detail = "This Idempotency-Key came with another body before; use a fresh one for another alert.";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).at_field(KEY, detail));
     }
-    let status = u16::try_from(status).ok().and_then(|code| StatusCode::from_u16(code).ok());
-    Ok(Some(as_json(status.unwrap_or(StatusCode::ACCEPTED), response)))
+    Ok(Some(alerting::published(cx, used.issue_id).await?))
 }
 
-fn answer(published: Published) -> (u16, String) {
-    let body = json!({ "id": published.id, "state": published.state, "audience": published.audience });
-    (StatusCode::ACCEPTED.as_u16(), body.to_string())
-}
-
-fn as_json(status: StatusCode, body: String) -> Response {
-    (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+fn accepted(published: Published) -> Response {
+    let body = json!({ "id": published.id, "state": Published::STATE, "audience": published.audience });
+    (StatusCode::ACCEPTED, Json(body)).into_response()
 }

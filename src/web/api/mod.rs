@@ -90,6 +90,14 @@ impl From<publishing::Error> for Problem {
                 let detail = "shows nothing once scripts, styles and comments are taken out; give it text or a picture";
                 invalid(&format!("/{field}"), detail)
             }
+            publishing::Error::Uncounted { id, .. } => {
+                tracing::error!(%error, "an API call could not be answered");
+                let detail = format!(
+                    "Alert {id} is published and on its way, but its readers could not be counted. Repeat the call \
+                     with the same Idempotency-Key, which sends nothing more, or look at the issue."
+                );
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
             other => broken(&other),
         }
     }
