@@ -8,8 +8,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Engine, judging, outlet::Outlet, settling::Report, stored_mail::StoredMail};
 use crate::config::Pipelining;
-use crate::domain::{address::EmailAddress, issue::Lane, time::Timestamp};
+use crate::domain::{issue::Lane, time::Timestamp};
 use crate::mail::{
+    head::ascii_address,
     relay::{Connection, Envelope, Failure},
     reply::{Reply, Stage},
 };
@@ -296,10 +297,9 @@ impl Line<'_> {
 
 /// The bounce of a mail names it by the return path.
 fn envelope(delivery: &Claimed) -> Envelope {
-    let to = delivery.address.parse::<EmailAddress>().map(|address| address.envelope());
     Envelope {
         from: delivery.return_path.replace("{id}", &delivery.id.to_string()),
-        to: to.unwrap_or_else(|_| delivery.address.clone()),
+        to: ascii_address(&delivery.address).into_owned(),
     }
 }
 

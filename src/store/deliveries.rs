@@ -159,7 +159,7 @@ pub async fn settle(tx: &mut Tx, node: Uuid, settled: &[Settled]) -> Result<u64>
               relay TEXT, reply_code BIGINT, reply_enhanced TEXT, reply_text TEXT)
          WHERE deliveries.id = v.id AND deliveries.state = 'sending' AND deliveries.node = $1",
     );
-    let rows = serde_json::json!(settled).to_string();
+    let rows = serde_json::to_string(settled).map_err(|error| super::Error::Encode(error.into()))?;
     touched!(tx, sqlx::query(sql).bind(node).bind(rows))
 }
 

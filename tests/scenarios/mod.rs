@@ -14,6 +14,7 @@ mod leaving;
 mod mailbox;
 pub mod mails;
 mod nodes;
+mod relays;
 mod sample_site;
 mod sign_up;
 mod smtp_server;
