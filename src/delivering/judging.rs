@@ -9,7 +9,7 @@ use crate::domain::{
 };
 use crate::mail::{
     relay::Failure,
-    reply::{Reply, Verdict, verdict},
+    reply::{Reply, Stage, Verdict, verdict},
 };
 use crate::store::deliveries::{Claimed, Settled};
 
@@ -99,6 +99,10 @@ pub fn judge(
                     );
                     judgement.settled.retry_at = Some(now.plus(backoff(1, dice)).as_micros());
                     judgement
+                }
+                // A connection that wasn't made: whoever makes the next one learns what that says of the relay.
+                Verdict::Throttled if matches!(stage, Stage::Connect | Stage::Hello | Stage::Auth) => {
+                    judged(State::Queued, false, Some(reply), None, Relay::Unknown)
                 }
                 Verdict::Throttled => judged(
                     State::Queued,

@@ -26,6 +26,8 @@ pub struct Outlet {
     pub bell: Notify,
     /// Connections that are being made or have a mail in hand.
     busy: AtomicUsize,
+    /// Connections that are open.
+    open: AtomicUsize,
     lanes: Vec<Lane>,
 }
 
@@ -48,6 +50,7 @@ impl Outlet {
             waiting: Mutex::default(),
             bell: Notify::new(),
             busy: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
             lanes: relay.lanes.clone(),
         }
     }
@@ -186,6 +189,21 @@ impl Outlet {
 
     pub fn is_busy(&self) -> bool {
         self.busy.load(Ordering::SeqCst) > 0
+    }
+
+    /// A connection was made.
+    pub fn opened(&self) {
+        self.open.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A connection ended.
+    pub fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// How many connections are open.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

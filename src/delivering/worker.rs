@@ -12,7 +12,7 @@ use crate::domain::{issue::Lane, time::Timestamp};
 use crate::mail::{
     head::ascii_address,
     relay::{Connection, Envelope, Failure},
-    reply::{Reply, Stage},
+    reply::{Reply, Stage, redacted},
 };
 use crate::store::deliveries::Claimed;
 
@@ -20,6 +20,8 @@ use crate::store::deliveries::Claimed;
 const STOP_LOOK: Duration = Duration::from_millis(100);
 /// A connection without mail is closed after this.
 const IDLE: Duration = Duration::from_secs(10);
+/// When the relay had enough connections, another is tried after this.
+const ENOUGH: Duration = Duration::from_secs(30);
 /// How soon a connection that may not send now looks again, at the soonest.
 const SOON: Duration = Duration::from_millis(2);
 /// The same at the latest.
@@ -48,6 +50,8 @@ struct Line<'a> {
     /// The lowest lane that it serves.
     reach: Lane,
     connection: Option<Connection>,
+    /// The relay had enough connections: another is tried no sooner.
+    not_before: Option<Timestamp>,
     reports: UnboundedSender<Report>,
 }
 
@@ -55,8 +59,9 @@ impl Engine {
     /// Sends what is put before the relay until that is closed; each job has exactly one report.
     pub(super) async fn work(self: Arc<Self>, relay: usize, index: usize, reports: UnboundedSender<Report>) {
         let outlet = &self.outlets[relay];
+        let reach = outlet.reach(index);
         let mut line =
-            Line { engine: &self, relay, outlet, reach: outlet.reach(index), connection: None, reports };
+            Line { engine: &self, relay, outlet, reach, connection: None, not_before: None, reports };
         while line.wait_for_mail().await {
             let _busy = outlet.busy();
             if line.connection.is_none() && !line.connect().await {
@@ -82,7 +87,8 @@ impl Line<'_> {
                 return false;
             }
             let now = self.engine.cx.clock.now();
-            let has_mail = self.outlet.has(self.reach);
+            let rests = self.connection.is_none() && self.not_before.is_some_and(|until| now < until);
+            let has_mail = !rests && self.outlet.has(self.reach);
             let wait = self.outlet.gate.wait(now, LOOK);
             if has_mail && wait.is_zero() && self.engine.may_send() {
                 return true;
@@ -110,6 +116,7 @@ impl Line<'_> {
         match opened {
             Ok(connection) => {
                 self.connection = Some(connection);
+                self.outlet.opened();
                 true
             }
             Err(failure) => {
@@ -133,9 +140,25 @@ impl Line<'_> {
         }
     }
 
-    fn unreached(&self, failure: &Failure) {
-        let relay = judging::unreached(failure);
-        let note = self.engine.learn(self.outlet, &relay, None, self.engine.cx.clock.now());
+    fn unreached(&mut self, failure: &Failure) {
+        let now = self.engine.cx.clock.now();
+        let relay = match judging::unreached(failure) {
+            // Others are open: it is about their number, and not about what goes over them.
+            judging::Relay::Throttles(reason) if self.outlet.open() > 0 => {
+                let (open, reason) = (self.outlet.open(), redacted(&reason));
+                tracing::info!(
+                    relay = self.outlet.name(),
+                    open,
+                    reason,
+                    "the relay takes no more connections now"
+                );
+                self.not_before = Some(now.plus(ENOUGH));
+                return;
+            }
+            judging::Relay::Throttles(reason) => judging::Relay::Fails(reason),
+            other => other,
+        };
+        let note = self.engine.learn(self.outlet, &relay, None, now);
         self.report(note.map(Report::Note));
     }
 
@@ -158,7 +181,9 @@ impl Line<'_> {
         if let Ok(reply) = &result
             && let Err(error) = self.engine.journal.accepted(job.delivery.id, self.outlet.name(), reply)
         {
-            tracing::error!(%error, "the journal can't be written: a kill now could send accepted mails again");
+            // Nothing more goes out until the database has this.
+            self.engine.hold.store(true, Ordering::SeqCst);
+            tracing::error!(%error, "the journal can't be written: sending is on hold, for a kill now would send this mail again");
         }
         let at = self.engine.cx.clock.now();
         let outcome = Outcome { delivery: job.delivery, relay: self.relay, result, at };
@@ -171,7 +196,7 @@ impl Line<'_> {
             self.quit().await;
         }
         if self.connection.as_ref().is_none_or(Connection::is_over) {
-            self.connection = None;
+            self.close();
             if let Some(next) = next {
                 // Its envelope ended with the connection: nothing of it was sent.
                 self.outlet.gate.give_back(1);
@@ -234,12 +259,13 @@ impl Line<'_> {
                 return (Err(failure), None);
             }
             // The server had closed a connection that was idle, or had its fill, or is out of step.
+            self.close();
             match self.open(less).await {
-                Ok(connection) => self.connection = Some(connection),
-                Err(failure) => {
-                    self.connection = None;
-                    return (Err(failure), None);
+                Ok(connection) => {
+                    self.connection = Some(connection);
+                    self.outlet.opened();
                 }
+                Err(failure) => return (Err(failure), None),
             }
             fresh = true;
         }
@@ -289,9 +315,13 @@ impl Line<'_> {
     }
 
     async fn quit(&mut self) {
-        if let Some(smtp) = self.connection.take() {
+        if let Some(smtp) = self.close() {
             smtp.quit().await;
         }
+    }
+
+    fn close(&mut self) -> Option<Connection> {
+        self.connection.take().inspect(|_| self.outlet.closed())
     }
 }
 
