@@ -19,6 +19,7 @@ use crate::delivering::{Engine, Until};
 use crate::domain::token::{AddressHasher, Keys};
 use crate::ingesting::{Poller, fetch::Fetcher};
 use crate::mail::compose::{ComposeError, Composer};
+use crate::mail::sign::Signer;
 use crate::store::{self, Db};
 use crate::{publishing, subscribing, web};
 
@@ -83,6 +84,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         keys: Keys::new(config.server.secret.expose(), old),
         hasher: AddressHasher::new(&key),
         composer: Arc::new(composer),
+        signer: Arc::new(Signer::new(&config.dkim)),
         bells: Arc::new(Bells::default()),
         left: Arc::default(),
         cancelled: Arc::default(),

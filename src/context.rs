@@ -13,7 +13,7 @@ use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::domain::token::{AddressHasher, Keys};
-use crate::mail::compose::Composer;
+use crate::mail::{compose::Composer, sign::Signer};
 use crate::store::Db;
 
 #[derive(Clone)]
@@ -25,6 +25,7 @@ pub struct Context {
     pub keys: Keys,
     pub hasher: AddressHasher,
     pub composer: Arc<Composer>,
+    pub signer: Arc<Signer>,
     pub bells: Arc<Bells>,
     /// Subscribers who left.
     pub left: Arc<CalledOff<i64>>,

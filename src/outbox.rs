@@ -49,6 +49,7 @@ pub async fn queue(
         content: "",
         return_path: &cx.config.sender.return_path(),
         link_key: &cx.keys.current(),
+        signing: cx.signer.selectors(),
         last_subscriber: 0,
         last_post: 0,
         created_by: envelope.created_by,

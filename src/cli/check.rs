@@ -150,6 +150,16 @@ fn configuration(config: &Config, findings: &mut Findings) {
         let slugs: Vec<_> = config.topics.iter().map(|topic| topic.slug.as_str()).collect();
         findings.ok("[[topics]]", slugs.join(", "));
     }
+    for key in &config.dkim.keys {
+        let text = format!(
+            "signs {}; publish {}._domainkey.{} TXT \"{}\"",
+            if key.retired { "only what was begun before it was retired" } else { "every mail" },
+            key.selector,
+            config.dkim.domain,
+            key.key.record()
+        );
+        findings.ok(format!("[[dkim.keys]] {}", key.selector), text);
+    }
     if config.sender.test_addresses.is_empty() {
         findings.warning(
             "[sender] test_addresses",

@@ -2,6 +2,7 @@
 //! lays the environment over the file, `settings` says for every key its default and what it must fulfil, with the
 //! help of `section` for types and unknown keys, and `report` words what is wrong.
 
+mod dkim;
 mod load;
 mod relay;
 mod report;
@@ -15,7 +16,9 @@ pub use report::{ConfigError, Problem};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::{address::EmailAddress, issue::Lane, subscription::Digest, topic::Slug};
+use crate::domain::{
+    address::EmailAddress, issue::Lane, signing_key::SigningKey, subscription::Digest, topic::Slug,
+};
 
 /// The commented example, as `bellwether config` prints it. It loads, and `serve` refuses its secret.
 pub const EXAMPLE: &str = include_str!("../../config.toml");
@@ -29,6 +32,7 @@ pub struct Config {
     pub server: Server,
     pub database: Database,
     pub sender: Sender,
+    pub dkim: Dkim,
     pub signup: Signup,
     /// At least one.
     pub relays: Vec<Relay>,
@@ -92,6 +96,24 @@ impl Sender {
     pub fn return_path(&self) -> String {
         self.bounces.clone().unwrap_or_else(|| self.from.address.envelope())
     }
+}
+
+/// How mails are signed (RFC 6376).
+#[derive(Clone, Debug, Default)]
+pub struct Dkim {
+    /// In A-labels: the From address's, or a parent of it.
+    pub domain: String,
+    /// None: mails leave unsigned.
+    pub keys: Vec<DkimKey>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DkimKey {
+    /// Its public key is published at `SELECTOR._domainkey.DOMAIN`. Lower-case.
+    pub selector: String,
+    pub key: SigningKey,
+    /// Signs only what was begun before it was retired.
+    pub retired: bool,
 }
 
 /// A display name and an address, as in `Election Desk <desk@example.org>`.

@@ -52,9 +52,10 @@ impl<'r> Section<'r> {
         key: &str,
         mut read: impl FnMut(&mut Section<'r>, usize) -> Option<T>,
     ) -> Vec<T> {
-        let variable = key.to_uppercase();
+        let name = join(&self.path, key);
+        let variable = name.to_uppercase().replace('.', "__");
         let wanted = format!(
-            "must be a section for each, written [[{key}]], or {variable}__0__… in a variable's name"
+            "must be a section for each, written [[{name}]], or {variable}__0__… in a variable's name"
         );
         let mut all = Vec::new();
         for (index, value) in self.items(key, &wanted) {

@@ -7,6 +7,7 @@ use std::path::Path;
 use url::Url;
 
 use super::Secret;
+use super::dkim::dkim;
 use super::relay::relay;
 use super::section::Section;
 use super::values::{self, address, name, prose, signing_secret, some_prose};
@@ -24,6 +25,8 @@ pub(super) fn config(root: &mut Section) -> Option<Config> {
     let data = server.as_ref().map_or(Path::new("data"), |server| &server.data).to_owned();
     let database = root.section("database", |s| Some(database(s, &data)));
     let sender = root.section("sender", sender);
+    let from = sender.as_ref().map(|sender| sender.from.address.domain());
+    let dkim = root.section("dkim", |s| Some(dkim(s, from)));
     let signup = root.section("signup", |s| Some(signup(s)));
     let mut names = BTreeMap::new();
     let relays = root.sections("relays", |s, index| relay(s, index, &mut names));
@@ -55,6 +58,7 @@ pub(super) fn config(root: &mut Section) -> Option<Config> {
         server: server?,
         database: database?,
         sender: sender?,
+        dkim: dkim?,
         signup: signup?,
         relays,
         topics,

@@ -51,6 +51,7 @@ impl Engine {
             preferences: &token(Purpose::Preferences, delivery.subscriber.or(Some(delivery.issue))),
             confirm: &token(Purpose::Confirm, delivery.signup),
         };
-        splice(&mail.head, &mail.fragments.iter().collect::<Vec<_>>(), &slots)
+        let message = splice(&mail.head, &mail.fragments.iter().collect::<Vec<_>>(), &slots);
+        self.cx.signer.signed(&delivery.signing, message, delivery.due_at)
     }
 }

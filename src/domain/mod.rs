@@ -8,6 +8,7 @@ pub mod import;
 pub mod issue;
 pub mod markup;
 pub mod post;
+pub mod signing_key;
 pub mod subscription;
 pub mod suppression;
 pub mod text;

@@ -9,6 +9,7 @@ pub mod preview;
 mod rehearsal;
 pub mod relay;
 pub mod reply;
+pub mod sign;
 mod templates;
 mod text;
 mod urls;

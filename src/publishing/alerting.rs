@@ -328,6 +328,7 @@ async fn insert(
         content: &prepared.content,
         return_path: &cx.config.sender.return_path(),
         link_key: &cx.keys.current(),
+        signing: cx.signer.selectors(),
         last_subscriber: store::subscribers::last_id(tx).await?,
         last_post: 0,
         created_by,

@@ -90,6 +90,7 @@ pub(super) async fn insert(
         content: "",
         return_path: &cx.config.sender.return_path(),
         link_key: &cx.keys.current(),
+        signing: cx.signer.selectors(),
         last_subscriber: store::subscribers::last_id(tx).await?,
         last_post: ready.last_post,
         created_by,

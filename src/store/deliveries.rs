@@ -79,6 +79,7 @@ pub struct Claimed {
     pub expires_at: Option<Timestamp>,
     pub return_path: String,
     pub link_key: String,
+    pub signing: String,
 }
 
 /// Takes up to `limit` queued deliveries for `node` whose priorities are within these two, the most pressing first.
@@ -98,7 +99,7 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, (first, last): (i64, i64
     let sql = tx.fork(
         "SELECT d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
                 f.public_id AS signup, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at,
-                i.return_path, i.link_key,
+                i.return_path, i.link_key, i.signing,
                 d.subscriber_id IS NULL OR (s.state = 'active' AND NOT EXISTS (
                     SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
                   AND (i.kind = 'notice' OR EXISTS (
@@ -110,7 +111,7 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, (first, last): (i64, i64
          WHERE d.id IN (SELECT value FROM json_each($1)) ORDER BY d.priority, d.id",
         "SELECT d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
                 f.public_id AS signup, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at,
-                i.return_path, i.link_key,
+                i.return_path, i.link_key, i.signing,
                 d.subscriber_id IS NULL OR (s.state = 'active' AND NOT EXISTS (
                     SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
                   AND (i.kind = 'notice' OR EXISTS (

@@ -42,6 +42,8 @@ pub struct NewIssue<'a> {
     pub content: &'a str,
     pub return_path: &'a str,
     pub link_key: &'a str,
+    /// What signs its mails, as `mail::sign` writes it.
+    pub signing: &'a str,
     pub last_subscriber: i64,
     pub last_post: i64,
     pub created_by: &'a str,
@@ -53,8 +55,8 @@ pub async fn insert(tx: &mut Tx, issue: &NewIssue<'_>) -> Result<i64> {
     on!(tx, c => sqlx::query_scalar(
         "INSERT INTO issues (public_id, kind, state, subject, level, digest, priority, post_id, signup_id, content,
                              return_path, link_key, next_subscriber, last_subscriber, last_post, audience, created_by,
-                             created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, 0, $15, $16, $17) RETURNING id",
+                             created_at, expires_at, signing)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, 0, $15, $16, $17, $18) RETURNING id",
     )
     .bind(issue.public_id)
     .bind(issue.kind)
@@ -73,6 +75,7 @@ pub async fn insert(tx: &mut Tx, issue: &NewIssue<'_>) -> Result<i64> {
     .bind(issue.created_by)
     .bind(issue.now)
     .bind(issue.expires_at)
+    .bind(issue.signing)
     .fetch_one(c))
 }
 

@@ -6,6 +6,7 @@ mod cadence;
 mod feeds;
 mod histories;
 mod mails;
+mod signing;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

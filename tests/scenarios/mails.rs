@@ -4,7 +4,7 @@
 use std::fs;
 
 use bellwether::{
-    config::{Config, Database, Fetching, Mail, Mailbox, Secret, Sender, Server, Signup},
+    config::{Config, Database, Dkim, Fetching, Mail, Mailbox, Secret, Sender, Server, Signup},
     domain::{subscription, time::Timestamp},
     mail::compose::{
         Alert, Composer, Confirmation, Digest, Fragment, Image, Level, Notice, Slots, Story, digest_order,
@@ -39,6 +39,7 @@ pub fn config() -> Config {
             operator: None,
             test_addresses: vec![],
         },
+        dkim: Dkim::default(),
         signup: Signup {
             alerts: true,
             digest: subscription::Digest::Daily,

@@ -1,6 +1,7 @@
 mod alerts;
 mod commands;
 mod config;
+mod config_dkim;
 mod config_secrets;
 mod confirming;
 mod delivery;
@@ -17,4 +18,5 @@ mod nodes;
 mod relays;
 mod sample_site;
 mod sign_up;
+mod signing;
 mod smtp_server;

@@ -3,6 +3,7 @@
 
 mod backend;
 mod desk;
+pub mod dkim;
 mod logs;
 mod mail;
 mod people;
@@ -123,10 +124,15 @@ impl Stage {
 
     /// The service is stopped at once, whatever it was doing, and started anew on the same database and folder.
     pub async fn restarted(self) -> Self {
+        self.restarted_with(|setup| setup).await
+    }
+
+    /// The same with other settings.
+    pub async fn restarted_with(self, change: impl FnOnce(Setup) -> Setup) -> Self {
         let Self { cx, engine, relay, setup, .. } = self;
         drop(engine);
         cx.db.close().await;
-        setup.start(cx.clock, relay).await
+        change(setup).start(cx.clock, relay).await
     }
 
     /// The folder of the journal and of what a story puts there.

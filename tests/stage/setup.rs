@@ -48,6 +48,13 @@ impl Setup {
         self
     }
 
+    /// Forgets what was set of the keys that begin so, as in `dkim.`.
+    pub fn without(mut self, keys: &str) -> Self {
+        let variables = format!("BELLWETHER_{}", keys.to_uppercase().replace('.', "__"));
+        self.settings.retain(|variable, _| !variable.starts_with(&variables));
+        self
+    }
+
     pub fn topic(mut self, slug: &str, name: &str) -> Self {
         writeln!(self.sections, "[[topics]]\nslug = \"{slug}\"\nname = \"{name}\"").unwrap();
         self
