@@ -6,7 +6,7 @@ use super::service::Service;
 use super::{Failure, Surroundings, print, print_json};
 use crate::config::{Config, Pipelining, Relay, Tls};
 use crate::context::Context;
-use crate::domain::delivery;
+use crate::domain::{delivery, pause::Pause};
 use crate::mail::compose::Composer;
 use crate::mail::relay::{Connection, Failure as RelayFailure};
 use crate::mail::reply::{self, Stage};
@@ -262,6 +262,12 @@ async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> 
             format!("takes no mail since {}: {reason}; tried again at {}", trouble.since, trouble.until);
         let severity = if trouble.paused { Severity::Error } else { Severity::Warning };
         findings.add(severity, format!("relay {relay}"), text);
+    }
+    for Pause { kind, name, reason, since } in store::pauses::all(&mut tx).await? {
+        let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        let text =
+            format!("paused by hand since {since}{why}; `bellwether queue resume --{kind} {name}` ends it");
+        findings.warning(format!("{kind} {name}"), text);
     }
     let waiting = store::deliveries::open_counts(&mut tx).await?;
     let deferred = waiting.iter().any(|(state, _)| *state == delivery::State::Deferred);

@@ -187,6 +187,6 @@ async fn cancel(cx: &Context, id: Uuid) -> Result<(), Failure> {
     }
 }
 
-fn unknown(id: Uuid) -> Failure {
+pub(super) fn unknown(id: Uuid) -> Failure {
     Failure::Failed(format!("there is no issue {id}; `bellwether issues` lists the newest"))
 }

@@ -10,6 +10,7 @@ mod failure;
 mod issues;
 mod log;
 mod migrate;
+mod queue;
 mod serve;
 mod service;
 mod subscribers;
@@ -85,6 +86,7 @@ enum Command {
     Subscribers(subscribers::Subscribers),
     Alert(alert::Alert),
     Issues(issues::Issues),
+    Queue(queue::Queue),
 }
 
 /// Runs the command that the arguments name. Errors are told on standard error.
@@ -130,6 +132,7 @@ fn start(arguments: Arguments, environment: BTreeMap<String, String>) -> Result<
             Command::Subscribers(subscribers) => subscribers.run(&surroundings).await,
             Command::Alert(alert) => alert.run(&surroundings).await,
             Command::Issues(issues) => issues.run(&surroundings).await,
+            Command::Queue(queue) => queue.run(&surroundings).await,
         }
     })
 }

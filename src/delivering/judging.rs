@@ -79,7 +79,8 @@ pub fn judge(
         }
         Err(Failure::Broken(stage, why)) if !stage.names_recipient() => {
             let why = format!("{stage}: {why}");
-            judged(State::Queued, false, Some(&local(&why)), None, Relay::Fails(why))
+            let attempt = names_mail(*stage).then_some("broken");
+            judged(State::Queued, false, Some(&local(&why)), attempt, Relay::Fails(why))
         }
         Err(Failure::Broken(stage, why)) => {
             let reply = local(&format!("the connection broke at {stage}: {why}"));
@@ -124,7 +125,8 @@ pub fn judge(
                     Relay::Refuses(reply.to_string()),
                 ),
                 Verdict::Transient if !stage.names_recipient() => {
-                    judged(State::Queued, false, Some(reply), None, Relay::Fails(reply.to_string()))
+                    let attempt = names_mail(*stage).then_some("transient");
+                    judged(State::Queued, false, Some(reply), attempt, Relay::Fails(reply.to_string()))
                 }
                 Verdict::Transient => later(
                     delivery,
@@ -173,6 +175,11 @@ pub fn replayed(line: &Accepted, now: Timestamp) -> Settled {
         reply_enhanced: line.enhanced.clone(),
         reply_text: Some(line.text.clone()),
     }
+}
+
+/// Whether the relay was told of this mail at all: before that it was no try of it, though it says why it waits.
+const fn names_mail(stage: Stage) -> bool {
+    stage.names_recipient() || matches!(stage, Stage::Mail)
 }
 
 /// Puts the mail off by `wait`, or gives it up after days.

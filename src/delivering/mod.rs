@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::domain::issue::Lane;
+use crate::domain::pause::{self, Kind, Pause};
 use crate::domain::time::{DAY, Timestamp};
 use crate::store::{self, Db, Tx};
 
@@ -32,7 +33,7 @@ use outlet::Outlet;
 use stored_mail::StoredMail;
 
 /// How long a node lives without a heartbeat; past it other nodes take over its claims, and it sends no further body.
-const LIFE: Duration = Duration::from_secs(30);
+pub const LIFE: Duration = Duration::from_secs(30);
 /// How far back those who left, and issues that were cancelled, by another process are looked for.
 const LOOK_BACK: Duration = Duration::from_secs(60);
 /// How many lines of the journal one transaction takes.
@@ -81,6 +82,8 @@ struct Shared {
     nodes: u32,
     /// How many mails each relay accepted within a day.
     accepted: Vec<(String, i64)>,
+    /// What a person stopped by hand.
+    pauses: Vec<Pause>,
 }
 
 impl Shared {
@@ -88,7 +91,8 @@ impl Shared {
         let nodes = store::nodes::living(tx, now.minus(LIFE)).await?;
         // The hour that a day ago was in counts in full: rather too little than too much.
         let accepted = store::relays::accepted_since(tx, now.minus(DAY).hour()).await?;
-        Ok(Self { nodes: u32::try_from(nodes).unwrap_or(1), accepted })
+        let pauses = store::pauses::all(tx).await?;
+        Ok(Self { nodes: u32::try_from(nodes).unwrap_or(1), accepted, pauses })
     }
 }
 
@@ -212,12 +216,19 @@ impl Engine {
             let accepted = shared.accepted.iter().find(|(relay, _)| relay == outlet.name());
             let accepted = accepted.map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0));
             let day_left = outlet.gate.relay().per_day.map(|most| most.saturating_sub(accepted));
-            outlet.gate.adjust(shared.nodes, day_left, false);
+            let paused = pause::of(&shared.pauses, Kind::Relay, outlet.name()).is_some();
+            outlet.gate.adjust(shared.nodes, day_left, paused);
         }
+        let paused = |lane: &Lane| pause::of(&shared.pauses, Kind::Lane, lane.as_str()).is_some();
+        *self.lock_paused() = Lane::ALL.iter().copied().filter(paused).collect();
     }
 
     fn is_paused(&self, lane: Lane) -> bool {
-        self.paused.lock().unwrap_or_else(PoisonError::into_inner).contains(&lane)
+        self.lock_paused().contains(&lane)
+    }
+
+    fn lock_paused(&self) -> MutexGuard<'_, Vec<Lane>> {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_dealt(&self) -> MutexGuard<'_, Vec<f64>> {

@@ -18,11 +18,7 @@ use super::{
 use crate::domain::{address::EmailAddress, delivery::State, suppression, time::Timestamp};
 use crate::mail::{relay::Failure, reply::redacted};
 use crate::outbox;
-use crate::store::{
-    self, Tx,
-    deliveries::{Attempt, Settled},
-    nodes::Trouble,
-};
+use crate::store::{self, Tx, attempts::Attempt, deliveries::Settled, nodes::Trouble};
 
 /// A batch is written when it has so many, when nothing came for so long, or when it is so old.
 const MOST: usize = 1_000;
@@ -133,7 +129,7 @@ impl Engine {
                 reply_code: tried.code,
                 reply_text: &tried.text,
             };
-            store::deliveries::record_attempt(&mut tx, &attempt).await?;
+            store::attempts::record(&mut tx, &attempt).await?;
         }
         for address in &ledger.suppress {
             if let Ok(address) = address.parse::<EmailAddress>() {

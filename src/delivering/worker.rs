@@ -304,7 +304,9 @@ impl Line<'_> {
         let cx = &self.engine.cx;
         let now = cx.clock.now();
         let left = delivery.subscriber_id.is_some_and(|id| cx.left.contains(&id, now));
-        !left && !cx.cancelled.contains(&delivery.issue, now) && self.engine.may_send()
+        let called_off = left || cx.cancelled.contains(&delivery.issue, now);
+        // A lane that a person paused waits also where its mail was claimed before.
+        !called_off && !self.engine.is_paused(Lane::of(delivery.priority)) && self.engine.may_send()
     }
 
     fn report(&self, report: Option<Report>) {

@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod import;
 pub mod issue;
 pub mod markup;
+pub mod pause;
 pub mod post;
 pub mod signing_key;
 pub mod subscription;

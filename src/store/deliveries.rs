@@ -66,6 +66,8 @@ pub struct Claimed {
     pub address: String,
     pub variant_id: i64,
     pub due_at: Timestamp,
+    /// When its issue was published.
+    pub published_at: Timestamp,
     pub attempts: i64,
     pub subscriber_id: Option<i64>,
     /// The names in its links; none for notices.
@@ -97,7 +99,7 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, (first, last): (i64, i64
         return Ok(Vec::new());
     }
     let sql = tx.fork(
-        "SELECT d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
+        "SELECT d.id, d.priority, d.address, d.variant_id, d.due_at, i.created_at AS published_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
                 f.public_id AS signup, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at,
                 i.return_path, i.link_key, i.signing,
                 d.subscriber_id IS NULL OR (s.state = 'active' AND NOT EXISTS (
@@ -109,7 +111,7 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, (first, last): (i64, i64
          FROM deliveries d JOIN issues i ON i.id = d.issue_id
          LEFT JOIN subscribers s ON s.id = d.subscriber_id LEFT JOIN signups f ON f.id = i.signup_id
          WHERE d.id IN (SELECT value FROM json_each($1)) ORDER BY d.priority, d.id",
-        "SELECT d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
+        "SELECT d.id, d.priority, d.address, d.variant_id, d.due_at, i.created_at AS published_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
                 f.public_id AS signup, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at,
                 i.return_path, i.link_key, i.signing,
                 d.subscriber_id IS NULL OR (s.state = 'active' AND NOT EXISTS (
@@ -142,52 +144,31 @@ pub struct Settled {
     pub reply_text: Option<String>,
 }
 
-/// Writes down how claimed deliveries of `node` ended; one that is no longer its own stays as it is. (The plus signs keep
+/// Writes down how claimed deliveries of `node` ended; one that is no longer its own stays as it is, and one that nobody
+/// answered keeps the last reply. (The plus signs keep
 /// SQLite from looking through all claims of the node for each row: it goes by the id.)
 pub async fn settle(tx: &mut Tx, node: Uuid, settled: &[Settled]) -> Result<u64> {
     let sql = tx.fork(
         "UPDATE deliveries SET state = v.value ->> 'state', node = NULL, attempts = attempts + (v.value ->> 'tried'),
                 retry_at = v.value ->> 'retry_at', ended_at = v.value ->> 'ended_at',
-                relay = coalesce(v.value ->> 'relay', relay), reply_code = v.value ->> 'reply_code',
-                reply_enhanced = v.value ->> 'reply_enhanced', reply_text = v.value ->> 'reply_text'
+                relay = CASE WHEN v.value ->> 'reply_text' IS NULL THEN relay ELSE v.value ->> 'relay' END,
+                reply_code = CASE WHEN v.value ->> 'reply_text' IS NULL THEN reply_code ELSE v.value ->> 'reply_code' END,
+                reply_enhanced = CASE WHEN v.value ->> 'reply_text' IS NULL THEN reply_enhanced ELSE v.value ->> 'reply_enhanced' END,
+                reply_text = coalesce(v.value ->> 'reply_text', reply_text)
          FROM json_each($2) v
          WHERE deliveries.id = v.value ->> 'id' AND +deliveries.state = 'sending' AND +deliveries.node = $1",
         "UPDATE deliveries SET state = v.state, node = NULL, attempts = attempts + v.tried,
                 retry_at = v.retry_at, ended_at = v.ended_at,
-                relay = coalesce(v.relay, deliveries.relay), reply_code = v.reply_code,
-                reply_enhanced = v.reply_enhanced, reply_text = v.reply_text
+                relay = CASE WHEN v.reply_text IS NULL THEN deliveries.relay ELSE v.relay END,
+                reply_code = CASE WHEN v.reply_text IS NULL THEN deliveries.reply_code ELSE v.reply_code END,
+                reply_enhanced = CASE WHEN v.reply_text IS NULL THEN deliveries.reply_enhanced ELSE v.reply_enhanced END,
+                reply_text = coalesce(v.reply_text, deliveries.reply_text)
          FROM jsonb_to_recordset($2::JSONB) AS v(id BIGINT, state TEXT, tried BIGINT, retry_at BIGINT, ended_at BIGINT,
               relay TEXT, reply_code BIGINT, reply_enhanced TEXT, reply_text TEXT)
          WHERE deliveries.id = v.id AND deliveries.state = 'sending' AND deliveries.node = $1",
     );
     let rows = serde_json::to_string(settled).map_err(|error| super::Error::Encode(error.into()))?;
     touched!(tx, sqlx::query(sql).bind(node).bind(rows))
-}
-
-/// A try that was not plainly accepted.
-pub struct Attempt<'a> {
-    pub delivery_id: i64,
-    pub at: Timestamp,
-    pub relay: &'a str,
-    pub verdict: &'a str,
-    pub reply_code: Option<i64>,
-    pub reply_text: &'a str,
-}
-
-pub async fn record_attempt(tx: &mut Tx, attempt: &Attempt<'_>) -> Result<u64> {
-    touched!(
-        tx,
-        sqlx::query(
-            "INSERT INTO attempts (delivery_id, at, relay, verdict, reply_code, reply_text)
-             SELECT id, $2, $3, $4, $5, $6 FROM deliveries WHERE id = $1",
-        )
-        .bind(attempt.delivery_id)
-        .bind(attempt.at)
-        .bind(attempt.relay)
-        .bind(attempt.verdict)
-        .bind(attempt.reply_code)
-        .bind(attempt.reply_text)
-    )
 }
 
 /// Queues again what this node had claimed when it stopped.

@@ -11,12 +11,15 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
 
+pub mod attempts;
 pub mod bells;
 pub mod deliveries;
 pub mod feeds;
 pub mod issues;
 pub mod nodes;
+pub mod pauses;
 pub mod posts;
+pub mod queue;
 pub mod relays;
 pub mod schedules;
 pub mod settings;

@@ -44,7 +44,12 @@ pub async fn forget_dead(tx: &mut Tx, before: Timestamp) -> Result<u64> {
     )
 }
 
-#[derive(Clone, Debug, sqlx::FromRow)]
+/// When any node was last heard of.
+pub async fn last_heartbeat(tx: &mut Tx) -> Result<Option<Timestamp>> {
+    on!(tx, c => sqlx::query_scalar("SELECT max(heartbeat_at) FROM nodes").fetch_one(c))
+}
+
+#[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]
 pub struct Trouble {
     pub relay: String,
     pub paused: bool,

@@ -120,9 +120,8 @@ fn complaint(ran: &Ran) -> &str {
 fn the_help_names_every_command_and_the_exit_codes() {
     let here = Installation::without_configuration();
     let help = here.output(&["--help"]);
-    for command in
-        ["demo", "config", "check", "serve", "migrate", "backup", "token", "subscribers", "alert", "issues"]
-    {
+    let all = "demo config check serve migrate backup token subscribers alert issues queue";
+    for command in all.split(' ') {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
         let own = here.output(&[command, "--help"]);
         assert!(own.contains("--config <FILE>"), "{command}: {own}");

@@ -15,6 +15,7 @@ mod leaving;
 mod mailbox;
 pub mod mails;
 mod nodes;
+mod queue;
 mod relays;
 mod sample_site;
 mod sign_up;

@@ -6,6 +6,7 @@ mod desk;
 pub mod dkim;
 mod logs;
 mod mail;
+mod operator;
 mod people;
 pub mod postgres;
 pub mod program;

@@ -26,8 +26,11 @@ pub struct Running {
 impl Running {
     /// Starts `serve` or `demo`, and waits for a line with `ready` in it, on either output.
     pub fn start(folder: &Path, arguments: &[&str], ready: &str) -> Self {
+        Self::start_command(command(folder, arguments), ready)
+    }
+
+    pub fn start_command(mut command: Command, ready: &str) -> Self {
         let (read, write) = std::io::pipe().unwrap();
-        let mut command = command(folder, arguments);
         command.stdout(write.try_clone().unwrap()).stderr(write);
         let child = command.spawn().unwrap();
         // The command holds the writing end too; dropped, a program that ends early ends the reading.

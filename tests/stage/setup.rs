@@ -118,8 +118,18 @@ impl Setup {
     }
 
     fn config(&self, relay: &Relay) -> Config {
+        Config::parse(&self.text(relay), "stage.toml", &self.settings).unwrap()
+    }
+
+    /// The variables that lie over the file.
+    pub(super) fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
+    }
+
+    /// The configuration as a file.
+    pub(super) fn text(&self, relay: &Relay) -> String {
         let (data, port, url) = (self.folder.path().display(), relay.port, self.database_url());
-        let text = format!(
+        format!(
             r#"
             [server]
             public_url = "https://news.example.org"
@@ -137,7 +147,6 @@ impl Setup {
             {}
             "#,
             self.sections
-        );
-        Config::parse(&text, "stage.toml", &self.settings).unwrap()
+        )
     }
 }

@@ -8,8 +8,19 @@ use super::statements::{self, Statement};
 use crate::stage::{Backend, Stage};
 
 /// Tables of a few rows, which the operator's file or the number of machines bounds, and parameters unfolded.
-const SMALL: [&str; 10] =
-    ["topics", "t", "feeds", "schedules", "nodes", "relay_troubles", "settings", "tokens", "json_each", "v"];
+const SMALL: [&str; 11] = [
+    "topics",
+    "t",
+    "feeds",
+    "schedules",
+    "nodes",
+    "relay_troubles",
+    "pauses",
+    "settings",
+    "tokens",
+    "json_each",
+    "v",
+];
 
 /// What begins a statement, and the indexes that it must use.
 const HOT: &[(&str, &[&str])] = &[

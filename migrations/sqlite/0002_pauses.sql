@@ -1,0 +1,9 @@
+-- Lanes and relays that a person stopped by hand, until a person resumes them.
+-- The same table stands in migrations/postgres.
+CREATE TABLE pauses (
+    kind   TEXT NOT NULL CHECK (kind IN ('lane', 'relay')),
+    name   TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since  INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,141 @@
+//! `bellwether queue`: what waits, why, and what the operator can do about it. It works beside the service, which sees
+//! within a second what was changed here.
+
+mod list;
+mod pausing;
+mod retry;
+mod why;
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Failure, Surroundings, words};
+use crate::config::Config;
+use crate::domain::{
+    issue::Lane,
+    pause::{Kind, Pause},
+    time::Timestamp,
+};
+use crate::store::nodes::Trouble;
+
+/// Look at what waits to be sent and why; try again at once, pause and resume
+///
+/// Examples:
+///   bellwether queue
+///   bellwether queue why ada@example.org
+///   bellwether queue retry --relay primary
+///   bellwether queue pause --lane digest --reason "alerts first until midnight"
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Queue {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    Why(why::Why),
+    Retry(retry::Retry),
+    Pause(pausing::Stop),
+    Resume(pausing::Resume),
+}
+
+impl Queue {
+    pub(super) async fn run(self, surroundings: &Surroundings) -> Result<(), Failure> {
+        let json = self.json;
+        surroundings
+            .with_database(async |cx| match self.action {
+                None => list::list(cx, json).await,
+                Some(Action::Why(why)) => why.run(cx, json).await,
+                Some(Action::Retry(retry)) => retry.run(cx, json).await,
+                Some(Action::Pause(pause)) => pause.run(cx, json).await,
+                Some(Action::Resume(resume)) => resume.run(cx, json).await,
+            })
+            .await
+    }
+}
+
+/// A lane or a relay.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Part {
+    /// One lane: none of its mail is begun
+    #[arg(long, value_parser = words::<Lane>(Lane::WORDS))]
+    lane: Option<Lane>,
+    /// One relay, by its name in the configuration
+    #[arg(long, value_name = "NAME")]
+    relay: Option<String>,
+}
+
+impl Part {
+    fn kind(&self) -> Kind {
+        if self.lane.is_some() { Kind::Lane } else { Kind::Relay }
+    }
+
+    fn name(&self) -> String {
+        self.lane.map(|lane| lane.to_string()).or_else(|| self.relay.clone()).unwrap_or_default()
+    }
+}
+
+/// # Errors
+/// When no relay of the configuration has this name; it lists those that there are.
+fn known_relay(config: &Config, name: &str) -> Result<(), Failure> {
+    let names: Vec<_> = config.relays.iter().map(|relay| relay.name.as_str()).collect();
+    if names.contains(&name) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("there is no relay \"{name}\"; there are: {}", names.join(", "))))
+}
+
+fn issue_id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "must be an issue's id, as `bellwether issues` lists it".to_owned())
+}
+
+/// An instant for people: to the second.
+fn moment(at: Timestamp) -> impl std::fmt::Display {
+    at.to_jiff().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A span for people, in its largest two units.
+fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{minutes} min {} s", seconds % 60),
+        3_600..86_400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// As in "by hand since …: moving the account".
+fn by_hand(pause: &Pause) -> String {
+    let why = if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
+    format!("by hand since {}{why}", moment(pause.since))
+}
+
+/// What a relay that takes no mail said, and when it is tried again.
+fn told(trouble: &Trouble, now: Timestamp) -> String {
+    let when = if trouble.until > now {
+        format!("tried again at {}", moment(trouble.until))
+    } else {
+        "being tried again".to_owned()
+    };
+    let what = if trouble.paused { "refuses our mail" } else { "rests" };
+    format!("{what} since {}: {}; {when}", moment(trouble.since), trouble.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_in_their_largest_two_units() {
+        let told = [0, 59, 61, 3_600, 90_061, 432_000].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(told, ["0 s", "59 s", "1 min 1 s", "1 h 0 min", "1 d 1 h", "5 d 0 h"]);
+    }
+}
