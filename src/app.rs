@@ -20,6 +20,7 @@ use crate::domain::token::{AddressHasher, Keys};
 use crate::ingesting::{Poller, fetch::Fetcher};
 use crate::mail::compose::{ComposeError, Composer};
 use crate::mail::sign::Signer;
+use crate::metrics::Metrics;
 use crate::store::{self, Db};
 use crate::{publishing, subscribing, web};
 
@@ -53,6 +54,8 @@ pub enum StartError {
     Clock(Duration),
     #[error("the address to listen on: {0}")]
     Listener(std::io::Error),
+    #[error("can't listen on {address} for metrics: {error}; stop what uses it, or change [metrics] listen")]
+    Metrics { address: SocketAddr, error: std::io::Error },
     #[error("this machine's TLS can't be set up: {0}")]
     Tls(#[from] reqwest::Error),
     #[error("this machine gives no randomness")]
@@ -86,6 +89,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         composer: Arc::new(composer),
         signer: Arc::new(Signer::new(&config.dkim)),
         bells: Arc::new(Bells::default()),
+        metrics: Arc::new(Metrics::new(config.relays.iter().map(|relay| relay.name.as_str()))),
         left: Arc::default(),
         cancelled: Arc::default(),
         config: Arc::new(config),
@@ -110,6 +114,7 @@ pub async fn run(
     let _locks = (lock(&cx.config.server.data)?, lock_database(&cx.db)?);
     check_clock(&cx).await?;
     let address = listener.local_addr().map_err(StartError::Listener)?;
+    let metrics = listen_for_metrics(cx.config.metrics.listen).await?;
     let engine = Arc::new(Engine::open(cx.clone(), &installation(&cx).await?).await?);
     let fetcher = Fetcher::new(cx.config.fetching.allow_networks.clone(), &cx.config.server.public_url)?;
     let mut tx = cx.db.begin().await?;
@@ -133,6 +138,9 @@ pub async fn run(
             }
         }
     });
+    if let Some(listener) = metrics {
+        tokio::spawn(serve_metrics(cx.clone(), listener, stopped.clone()));
+    }
     let mut web_stopped = stopped.clone();
     let service = web::router(cx.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let web = axum::serve(listener, service).with_graceful_shutdown(async move {
@@ -159,6 +167,25 @@ pub async fn run(
     let _ = tokio::time::timeout(patience, cx.db.close()).await;
     tracing::info!("stopped");
     told
+}
+
+async fn listen_for_metrics(address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = address else { return Ok(None) };
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) => Err(StartError::Metrics { address, error }),
+    }
+}
+
+async fn serve_metrics(cx: Context, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
+    let stopping = async move {
+        // An error means that the sender is gone, which is a stop as well.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    if let Err(error) = axum::serve(listener, web::metrics::router(cx)).with_graceful_shutdown(stopping).await
+    {
+        tracing::error!(%error, "metrics can't be served");
+    }
 }
 
 /// Waits for the shutdown; an error when one of the loops, which go on until they are told to stop, ends before.

@@ -1,5 +1,5 @@
 //! What every verb is handed: the configuration, the database, the clock and dice, the keys of links, the composer of
-//! mails, the bells that wake the loops, and who left a moment ago.
+//! mails, the bells that wake the loops, the metrics, and who left a moment ago.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::domain::token::{AddressHasher, Keys};
 use crate::mail::{compose::Composer, sign::Signer};
+use crate::metrics::Metrics;
 use crate::store::Db;
 
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub struct Context {
     pub composer: Arc<Composer>,
     pub signer: Arc<Signer>,
     pub bells: Arc<Bells>,
+    pub metrics: Arc<Metrics>,
     /// Subscribers who left.
     pub left: Arc<CalledOff<i64>>,
     /// Issues that were cancelled.

@@ -39,13 +39,14 @@ const VERBS: [&str; 4] = ["delivering", "ingesting", "publishing", "subscribing"
 
 /// What each part may use of the others; `app` may use all.
 fn allowed(part: &str) -> Vec<&'static str> {
-    let base = ["clock", "config", "context", "domain", "mail", "store"];
+    let base = ["clock", "config", "context", "domain", "mail", "metrics", "store"];
     match part {
         "domain" | "clock" => vec!["domain"],
         "config" => vec!["domain"],
         "store" => vec!["domain"],
         "mail" => vec!["config", "domain"],
-        "context" => vec!["clock", "config", "domain", "mail", "store"],
+        "metrics" => vec!["domain"],
+        "context" => vec!["clock", "config", "domain", "mail", "metrics", "store"],
         "outbox" => base.to_vec(),
         verb if VERBS.contains(&verb) => [&base[..], &["outbox"]].concat(),
         // A command runs the service, or does one thing of it; the demo runs both sides.
@@ -54,7 +55,7 @@ fn allowed(part: &str) -> Vec<&'static str> {
     }
 }
 
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
     "app",
     "cli",
     "clock",
@@ -64,6 +65,7 @@ const PARTS: [&str; 14] = [
     "domain",
     "ingesting",
     "mail",
+    "metrics",
     "outbox",
     "publishing",
     "store",

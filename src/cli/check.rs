@@ -160,6 +160,16 @@ fn configuration(config: &Config, findings: &mut Findings) {
         );
         findings.ok(format!("[[dkim.keys]] {}", key.selector), text);
     }
+    match config.metrics.listen {
+        None => findings.ok("[metrics] listen", "is absent: Prometheus finds nothing here"),
+        Some(listen) if listen.ip().is_loopback() => {
+            findings.ok("[metrics] listen", format!("http://{listen}/metrics"));
+        }
+        Some(listen) => findings.warning(
+            "[metrics] listen",
+            format!("http://{listen}/metrics shows everybody who reaches it how much you send, and to which domains; see that only Prometheus does"),
+        ),
+    }
     if config.sender.test_addresses.is_empty() {
         findings.warning(
             "[sender] test_addresses",

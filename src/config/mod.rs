@@ -42,6 +42,7 @@ pub struct Config {
     /// At most one for daily and one for weekly; where the file has none, the default stands here.
     pub schedules: Vec<Schedule>,
     pub mail: Mail,
+    pub metrics: Metrics,
 }
 
 impl Config {
@@ -65,6 +66,12 @@ pub struct Server {
     pub trusted_proxies: Vec<Network>,
     /// The folder of the journal and the lock.
     pub data: PathBuf,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Where they are served; none where they are not.
+    pub listen: Option<std::net::SocketAddr>,
 }
 
 #[derive(Clone, Debug)]

@@ -12,7 +12,8 @@ use super::relay::relay;
 use super::section::Section;
 use super::values::{self, address, name, prose, signing_secret, some_prose};
 use super::{
-    Config, Database, Feed, Fetching, Mail, Mailbox, Network, Schedule, Sender, Server, Signup, Topic,
+    Config, Database, Feed, Fetching, Mail, Mailbox, Metrics, Network, Schedule, Sender, Server, Signup,
+    Topic,
 };
 use crate::domain::{cadence::Cadence, issue::Lane, subscription::Digest, time::MINUTE, topic::Slug};
 
@@ -54,6 +55,7 @@ pub(super) fn config(root: &mut Section) -> Option<Config> {
     let schedules = schedules(root);
     let mail =
         root.section("mail", |s| Some(Mail { templates: s.text("templates", values::existing_folder) }));
+    let metrics = root.section("metrics", |s| Some(Metrics { listen: s.text("listen", socket) }));
     Some(Config {
         server: server?,
         database: database?,
@@ -66,6 +68,7 @@ pub(super) fn config(root: &mut Section) -> Option<Config> {
         feeds,
         schedules,
         mail: mail?,
+        metrics: metrics?,
     })
 }
 
@@ -74,17 +77,18 @@ fn server(s: &mut Section) -> Option<Server> {
         "secret",
         "32 characters or more, made with `openssl rand -hex 32`; or secret_file, the file it is in",
     );
-    let listen = s.text("listen", |text| {
-        let allowed = "must be an IP address and a port, as in 127.0.0.1:8080 or [::]:8080";
-        text.parse().map_err(|_| allowed.to_owned())
-    });
-    let listen = listen.unwrap_or(LISTEN);
+    let listen = s.text("listen", socket).unwrap_or(LISTEN);
     let public_url = s.text("public_url", values::public_url).or_else(|| own_url(listen));
     let secret = s.secret("secret", signing_secret);
     let old_secrets = s.secrets("old_secrets", signing_secret);
     let trusted_proxies = s.texts("trusted_proxies", str::parse::<Network>);
     let data = s.text("data", values::folder).unwrap_or_else(|| "data".into());
     Some(Server { listen, public_url: public_url?, secret: secret?, old_secrets, trusted_proxies, data })
+}
+
+fn socket(text: &str) -> Result<SocketAddr, String> {
+    let allowed = "must be an IP address and a port, as in 127.0.0.1:8080 or [::]:8080";
+    text.parse().map_err(|_| allowed.to_owned())
 }
 
 /// The address under which this machine itself reaches what listens there.

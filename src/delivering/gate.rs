@@ -10,8 +10,8 @@ use crate::config::{self, Pipelining};
 use crate::domain::{
     delivery::{relay_backoff, relay_pause},
     time::{DAY, HOUR, Timestamp},
-    words,
 };
+use crate::metrics::RelayState;
 
 pub struct Gate {
     relay: config::Relay,
@@ -38,18 +38,6 @@ struct State {
     pipelining: Pipelining,
     /// Connections in a row that were lost behind commands sent ahead.
     lost: u32,
-}
-
-words! {
-    /// What the circuit breaker lets through.
-    pub enum Breaker {
-        /// Everything.
-        Closed = "closed",
-        /// Nothing.
-        Open = "open",
-        /// One mail, to see.
-        HalfOpen = "half-open",
-    }
 }
 
 /// A trial without an outcome for so long is followed by another: its mail may hang in a connection.
@@ -123,12 +111,16 @@ impl Gate {
         state.paused || state.is_blocked(now) || state.allowance.is_used_up()
     }
 
-    pub fn breaker(&self, now: Timestamp) -> Breaker {
+    /// How the relay stands.
+    pub fn state(&self, now: Timestamp) -> RelayState {
         let state = self.lock();
         match (state.is_blocked(now), state.in_trouble()) {
-            (true, _) => Breaker::Open,
-            (false, true) => Breaker::HalfOpen,
-            (false, false) => Breaker::Closed,
+            _ if state.paused => RelayState::Paused,
+            (true, _) if state.faults > 0 => RelayState::Paused,
+            (true, _) => RelayState::Open,
+            (false, true) => RelayState::HalfOpen,
+            (false, false) if state.allowance.is_used_up() => RelayState::DayLimit,
+            (false, false) => RelayState::Closed,
         }
     }
 
@@ -316,15 +308,15 @@ mod tests {
     #[test]
     fn a_relay_that_fails_is_left_alone_longer_each_time_then_tried_with_one_mail() {
         let gate = gate();
-        assert_eq!((gate.take(10, at(0.0)), gate.breaker(at(0.0))), (10, Breaker::Closed));
+        assert_eq!((gate.take(10, at(0.0)), gate.state(at(0.0))), (10, RelayState::Closed));
         assert_eq!(gate.fails(at(0.0)), Some(at(1.0)));
         assert_eq!(gate.fails(at(0.5)), None, "ten connections that fail together count once");
-        assert_eq!((gate.take(10, at(0.9)), gate.breaker(at(0.9))), (0, Breaker::Open));
-        assert_eq!((gate.take(10, at(1.0)), gate.breaker(at(1.0))), (1, Breaker::HalfOpen));
+        assert_eq!((gate.take(10, at(0.9)), gate.state(at(0.9))), (0, RelayState::Open));
+        assert_eq!((gate.take(10, at(1.0)), gate.state(at(1.0))), (1, RelayState::HalfOpen));
         assert_eq!(gate.fails(at(1.0)), Some(at(3.0)));
         assert!(gate.works(at(1.5)));
         assert!(!gate.works(at(1.5)));
-        assert_eq!((gate.take(10, at(1.6)), gate.breaker(at(1.6))), (10, Breaker::Closed));
+        assert_eq!((gate.take(10, at(1.6)), gate.state(at(1.6))), (10, RelayState::Closed));
     }
 
     #[test]
@@ -347,8 +339,8 @@ mod tests {
         (0..100).for_each(|_| assert!(!gate.works(at(0.5))));
         assert_eq!(gate.throttles(at(1.0)), Some((at(2.0), 50.0)));
         assert_eq!(gate.throttles(at(1.5)), None, "ten connections hear it together");
-        assert_eq!((gate.take(10, at(1.9)), gate.breaker(at(1.9))), (0, Breaker::Open));
-        assert_eq!((gate.take(1, at(2.0)), gate.breaker(at(2.0))), (1, Breaker::Closed));
+        assert_eq!((gate.take(10, at(1.9)), gate.state(at(1.9))), (0, RelayState::Open));
+        assert_eq!((gate.take(1, at(2.0)), gate.state(at(2.0))), (1, RelayState::Closed));
     }
 
     #[test]
@@ -382,9 +374,9 @@ mod tests {
     fn a_person_or_a_days_limit_stops_it() {
         let gate = gate();
         gate.adjust(1, None, true);
-        assert_eq!(gate.take(1, at(0.0)), 0);
+        assert_eq!((gate.take(1, at(0.0)), gate.state(at(0.0))), (0, RelayState::Paused));
         gate.adjust(1, Some(2), false);
-        assert_eq!(gate.take(5, at(0.0)), 2);
+        assert_eq!((gate.take(5, at(0.0)), gate.state(at(0.0))), (2, RelayState::DayLimit));
         assert_eq!(gate.room(at(0.0)), 0);
     }
 

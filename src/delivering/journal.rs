@@ -100,6 +100,11 @@ impl Journal {
         written
     }
 
+    /// How many accepted mails the database doesn't show yet.
+    pub fn unsettled(&self) -> usize {
+        self.lock().unsettled.len()
+    }
+
     /// The database has these now: the file is emptied once it has all, and written anew when it has grown long.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod deadline;
 mod gate;
 mod journal;
 mod judging;
+mod measuring;
 mod outlet;
 mod pump;
 mod settling;
@@ -177,6 +178,7 @@ impl Engine {
         let moment = self.deadline.moment();
         let now = moment.wall;
         let beats = self.deadline.left() + BEAT <= LIFE;
+        self.show(now);
         let mut tx = self.cx.db.begin().await?;
         if beats {
             store::nodes::beat(&mut tx, self.node, now).await?;
@@ -189,6 +191,7 @@ impl Engine {
         let shared = Shared::read(&mut tx, now).await?;
         tx.commit().await?;
         self.adjust(&shared);
+        self.cx.metrics.rescued(rescued);
         if beats {
             self.deadline.extend(moment, LIFE);
         }

@@ -169,6 +169,7 @@ impl Engine {
         if judgement.settled.state == State::Sent {
             *ledger.accepted.entry(outcome.relay).or_default() += 1;
         }
+        self.measure(outcome, &judgement);
         if let Some(verdict) = judgement.attempt {
             ledger.attempts.push(Tried {
                 delivery_id: outcome.delivery.id,

@@ -177,7 +177,10 @@ impl Line<'_> {
 
     /// Hands over one mail. Returns the next one where its envelope was sent ahead, or where this went well.
     async fn hand_over(&mut self, job: Job) -> Option<Job> {
+        let metrics = &self.engine.cx.metrics;
+        metrics.begins(self.outlet.name());
         let (result, next) = self.attempt(&job).await;
+        metrics.ends(self.outlet.name());
         if let Ok(reply) = &result
             && let Err(error) = self.engine.journal.accepted(job.delivery.id, self.outlet.name(), reply)
         {

@@ -6,6 +6,7 @@ mod assets;
 mod body;
 pub mod client;
 pub mod json;
+pub mod metrics;
 pub mod pages;
 pub mod problem;
 pub mod public;

@@ -14,6 +14,7 @@ mod keeping;
 mod leaving;
 mod mailbox;
 pub mod mails;
+mod metrics;
 mod nodes;
 mod queue;
 mod relays;
