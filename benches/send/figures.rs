@@ -115,6 +115,11 @@ fn check(report: &Report) -> Result<()> {
 }
 
 impl Figures {
+    /// The database's CPU, as it is shown.
+    pub fn database(&self) -> String {
+        self.database_cpu.map_or_else(|| "in it".to_owned(), |cpu| format!("{cpu:.1}"))
+    }
+
     /// What is wrong with it, if anything: every reader gets one mail.
     pub fn loss(&self) -> Option<String> {
         (self.missing + self.again > 0).then(|| {

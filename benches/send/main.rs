@@ -7,10 +7,16 @@ mod cases;
 mod conversation;
 mod counts;
 mod figures;
+mod growth;
+mod lanes;
+mod latency;
 mod options;
+mod path;
+mod perf;
 mod postgres;
 mod process;
 mod program;
+mod proxy;
 mod report;
 mod self_test;
 mod sink;
@@ -50,10 +56,24 @@ fn run(options: &Options) -> Result<Verdict> {
     if let Some(word) = &options.sink {
         return sink::run(word == "pipelining").map(|()| Verdict::Right);
     }
+    if let [port, round_trip] = options.proxy[..] {
+        let round_trip = std::time::Duration::from_micros(round_trip);
+        return proxy::run(u16::try_from(port)?, round_trip).map(|()| Verdict::Right);
+    }
     // `cargo test --benches` says nothing: then nothing is measured, for it builds without optimisation.
     if options.self_test || std::env::args().len() == 1 {
         return self_test::run().map(|()| Verdict::Right);
     }
+    if let Some(program) = &options.program {
+        program::OTHER.set(program.canonicalize()?).expect("it is set here alone");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(cases::run(options))
+    runtime.block_on(async {
+        match options.latency {
+            Some(round_trip) => latency::run(options, round_trip).await,
+            None if options.lanes => lanes::run(options).await,
+            None if options.table => growth::run(options).await,
+            None => cases::run(options).await,
+        }
+    })
 }

@@ -1,5 +1,6 @@
 //! What the benchmark can be told on its command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Measures the sending of mail by the real program: `cargo bench --bench send -- [OPTIONS]`
@@ -25,22 +26,26 @@ pub struct Options {
     /// More lines for [[relays]], as in --relay 'pipelining = "envelope"'
     #[arg(long, default_value = "")]
     pub relay: String,
-    /// The cost of a message at 10,000, 100,000 and 1,000,000 readers, and the memory with 50 connections
+    /// The cost of a message at 10,000, 100,000 and 1,000,000 readers (--messages is the most), and then once more with
+    /// 50 connections
     #[arg(long)]
     pub table: bool,
     /// Messages a second against connections, with so long a round trip to the relay, as in 20ms
     #[arg(long, value_parser = millis)]
     pub latency: Option<Duration>,
-    /// How long an alert takes while a digest or another alert is sent, against the same on an idle system
+    /// How long an alert takes while a digest or another alert is sent, against the same on an idle system; --messages
+    /// is how large that is
     #[arg(long)]
     pub lanes: bool,
     /// Shows that the sink and the proxy are right, and measures nothing
     #[arg(long)]
     pub self_test: bool,
-    /// Loads the readers, starts the program with the sink, prints its process id, and waits for a line on standard
-    /// input before the alert is published: time to attach a profiler
+    /// Profile the program while it sends, with Linux's perf, into this file
     #[arg(long)]
-    pub attach: bool,
+    pub perf: Option<PathBuf>,
+    /// Measure another build of the program, such as one with symbols
+    #[arg(long)]
+    pub program: Option<PathBuf>,
     /// Another process of the benchmark: the sink
     #[arg(long, hide = true)]
     pub sink: Option<String>,

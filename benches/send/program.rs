@@ -1,8 +1,9 @@
 //! The real program, `bellwether serve`, with a configuration in a folder of its own; and what is asked of it over HTTP.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -15,6 +16,9 @@ pub const SUBJECT: &str = "Island ballots are counted";
 pub const LINK: &str = "https://site.example.org/island-ballots-are-counted";
 /// How long it may take to be ready, and to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Another build of the program, which is run in place of the one that was built with the benchmark.
+pub static OTHER: OnceLock<PathBuf> = OnceLock::new();
 
 /// What a run's configuration says, besides what all of them say.
 #[derive(Clone, Debug, Default)]
@@ -231,7 +235,8 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Result<String> {
 
 /// The program without the settings of the environment.
 fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
+    let program = OTHER.get().map_or(Path::new(env!("CARGO_BIN_EXE_bellwether")), PathBuf::as_path);
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BELLWETHER_") {
             command.env_remove(name);

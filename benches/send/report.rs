@@ -1,13 +1,14 @@
 //! How figures are printed.
 
-/// Prints rows below each other, each column as wide as its longest cell; the first row is the heading.
-pub fn table<const N: usize>(rows: &[[String; N]]) {
+/// Prints rows below a heading, each column as wide as its longest cell.
+pub fn print_table(heading: &[impl AsRef<str>], rows: &[impl AsRef<[String]>]) {
+    let heading: Vec<String> = heading.iter().map(|cell| cell.as_ref().to_owned()).collect();
+    let rows: Vec<&[String]> = std::iter::once(&heading[..]).chain(rows.iter().map(AsRef::as_ref)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
-        println!("{}", cells.join("  "));
+    for row in &rows {
+        let cells =
+            row.iter().enumerate().map(|(column, cell)| format!("{cell:>width$}", width = width(column)));
+        println!("{}", cells.collect::<Vec<_>>().join("  "));
     }
 }
 
