@@ -78,6 +78,10 @@ impl Stock {
         let cx = app::connect(config, Clock::System, Entropy::system()?).await?;
         let letter = letter(&cx)?;
         insert(&cx, readers).await?;
+        // A copy of the file alone is whole once nothing is in the write-ahead log.
+        if !cx.db.forget().await? {
+            return Err("the write-ahead log can't be emptied".into());
+        }
         cx.db.close().await;
         let took = began.elapsed().as_secs_f64();
         eprintln!("loaded {} readers into {} in {took:.1} s", readers.bulk + readers.news, backend.name());
