@@ -85,11 +85,12 @@ fn print(columns: &[(String, Vec<Figures>)]) {
     for (line, all) in columns {
         let best = all.iter().map(|figures| figures.rate).fold(0.0, f64::max);
         let enough = all.iter().position(|figures| figures.rate >= best * WORTH_IT).unwrap_or(0);
-        println!(
-            "{}: one connection carries {:.0} mails a second; {} connections are enough, more bring less than a tenth",
-            name(line),
-            all[0].rate,
-            CONNECTIONS[enough],
-        );
+        let one = all[0].rate;
+        let advice = if enough + 1 == CONNECTIONS.len() {
+            "connections = what the relay allows, or the mails a second that are wanted by that number".to_owned()
+        } else {
+            format!("connections = {}, for more bring less than a tenth", CONNECTIONS[enough])
+        };
+        println!("{}: one connection carries {one:.1} mails a second; {advice}", name(line));
     }
 }
