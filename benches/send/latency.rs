@@ -87,7 +87,8 @@ fn print(columns: &[(String, Vec<Figures>)]) {
         let enough = all.iter().position(|figures| figures.rate >= best * WORTH_IT).unwrap_or(0);
         let one = all[0].rate;
         let advice = if enough + 1 == CONNECTIONS.len() {
-            "connections = what the relay allows, or the mails a second that are wanted by that number".to_owned()
+            "connections = what the relay allows, or the mails a second that are wanted by that number"
+                .to_owned()
         } else {
             format!("connections = {}, for more bring less than a tenth", CONNECTIONS[enough])
         };

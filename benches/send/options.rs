@@ -37,7 +37,7 @@ pub struct Options {
     /// is how large that is
     #[arg(long)]
     pub lanes: bool,
-    /// Shows that the sink and the proxy are right, and measures nothing
+    /// Show that the sink and the proxy are right, and what the sink itself takes
     #[arg(long)]
     pub self_test: bool,
     /// Profile the program while it sends, with Linux's perf, into this file
