@@ -159,7 +159,7 @@ async fn insert(cx: &Context, readers: Readers) -> Result<()> {
     .await?;
     if let Db::Postgres(_) = cx.db {
         // What autovacuum has done long before an alert.
-        execute(&cx.db, "VACUUM ANALYZE".to_owned()).await?;
+        execute(&cx.db, "VACUUM ANALYZE subscribers, subscriptions, consents".to_owned()).await?;
     }
     Ok(())
 }
