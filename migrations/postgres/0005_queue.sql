@@ -11,3 +11,12 @@ ALTER TABLE idempotency_keys ALTER COLUMN issue_id SET NOT NULL;
 ALTER TABLE idempotency_keys DROP COLUMN status;
 ALTER TABLE idempotency_keys DROP COLUMN response;
 CREATE INDEX idempotency_keys_by_issue ON idempotency_keys (issue_id);
+
+-- One delivery of an issue per reader: by the reader, who are written in order, and not by their address, whose index took
+-- each row to another page. Variants go when the last delivery of their issue has gone, so nothing need look for a
+-- variant's deliveries.
+ALTER TABLE deliveries DROP CONSTRAINT deliveries_issue_id_address_key;
+ALTER TABLE deliveries DROP CONSTRAINT deliveries_variant_id_fkey;
+DROP INDEX deliveries_by_variant;
+DROP INDEX deliveries_of_readers;
+CREATE UNIQUE INDEX deliveries_of_readers ON deliveries (issue_id, subscriber_id);

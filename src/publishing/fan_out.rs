@@ -20,16 +20,28 @@ const WINDOW: i64 = 4_000;
 
 /// Writes the next window of deliveries of the most pressing issue. False when no issue waits for its fan-out.
 ///
+/// The readers of an alert are read and decided on before SQLite's only writer is taken: who leaves between is found by
+/// the claim. A digest also moves its readers' watermarks, which must be the ones it went by.
+///
 /// # Errors
 /// A template that can't be rendered, a database that can't be written.
 pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
-    let mut tx = cx.db.begin().await?;
-    let Some(issue) = store::issues::next_to_fan_out(&mut tx).await? else {
+    let mut tx = cx.db.read().await?;
+    let Some(mut issue) = store::issues::next_to_fan_out(&mut tx).await? else {
         return Ok(false);
     };
+    if issue.kind == Kind::Digest {
+        tx = cx.db.now_writing(tx).await?;
+        let Some(same) = store::issues::next_to_fan_out(&mut tx).await?.filter(|next| next.id == issue.id)
+        else {
+            return Ok(true);
+        };
+        issue = same;
+    }
     let after = issue.next_subscriber;
     let size = if after == 0 { FIRST_WINDOW } else { WINDOW };
     let Some(last) = store::subscribers::window(&mut tx, after, issue.last_subscriber, size).await? else {
+        tx = cx.db.now_writing(tx).await?;
         store::issues::fanned_out(&mut tx, issue.id).await?;
         tx.commit().await?;
         return Ok(true);
@@ -38,9 +50,13 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
     let readers: Vec<_> =
         rows.chunk_by(|a, b| a.subscriber_id == b.subscriber_id).map(Recipient::new).collect();
     let now = cx.clock.now();
-    let added = match issue.kind {
-        Kind::Digest => digest_window(cx, &mut tx, &issue, &readers, (after, last), now).await?,
-        Kind::Alert | Kind::Notice => alert_window(&mut tx, &issue, &readers, now).await?,
+    let added;
+    (tx, added) = match issue.kind {
+        Kind::Digest => {
+            let added = digest_window(cx, &mut tx, &issue, &readers, (after, last), now).await?;
+            (tx, added)
+        }
+        Kind::Alert | Kind::Notice => alert_window(cx, tx, &issue, &readers, now).await?,
     };
     if store::issues::advance(&mut tx, issue.id, after, last, i64::try_from(added).unwrap_or(0)).await? {
         store::bells::ring(&mut tx).await?;
@@ -88,12 +104,13 @@ impl Recipient {
 }
 
 async fn alert_window(
-    tx: &mut Tx,
+    cx: &Context,
+    mut tx: Tx,
     issue: &Issue,
     readers: &[Recipient],
     now: Timestamp,
-) -> Result<u64, Error> {
-    let topics = store::issues::topic_ids(tx, issue.id).await?;
+) -> Result<(Tx, u64), Error> {
+    let topics = store::issues::topic_ids(&mut tx, issue.id).await?;
     let (mut in_time, mut late) = (Vec::new(), Vec::new());
     for reader in readers {
         match reader.decide(issue, &topics, now) {
@@ -102,15 +119,16 @@ async fn alert_window(
             Decision::Never(_) => {}
         }
     }
-    let variant_id = store::issues::only_variant(tx, issue.id).await?;
+    let variant_id = store::issues::only_variant(&mut tx, issue.id).await?;
+    let mut tx = cx.db.now_writing(tx).await?;
     let mut added = 0;
     for (state, ids) in [(delivery::State::Queued, in_time), (delivery::State::Expired, late)] {
         if !ids.is_empty() {
             let batch = Batch { issue_id: issue.id, variant_id, priority: issue.priority, state, now };
-            added += store::deliveries::insert_for(tx, batch, &ids).await?;
+            added += store::deliveries::insert_for(&mut tx, batch, &ids).await?;
         }
     }
-    Ok(added)
+    Ok((tx, added))
 }
 
 async fn digest_window(
@@ -127,8 +145,8 @@ async fn digest_window(
         names.iter().filter_map(|(_, name)| name.strip_prefix("story:")?.parse().ok()).collect();
     let fragments: HashMap<String, i64> = names.into_iter().map(|(id, name)| (name, id)).collect();
     let stories = stories::load(tx, &told).await?;
-    let alerted = by_reader(store::deliveries::alerted(tx, &told, window).await?);
-    let missed = by_reader(store::deliveries::too_late(tx, window).await?);
+    let alerted = by_reader(store::missed::alerted(tx, &told, window).await?);
+    let missed = by_reader(store::missed::too_late(tx, window).await?);
 
     let mut by_content: HashMap<(Vec<i64>, Vec<i64>), Vec<i64>> = HashMap::new();
     let mut carried: HashMap<i64, Vec<i64>> = HashMap::new();
@@ -161,7 +179,7 @@ async fn digest_window(
         added += store::deliveries::insert_for(tx, batch, &ids).await?;
     }
     for (alert, ids) in carried {
-        store::deliveries::carry(tx, issue.id, alert, &ids).await?;
+        store::missed::carry(tx, issue.id, alert, &ids).await?;
     }
     store::subscribers::advance_digests(tx, issue.digest, window.0, window.1, issue.last_post).await?;
     Ok(added)

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::Error;
 use crate::domain::{decision::Subscription, subscription::Digest};
 use crate::mail::compose::{self, Image};
-use crate::store::{self, Tx, deliveries::TooLate, posts::Post};
+use crate::store::{self, Tx, missed::TooLate, posts::Post};
 
 /// What an alert leaves behind for a digest that carries it.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -31,7 +31,7 @@ pub(super) struct Contents {
 /// Everything that some active reader of this cadence gets, of the posts up to `last`.
 pub(super) async fn contents(tx: &mut Tx, cadence: Digest, last: i64) -> Result<Contents, Error> {
     let mut keys = store::posts::for_digest(tx, cadence, last).await?;
-    let mut late: HashMap<_, _> = store::deliveries::too_late_issues(tx, cadence)
+    let mut late: HashMap<_, _> = store::missed::too_late_issues(tx, cadence)
         .await?
         .into_iter()
         .filter_map(|late| Some((-late.issue_id, of_alert(&late)?)))

@@ -1,5 +1,7 @@
 //! Deliveries: written by the fan-out, claimed and settled by the senders. One narrow row per recipient.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::{Result, Tx, on, touched};
@@ -22,11 +24,11 @@ pub async fn insert_for(tx: &mut Tx, batch: Batch, subscriber_ids: &[i64]) -> Re
         "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, due_at, attempts, ended_at)
          SELECT $1, s.id, s.address, $2, $3, $4, $5, 0, $6
          FROM json_each($7) j JOIN subscribers s ON s.id = j.value WHERE TRUE
-         ON CONFLICT (issue_id, address) DO NOTHING",
+         ON CONFLICT (issue_id, subscriber_id) DO NOTHING",
         "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, due_at, attempts, ended_at)
          SELECT $1, s.id, s.address, $2, $3, $4, $5, 0, $6
          FROM jsonb_array_elements_text($7::JSONB) j(value) JOIN subscribers s ON s.id = j.value::BIGINT
-         ON CONFLICT (issue_id, address) DO NOTHING",
+         ON CONFLICT (issue_id, subscriber_id) DO NOTHING",
     );
     touched!(
         tx,
@@ -59,7 +61,7 @@ pub async fn insert_bare(tx: &mut Tx, batch: Batch, address: &str) -> Result<u64
 }
 
 /// A claimed delivery with what its mail and its fate depend on.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Claimed {
     pub id: i64,
     pub priority: i64,
@@ -84,51 +86,120 @@ pub struct Claimed {
     pub signing: String,
 }
 
-/// Takes up to `limit` queued deliveries for `node` whose priorities are within these two, the most pressing first.
-pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, (first, last): (i64, i64)) -> Result<Vec<Claimed>> {
+/// What a claim reads for each delivery.
+#[derive(sqlx::FromRow)]
+struct ClaimedRow {
+    id: i64,
+    priority: i64,
+    address: String,
+    variant_id: i64,
+    due_at: Timestamp,
+    attempts: i64,
+    issue_id: i64,
+    subscriber_id: Option<i64>,
+    subscriber: Option<Uuid>,
+    wanted: bool,
+}
+
+/// What the claimed deliveries of an issue share; read once.
+#[derive(sqlx::FromRow)]
+struct Shared {
+    id: i64,
+    issue: Uuid,
+    kind: Kind,
+    cancelled: bool,
+    expires_at: Option<Timestamp>,
+    return_path: String,
+    link_key: String,
+    signing: String,
+    published_at: Timestamp,
+    signup: Option<Uuid>,
+}
+
+/// Takes up to `limit` queued deliveries for `node`, the most pressing first: of those from the first to the last of
+/// `priorities`, which are a lane's, or [`ALL_PRIORITIES`].
+pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, priorities: (i64, i64)) -> Result<Vec<Claimed>> {
     let sql = tx.fork(
-        "WITH c AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $3 AND priority <= $4 ORDER BY priority, id LIMIT $2)
-         UPDATE deliveries SET state = 'sending', node = $1 WHERE id IN (SELECT id FROM c) AND state = 'queued' RETURNING id",
-        "WITH c AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $3 AND priority <= $4 ORDER BY priority, id LIMIT $2
-                                 FOR UPDATE SKIP LOCKED)
-         UPDATE deliveries SET state = 'sending', node = $1 WHERE id IN (SELECT id FROM c) AND state = 'queued' RETURNING id",
+        "WITH c AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $3 AND priority <= $4
+                                 ORDER BY priority, id LIMIT $2)
+         UPDATE deliveries SET state = 'sending', node = $1 WHERE id IN (SELECT id FROM c) AND state = 'queued'
+         RETURNING id, priority, address, variant_id, due_at, attempts, issue_id, subscriber_id,
+                   (SELECT s.public_id FROM subscribers s WHERE s.id = deliveries.subscriber_id) AS subscriber,
+                   subscriber_id IS NULL OR EXISTS (
+                     SELECT 1 FROM subscribers s, issues i
+                     WHERE s.id = deliveries.subscriber_id AND i.id = deliveries.issue_id AND s.state = 'active'
+                     AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                     AND (i.kind = 'notice' OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (
+                       (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
+                         AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id)))))) AS wanted",
+        "WITH c AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $3 AND priority <= $4
+                                 ORDER BY priority, id LIMIT $2 FOR UPDATE SKIP LOCKED)
+         UPDATE deliveries SET state = 'sending', node = $1 WHERE id IN (SELECT id FROM c) AND state = 'queued'
+         RETURNING id, priority, address, variant_id, due_at, attempts, issue_id, subscriber_id,
+                   (SELECT s.public_id FROM subscribers s WHERE s.id = deliveries.subscriber_id) AS subscriber,
+                   subscriber_id IS NULL OR EXISTS (
+                     SELECT 1 FROM subscribers s, issues i
+                     WHERE s.id = deliveries.subscriber_id AND i.id = deliveries.issue_id AND s.state = 'active'
+                     AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                     AND (i.kind = 'notice' OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (
+                       (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
+                         AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id)))))) AS wanted",
     );
-    let ids: Vec<i64> =
-        on!(tx, c => sqlx::query_scalar(sql).bind(node).bind(limit).bind(first).bind(last).fetch_all(c))?;
-    if ids.is_empty() {
+    let mut rows: Vec<ClaimedRow> = on!(tx, c => sqlx::query_as(sql)
+        .bind(node)
+        .bind(limit)
+        .bind(priorities.0)
+        .bind(priorities.1)
+        .fetch_all(c))?;
+    rows.sort_unstable_by_key(|row| (row.priority, row.id));
+    let mut issues: Vec<i64> = rows.iter().map(|row| row.issue_id).collect();
+    issues.sort_unstable();
+    issues.dedup();
+    let shared = shared(tx, &issues).await?;
+    let claimed = rows.into_iter().map(|row| {
+        let of = shared.iter().find(|shared| shared.id == row.issue_id).ok_or(super::Error::RowNotFound)?;
+        Ok(Claimed {
+            id: row.id,
+            priority: row.priority,
+            address: row.address,
+            variant_id: row.variant_id,
+            due_at: row.due_at,
+            attempts: row.attempts,
+            subscriber_id: row.subscriber_id,
+            subscriber: row.subscriber,
+            signup: of.signup,
+            wanted: row.wanted,
+            issue: of.issue,
+            kind: of.kind,
+            cancelled: of.cancelled,
+            expires_at: of.expires_at,
+            return_path: of.return_path.clone(),
+            link_key: of.link_key.clone(),
+            signing: of.signing.clone(),
+            published_at: of.published_at,
+        })
+    });
+    claimed.collect()
+}
+
+async fn shared(tx: &mut Tx, issues: &[i64]) -> Result<Vec<Shared>> {
+    if issues.is_empty() {
         return Ok(Vec::new());
     }
     let sql = tx.fork(
-        "SELECT d.id, d.priority, d.address, d.variant_id, d.due_at, i.created_at AS published_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
-                f.public_id AS signup, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at,
-                i.return_path, i.link_key, i.signing,
-                d.subscriber_id IS NULL OR (s.state = 'active' AND NOT EXISTS (
-                    SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
-                  AND (i.kind = 'notice' OR EXISTS (
-                    SELECT 1 FROM subscriptions u WHERE u.subscriber_id = d.subscriber_id AND (
-                      (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
-                        AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id)))))) AS wanted
-         FROM deliveries d JOIN issues i ON i.id = d.issue_id
-         LEFT JOIN subscribers s ON s.id = d.subscriber_id LEFT JOIN signups f ON f.id = i.signup_id
-         WHERE d.id IN (SELECT value FROM json_each($1)) ORDER BY d.priority, d.id",
-        "SELECT d.id, d.priority, d.address, d.variant_id, d.due_at, i.created_at AS published_at, d.attempts, d.subscriber_id, s.public_id AS subscriber,
-                f.public_id AS signup, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at,
-                i.return_path, i.link_key, i.signing,
-                d.subscriber_id IS NULL OR (s.state = 'active' AND NOT EXISTS (
-                    SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
-                  AND (i.kind = 'notice' OR EXISTS (
-                    SELECT 1 FROM subscriptions u WHERE u.subscriber_id = d.subscriber_id AND (
-                      (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
-                        AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id)))))) AS wanted
-         FROM deliveries d JOIN issues i ON i.id = d.issue_id
-         LEFT JOIN subscribers s ON s.id = d.subscriber_id LEFT JOIN signups f ON f.id = i.signup_id
-         WHERE d.id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB)) ORDER BY d.priority, d.id",
+        "SELECT i.id, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at, i.return_path, i.link_key,
+                i.signing, i.created_at AS published_at, f.public_id AS signup
+         FROM issues i LEFT JOIN signups f ON f.id = i.signup_id WHERE i.id IN (SELECT value FROM json_each($1))",
+        "SELECT i.id, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at, i.return_path, i.link_key,
+                i.signing, i.created_at AS published_at, f.public_id AS signup
+         FROM issues i LEFT JOIN signups f ON f.id = i.signup_id
+         WHERE i.id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
     );
-    on!(tx, c => sqlx::query_as(sql).bind(super::key_set(&ids)).fetch_all(c))
+    on!(tx, c => sqlx::query_as(sql).bind(super::key_set(issues)).fetch_all(c))
 }
 
 /// How one try ended, as it is written down.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug)]
 pub struct Settled {
     pub id: i64,
     pub state: State,
@@ -145,30 +216,46 @@ pub struct Settled {
 }
 
 /// Writes down how claimed deliveries of `node` ended; one that is no longer its own stays as it is, and one that nobody
-/// answered keeps the last reply. (The plus signs keep
-/// SQLite from looking through all claims of the node for each row: it goes by the id.)
+/// answered keeps the last reply. Those that ended alike, as most do, go together. (The plus signs keep SQLite from looking through all claims of the node for each row:
+/// it goes by the id.)
 pub async fn settle(tx: &mut Tx, node: Uuid, settled: &[Settled]) -> Result<u64> {
     let sql = tx.fork(
-        "UPDATE deliveries SET state = v.value ->> 'state', node = NULL, attempts = attempts + (v.value ->> 'tried'),
-                retry_at = v.value ->> 'retry_at', ended_at = v.value ->> 'ended_at',
-                relay = CASE WHEN v.value ->> 'reply_text' IS NULL THEN relay ELSE v.value ->> 'relay' END,
-                reply_code = CASE WHEN v.value ->> 'reply_text' IS NULL THEN reply_code ELSE v.value ->> 'reply_code' END,
-                reply_enhanced = CASE WHEN v.value ->> 'reply_text' IS NULL THEN reply_enhanced ELSE v.value ->> 'reply_enhanced' END,
-                reply_text = coalesce(v.value ->> 'reply_text', reply_text)
+        "UPDATE deliveries SET state = $3, node = NULL, attempts = attempts + $4,
+                relay = CASE WHEN v.value ->> 3 IS NULL THEN relay ELSE $5 END,
+                reply_code = CASE WHEN v.value ->> 3 IS NULL THEN reply_code ELSE $6 END,
+                reply_enhanced = CASE WHEN v.value ->> 3 IS NULL THEN reply_enhanced ELSE $7 END,
+                retry_at = v.value ->> 1, ended_at = v.value ->> 2, reply_text = coalesce(v.value ->> 3, reply_text)
          FROM json_each($2) v
-         WHERE deliveries.id = v.value ->> 'id' AND +deliveries.state = 'sending' AND +deliveries.node = $1",
-        "UPDATE deliveries SET state = v.state, node = NULL, attempts = attempts + v.tried,
-                retry_at = v.retry_at, ended_at = v.ended_at,
-                relay = CASE WHEN v.reply_text IS NULL THEN deliveries.relay ELSE v.relay END,
-                reply_code = CASE WHEN v.reply_text IS NULL THEN deliveries.reply_code ELSE v.reply_code END,
-                reply_enhanced = CASE WHEN v.reply_text IS NULL THEN deliveries.reply_enhanced ELSE v.reply_enhanced END,
-                reply_text = coalesce(v.reply_text, deliveries.reply_text)
-         FROM jsonb_to_recordset($2::JSONB) AS v(id BIGINT, state TEXT, tried BIGINT, retry_at BIGINT, ended_at BIGINT,
-              relay TEXT, reply_code BIGINT, reply_enhanced TEXT, reply_text TEXT)
-         WHERE deliveries.id = v.id AND deliveries.state = 'sending' AND deliveries.node = $1",
+         WHERE deliveries.id = v.value ->> 0 AND +deliveries.state = 'sending' AND +deliveries.node = $1",
+        "UPDATE deliveries SET state = $3, node = NULL, attempts = attempts + $4,
+                relay = CASE WHEN v.value ->> 3 IS NULL THEN relay ELSE $5 END,
+                reply_code = CASE WHEN v.value ->> 3 IS NULL THEN reply_code ELSE $6 END,
+                reply_enhanced = CASE WHEN v.value ->> 3 IS NULL THEN reply_enhanced ELSE $7 END,
+                retry_at = (v.value ->> 1)::BIGINT, ended_at = (v.value ->> 2)::BIGINT,
+                reply_text = coalesce(v.value ->> 3, reply_text)
+         FROM jsonb_array_elements($2::JSONB) v(value)
+         WHERE deliveries.id = (v.value ->> 0)::BIGINT AND deliveries.state = 'sending' AND deliveries.node = $1",
     );
-    let rows = serde_json::to_string(settled).map_err(|error| super::Error::Encode(error.into()))?;
-    touched!(tx, sqlx::query(sql).bind(node).bind(rows))
+    let mut alike: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for one in settled {
+        let key = (one.state, one.tried, &one.relay, one.reply_code, &one.reply_enhanced);
+        alike.entry(key).or_default().push((one.id, one.retry_at, one.ended_at, &one.reply_text));
+    }
+    let mut done = 0;
+    for ((state, tried, relay, code, enhanced), rows) in alike {
+        done += touched!(
+            tx,
+            sqlx::query(sql)
+                .bind(node)
+                .bind(serde_json::to_string(&rows).map_err(|error| super::Error::Encode(error.into()))?)
+                .bind(state)
+                .bind(tried)
+                .bind(relay)
+                .bind(code)
+                .bind(enhanced)
+        )?;
+    }
+    Ok(done)
 }
 
 /// Queues again what this node had claimed when it stopped.
@@ -363,83 +450,6 @@ pub async fn open_counts(tx: &mut Tx) -> Result<Vec<(State, i64)>> {
         "SELECT state, count(*) FROM deliveries WHERE state IN ('queued', 'sending', 'deferred') GROUP BY state ORDER BY state",
     )
     .fetch_all(c))
-}
-
-/// (subscriber, post) of the alerts about these posts that readers of the window got or will get. (The plus sign keeps
-/// SQLite from going through all deliveries of an alert for each window.)
-pub async fn alerted(tx: &mut Tx, posts: &[i64], subscribers: (i64, i64)) -> Result<Vec<(i64, i64)>> {
-    let sql = tx.fork(
-        "SELECT d.subscriber_id, i.post_id FROM json_each($1) v CROSS JOIN issues i ON i.post_id = v.value
-         CROSS JOIN deliveries d ON d.issue_id = i.id AND d.subscriber_id > $2 AND d.subscriber_id <= $3
-         WHERE i.kind = 'alert' AND +d.state IN ('queued', 'sending', 'deferred', 'sent')",
-        "SELECT d.subscriber_id, i.post_id FROM jsonb_array_elements_text($1::JSONB) v(value)
-         JOIN issues i ON i.post_id = v.value::BIGINT
-         JOIN deliveries d ON d.issue_id = i.id AND d.subscriber_id > $2 AND d.subscriber_id <= $3
-         WHERE i.kind = 'alert' AND d.state IN ('queued', 'sending', 'deferred', 'sent')",
-    );
-    on!(tx, c => sqlx::query_as(sql)
-        .bind(super::key_set(posts))
-        .bind(subscribers.0)
-        .bind(subscribers.1)
-        .fetch_all(c))
-}
-
-/// (subscriber, issue) of the alerts that came too late for readers of the window and stand in no digest yet.
-pub async fn too_late(tx: &mut Tx, subscribers: (i64, i64)) -> Result<Vec<(i64, i64)>> {
-    on!(tx, c => sqlx::query_as(
-        "SELECT subscriber_id, issue_id FROM deliveries
-         WHERE state = 'expired' AND carried_by IS NULL AND subscriber_id > $1 AND subscriber_id <= $2
-         ORDER BY subscriber_id, issue_id",
-    )
-    .bind(subscribers.0)
-    .bind(subscribers.1)
-    .fetch_all(c))
-}
-
-/// An alert that came too late for somebody and stands in no digest of theirs yet.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct TooLate {
-    pub issue_id: i64,
-    pub post_id: Option<i64>,
-    pub content: String,
-    pub created_at: Timestamp,
-}
-
-/// Those that some active reader of this cadence missed. (The empty text keeps SQLite from going through all readers of
-/// the cadence for each.)
-pub async fn too_late_issues(tx: &mut Tx, digest: Digest) -> Result<Vec<TooLate>> {
-    on!(tx, c => sqlx::query_as(
-        "SELECT id AS issue_id, post_id, content, created_at FROM issues WHERE kind = 'alert' AND id IN (
-            SELECT d.issue_id FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
-            WHERE d.state = 'expired' AND d.carried_by IS NULL AND s.state = 'active'
-            AND EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND u.digest || '' = $1)
-            AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused'))
-         ORDER BY id",
-    )
-    .bind(digest)
-    .fetch_all(c))
-}
-
-/// The digest `digest_id` tells these subscribers of the alert they missed.
-pub async fn carry(tx: &mut Tx, digest_id: i64, issue_id: i64, subscriber_ids: &[i64]) -> Result<u64> {
-    let sql = tx.fork(
-        "UPDATE deliveries SET carried_by = $1 WHERE issue_id = $2 AND +state = 'expired'
-         AND subscriber_id IN (SELECT value FROM json_each($3))",
-        "UPDATE deliveries SET carried_by = $1 WHERE issue_id = $2 AND state = 'expired'
-         AND subscriber_id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($3::JSONB))",
-    );
-    touched!(tx, sqlx::query(sql).bind(digest_id).bind(issue_id).bind(super::key_set(subscriber_ids)))
-}
-
-/// No digest will tell this subscriber of the alerts missed so far.
-pub async fn give_up_too_late(tx: &mut Tx, subscriber_id: i64) -> Result<u64> {
-    touched!(
-        tx,
-        sqlx::query(
-            "UPDATE deliveries SET carried_by = issue_id WHERE subscriber_id = $1 AND state = 'expired' AND carried_by IS NULL",
-        )
-        .bind(subscriber_id)
-    )
 }
 
 /// How many mails to an address are on their way, whoever they are for.

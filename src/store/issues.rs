@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Tx, deliveries::TooLate, on, touched};
+use super::{Result, Tx, missed::TooLate, on, touched};
 use crate::domain::{
     issue::{Kind, Level, State},
     subscription::Digest,

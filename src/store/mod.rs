@@ -16,6 +16,7 @@ pub mod bells;
 pub mod deliveries;
 pub mod feeds;
 pub mod issues;
+pub mod missed;
 pub mod nodes;
 pub mod pauses;
 pub mod posts;
@@ -124,7 +125,8 @@ impl Db {
         let read = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(60))
-            .connect_with(options.pragma("query_only", "on"))
+            // Each has a cache of its own, and reads what the system keeps in memory anyway.
+            .connect_with(options.pragma("query_only", "on").pragma("cache_size", "-2000"))
             .await?;
         Ok(Self::Sqlite { write, read })
     }
@@ -167,6 +169,18 @@ impl Db {
             Self::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
+    }
+
+    /// Goes on from reading to writing: on PostgreSQL in the same transaction, with the locks it took; on SQLite in a new
+    /// one, which must ask again for what may have changed meanwhile.
+    pub async fn now_writing(&self, tx: Tx) -> Result<Tx> {
+        match tx {
+            Tx::Sqlite(reading) => {
+                reading.commit().await?;
+                self.begin().await
+            }
+            Tx::Postgres(_) => Ok(tx),
+        }
     }
 
     /// Writes a consistent copy of a running SQLite database to a new file.

@@ -146,7 +146,7 @@ fn topic_ids(topics: &[store::topics::Topic], wanted: &[Slug]) -> Result<Vec<i64
 async fn begin_digests(tx: &mut Tx, subscriber_id: i64) -> Result<(), Error> {
     let had = store::subscribers::subscriptions(tx, subscriber_id).await?;
     if had.iter().all(|subscription| subscription.digest == Digest::None) {
-        store::deliveries::give_up_too_late(tx, subscriber_id).await?;
+        store::missed::give_up_too_late(tx, subscriber_id).await?;
     }
     Ok(())
 }

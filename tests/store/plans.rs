@@ -31,7 +31,7 @@ const HOT: &[(&str, &[&str])] = &[
         &["deliveries_sending"],
     ),
     ("UPDATE deliveries SET state = 'queued', node = NULL\n", &["deliveries_sending"]),
-    ("UPDATE deliveries SET state = v.value", &["INTEGER PRIMARY KEY"]),
+    ("UPDATE deliveries SET state = $3", &["INTEGER PRIMARY KEY"]),
     ("SELECT d.id, d.issue_id, i.kind", &["deliveries_by_subscriber"]),
     ("SELECT state, count(*) FROM deliveries WHERE issue_id", &["deliveries_by_issue"]),
     ("UPDATE issues SET state = 'sent'", &["issues_sending", "deliveries_by_issue"]),
@@ -57,7 +57,7 @@ const HOT: &[(&str, &[&str])] = &[
         "SELECT d.subscriber_id, i.post_id",
         &["issues_by_post", "deliveries_of_readers (issue_id=? AND subscriber_id>? AND subscriber_id<?)"],
     ),
-    ("UPDATE deliveries SET carried_by = $1", &["deliveries_by_subscriber (subscriber_id=? AND issue_id=?)"]),
+    ("UPDATE deliveries SET carried_by = $1", &["deliveries_of_readers (issue_id=? AND subscriber_id=?)"]),
     ("SELECT subscriber_id, issue_id FROM deliveries", &["deliveries_too_late (subscriber_id>?"]),
     (
         "SELECT id AS issue_id, post_id, content, created_at FROM issues WHERE kind",
