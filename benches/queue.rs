@@ -13,8 +13,8 @@ use bellwether::publishing::{
     self,
     alerting::{self, AlertRequest, Body},
 };
-use bellwether::store::deliveries::{ALL_PRIORITIES, Settled};
 use bellwether::store::{self, Db};
+use bellwether::store::{claims::ALL_PRIORITIES, deliveries::Settled};
 use sqlx::AssertSqlSafe;
 
 const READERS: i64 = 200_000;
@@ -66,7 +66,7 @@ async fn measure(name: &str, url: &str, readers: i64) {
     loop {
         let claimed = claim.step(async {
             let mut tx = cx.db.begin().await?;
-            let claimed = store::deliveries::claim(&mut tx, node, CLAIM, ALL_PRIORITIES).await?;
+            let claimed = store::claims::claim(&mut tx, node, CLAIM, ALL_PRIORITIES).await?;
             tx.commit().await.map(|()| claimed)
         });
         let claimed = claimed.await.expect("they are claimed");

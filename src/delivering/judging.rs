@@ -11,7 +11,7 @@ use crate::mail::{
     relay::Failure,
     reply::{Reply, Stage, Verdict, verdict},
 };
-use crate::store::deliveries::{Claimed, Settled};
+use crate::store::{claims::Claimed, deliveries::Settled};
 
 /// When a mail that was withdrawn before its body is looked at again.
 const WITHDRAWN: Duration = Duration::from_secs(5);

@@ -117,7 +117,8 @@ impl Engine {
         std::fs::create_dir_all(&data)?;
         let (node, journal, accepted) =
             journal::open(&data, installation, || cx.entropy.uuid(cx.clock.now()))?;
-        let outlets: Vec<_> = cx.config.relays.iter().map(Outlet::new).collect();
+        let relays = cx.config.relays.iter();
+        let outlets: Vec<_> = relays.map(|relay| Outlet::new(relay, Arc::clone(&cx.bells))).collect();
         let engine = Self {
             node,
             journal,

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::{gate::Gate, worker::Job};
 use crate::config;
+use crate::context::Bells;
 use crate::domain::{issue::Lane, time::Timestamp};
 
 /// Claimed deliveries that wait longer than this for a connection are more than the relay takes.
@@ -22,6 +23,7 @@ const MOST: usize = 4_000;
 pub struct Outlet {
     pub gate: Gate,
     waiting: Mutex<Waiting>,
+    bells: Arc<Bells>,
     /// Rung for all connections when mail was put here, or the end was.
     pub bell: Notify,
     /// Connections that are being made or have a mail in hand.
@@ -40,14 +42,17 @@ struct Waiting {
     target: usize,
     /// A connection found nothing here since the last claim.
     ran_dry: bool,
+    /// Nothing less pressing than this priority leaves, if any is held back.
+    floor: Option<i64>,
     over: bool,
 }
 
 impl Outlet {
-    pub fn new(relay: &config::Relay) -> Self {
+    pub fn new(relay: &config::Relay, bells: Arc<Bells>) -> Self {
         Self {
             gate: Gate::new(relay),
             waiting: Mutex::default(),
+            bells,
             bell: Notify::new(),
             busy: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
@@ -133,10 +138,20 @@ impl Outlet {
         self.bell.notify_waiters();
     }
 
+    /// Holds back what is less pressing than `floor`, or nothing any more.
+    pub fn hold_below(&self, floor: Option<i64>) {
+        let mut waiting = self.lock();
+        if waiting.floor != floor {
+            waiting.floor = floor;
+            drop(waiting);
+            self.bell.notify_waiters();
+        }
+    }
+
     /// Whether a connection that reaches down to `reach` would get something.
     pub fn has(&self, reach: Lane) -> bool {
         let waiting = self.lock();
-        waiting.counts.keys().next().is_some_and(|priority| Lane::of(*priority) <= reach)
+        waiting.counts.keys().next().is_some_and(|priority| waiting.lets(*priority, reach))
     }
 
     /// The most pressing one for a connection that reaches down to `reach`.
@@ -145,14 +160,17 @@ impl Outlet {
         if waiting.over {
             return None;
         }
-        let first = waiting.jobs.first_entry().filter(|job| Lane::of(job.key().0) <= reach);
-        let Some(first) = first else {
-            waiting.ran_dry = true;
+        let first = waiting.jobs.first_key_value().map(|(key, _)| *key);
+        let Some(first) = first.filter(|(priority, _)| waiting.lets(*priority, reach)) else {
+            waiting.ran_dry |= waiting.jobs.is_empty();
             return None;
         };
-        let ((priority, _), job) = first.remove_entry();
-        waiting.count(priority, -1);
-        Some(job)
+        let job = waiting.jobs.remove(&first);
+        waiting.count(first.0, -1);
+        if waiting.jobs.len() == waiting.target / 2 {
+            self.bells.deliver.notify_one();
+        }
+        job
     }
 
     /// Everything that waits here.
@@ -221,6 +239,10 @@ impl Drop for Busy<'_> {
 }
 
 impl Waiting {
+    fn lets(&self, priority: i64, reach: Lane) -> bool {
+        Lane::of(priority) <= reach && self.floor.is_none_or(|floor| priority <= floor)
+    }
+
     fn insert(&mut self, job: Job) {
         let priority = job.delivery.priority;
         self.jobs.insert((priority, job.delivery.id), job);

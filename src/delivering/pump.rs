@@ -19,12 +19,16 @@ use crate::domain::{
     issue::{Kind, Lane, Level, priority},
     time::Timestamp,
 };
-use crate::store::{self, deliveries::Claimed};
+use crate::store::{self, claims::Claimed};
 
 /// The longest the claimer sleeps when nobody rings: mail queued by another process is seen by then.
 const LOOK: Duration = Duration::from_millis(500);
 /// Mail that waited so long for a connection goes to another relay, if there is one.
 const STALLED: Duration = Duration::from_secs(5);
+
+/// While an issue is being fanned out nothing less pressing is begun, or it would slip in wherever the senders are faster;
+/// for no longer than this after the issue was made.
+const FAN_OUT: Duration = Duration::from_secs(60);
 
 /// What is claimed apart: none of these waits because something less pressing was claimed before.
 const CLASSES: [(i64, i64); 7] = [
@@ -134,10 +138,14 @@ impl Engine {
             // A claim whose commit got no answer may stand in the database; nobody works on it.
             store::deliveries::release(&mut tx, self.node).await?;
         }
+        let floor = store::issues::most_pressing_fan_out(&mut tx, now.minus(FAN_OUT)).await?;
+        self.outlets.iter().for_each(|outlet| outlet.hold_below(floor));
         let mut claimed = Vec::new();
-        for (class, room) in wanted {
+        for (class, room) in
+            wanted.into_iter().filter(|(class, _)| floor.is_none_or(|floor| class.0 <= floor))
+        {
             let limit = i64::try_from(room).unwrap_or(i64::MAX);
-            claimed.append(&mut store::deliveries::claim(&mut tx, self.node, limit, class).await?);
+            claimed.append(&mut store::claims::claim(&mut tx, self.node, limit, class).await?);
         }
         let committed = tx.commit().await;
         *unsure = committed.is_err() || (*unsure && !idle);
@@ -236,7 +244,7 @@ impl Engine {
     fn is_idle(&self, now: Timestamp) -> bool {
         let waiting: usize = self.outlets.iter().map(Outlet::len).sum();
         let still = |outlet: &Outlet| {
-            let may_go = outlet.len() > 0 && outlet.gate.wait(now, LOOK).is_zero();
+            let may_go = outlet.has(Lane::Broadcast) && outlet.gate.wait(now, LOOK).is_zero();
             !outlet.is_busy() && !may_go
         };
         self.in_flight.load(Ordering::SeqCst) == waiting && self.outlets.iter().all(still)

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::{Engine, Error};
 use crate::domain::token::Purpose;
 use crate::mail::compose::{Fragment, Slots, splice};
-use crate::store::{self, deliveries::Claimed};
+use crate::store::{self, claims::Claimed};
 
 /// How many variants are kept in memory; beyond it all are read anew.
 const KEPT: usize = 256;

@@ -14,7 +14,7 @@ use crate::mail::{
     relay::{Connection, Envelope, Failure},
     reply::{Reply, Stage, redacted},
 };
-use crate::store::deliveries::Claimed;
+use crate::store::claims::Claimed;
 
 /// How soon a connection that is being made sees a stop.
 const STOP_LOOK: Duration = Duration::from_millis(100);

@@ -17,6 +17,8 @@ use crate::store::{self, Tx, deliveries::Batch, issues::Issue, subscribers::Read
 /// How many readers one transaction takes: a few first, so that their mails leave at once.
 const FIRST_WINDOW: i64 = 500;
 const WINDOW: i64 = 4_000;
+/// The same for a digest, whose readers are read in it: an alert waits behind no long one.
+const DIGEST_WINDOW: i64 = 1_000;
 
 /// Writes the next window of deliveries of the most pressing issue. False when no issue waits for its fan-out.
 ///
@@ -39,11 +41,17 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
         issue = same;
     }
     let after = issue.next_subscriber;
-    let size = if after == 0 { FIRST_WINDOW } else { WINDOW };
+    let size = match issue.kind {
+        _ if after == 0 => FIRST_WINDOW,
+        Kind::Digest => DIGEST_WINDOW,
+        Kind::Alert | Kind::Notice => WINDOW,
+    };
     let Some(last) = store::subscribers::window(&mut tx, after, issue.last_subscriber, size).await? else {
         tx = cx.db.now_writing(tx).await?;
         store::issues::fanned_out(&mut tx, issue.id).await?;
         tx.commit().await?;
+        // What was held back for it goes on.
+        cx.bells.deliver.notify_one();
         return Ok(true);
     };
     let rows = store::subscribers::readers(&mut tx, after, last).await?;

@@ -225,6 +225,15 @@ pub async fn next_to_fan_out(tx: &mut Tx) -> Result<Option<Issue>> {
     on!(tx, c => sqlx::query_as(sql).fetch_optional(c))
 }
 
+/// The most pressing priority of the issues published since `since` whose fan-out is not through.
+pub async fn most_pressing_fan_out(tx: &mut Tx, since: Timestamp) -> Result<Option<i64>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT min(priority) FROM issues WHERE state = 'publishing' AND created_at > $1",
+    )
+    .bind(since)
+    .fetch_one(c))
+}
+
 /// Moves the fan-out's cursor; false when somebody else moved it, or the issue was cancelled, meanwhile.
 pub async fn advance(tx: &mut Tx, id: i64, from: i64, to: i64, added: i64) -> Result<bool> {
     let rows = touched!(

@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
 
 pub mod attempts;
 pub mod bells;
+pub mod claims;
 pub mod deliveries;
 pub mod feeds;
 pub mod issues;

@@ -42,12 +42,15 @@ pub struct Subscription {
 }
 
 /// One reader's subscription to one topic, as the fan-out reads them: in the order of `subscriber_id`.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, serde::Deserialize)]
 pub struct ReaderRow {
     pub subscriber_id: i64,
+    #[serde(deserialize_with = "super::claims::flag")]
     pub active: bool,
+    #[serde(deserialize_with = "super::claims::flag")]
     pub suppressed: bool,
     pub topic_id: i64,
+    #[serde(deserialize_with = "super::claims::flag")]
     pub alerts: bool,
     pub digest: Digest,
     pub digest_after: i64,
@@ -188,18 +191,23 @@ pub async fn window(tx: &mut Tx, after: i64, last: i64, limit: i64) -> Result<Op
     .fetch_one(c))
 }
 
-/// The subscriptions of the readers with `after < id <= last`, in order.
+/// The subscriptions of the readers with `after < id <= last`, in order; one JSON text, as the claims'.
 pub async fn readers(tx: &mut Tx, after: i64, last: i64) -> Result<Vec<ReaderRow>> {
-    on!(tx, c => sqlx::query_as(
-        "SELECT s.id AS subscriber_id, s.state = 'active' AS active,
-                EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused') AS suppressed,
-                u.topic_id, u.alerts, u.digest, u.digest_after
-         FROM subscribers s JOIN subscriptions u ON u.subscriber_id = s.id
-         WHERE s.id > $1 AND s.id <= $2 ORDER BY s.id, u.topic_id",
-    )
-    .bind(after)
-    .bind(last)
-    .fetch_all(c))
+    let sql = tx.fork(
+        "SELECT json_group_array(json_array(s.id, CASE WHEN s.state = 'active' THEN 1 ELSE 0 END,
+                  CASE WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                  THEN 1 ELSE 0 END, u.topic_id, u.alerts, u.digest, u.digest_after))
+         FROM subscribers s JOIN subscriptions u ON u.subscriber_id = s.id WHERE s.id > $1 AND s.id <= $2",
+        "SELECT json_agg(json_build_array(s.id, CASE WHEN s.state = 'active' THEN 1 ELSE 0 END,
+                  CASE WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                  THEN 1 ELSE 0 END, u.topic_id, CASE WHEN u.alerts THEN 1 ELSE 0 END, u.digest, u.digest_after))::TEXT
+         FROM subscribers s JOIN subscriptions u ON u.subscriber_id = s.id WHERE s.id > $1 AND s.id <= $2",
+    );
+    let rows: Option<String> =
+        on!(tx, c => sqlx::query_scalar(sql).persistent(false).bind(after).bind(last).fetch_one(c))?;
+    let mut rows: Vec<ReaderRow> = super::claims::list(rows)?;
+    rows.sort_unstable_by_key(|row| (row.subscriber_id, row.topic_id));
+    Ok(rows)
 }
 
 /// How many `domain::decision::decide` would send an alert on these topics to now: the same rule for a million rows.

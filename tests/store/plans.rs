@@ -24,7 +24,16 @@ const SMALL: [&str; 11] = [
 
 /// What begins a statement, and the indexes that it must use.
 const HOT: &[(&str, &[&str])] = &[
-    ("WITH c AS MATERIALIZED", &["deliveries_queued"]),
+    (
+        "SELECT json_group_array(id) FROM (SELECT id FROM deliveries",
+        &["deliveries_queued (priority>? AND priority<?)"],
+    ),
+    ("UPDATE deliveries SET state = 'sending'", &["deliveries USING INTEGER PRIMARY KEY"]),
+    (
+        "SELECT json_group_array(json_array(d.id",
+        &["d USING INTEGER PRIMARY KEY", "i USING INTEGER PRIMARY KEY"],
+    ),
+    ("SELECT min(priority) FROM issues WHERE state = 'publishing'", &["issues_publishing"]),
     ("UPDATE deliveries SET state = 'queued', retry_at = NULL", &["deliveries_deferred"]),
     (
         "UPDATE deliveries SET state = 'queued', node = NULL WHERE state = 'sending' AND node = $1",
@@ -39,10 +48,7 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT count(*) FROM signups", &["signups_by_time"]),
     ("SELECT count(*), max(mailed_at) FROM signups", &["signups_by_address"]),
     ("SELECT count(*) FROM subscribers s", &["x USING PRIMARY KEY", "(subscriber_id=? AND topic_id=?)"]),
-    (
-        "SELECT s.id AS subscriber_id, s.state = 'active' AS active",
-        &["s USING INTEGER PRIMARY KEY", "u USING PRIMARY KEY"],
-    ),
+    ("SELECT json_group_array(json_array(s.id", &["s USING INTEGER PRIMARY KEY", "u USING PRIMARY KEY"]),
     ("SELECT id FROM subscribers WHERE unsubscribed_at", &["subscribers_left"]),
     ("SELECT max(id) FROM (SELECT id FROM subscribers", &["INTEGER PRIMARY KEY"]),
     (

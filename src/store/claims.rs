@@ -1,0 +1,176 @@
+//! Claims: what is queued is taken by one node, the most pressing first. A claim is a list of rows that travels as one
+//! JSON text: row by row and value by value it would cost as much as all else. Its statements are planned anew each time:
+//! PostgreSQL would keep the plan that it made when the queue was empty.
+
+use serde::{Deserialize, Deserializer};
+use uuid::Uuid;
+
+use super::{Error, Result, Tx, on, touched};
+use crate::domain::{issue::Kind, time::Timestamp};
+
+/// The priorities of every lane.
+pub const ALL_PRIORITIES: (i64, i64) = (0, i64::MAX);
+
+/// A claimed delivery with what its mail and its fate depend on.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    pub id: i64,
+    pub priority: i64,
+    pub address: String,
+    pub variant_id: i64,
+    pub due_at: Timestamp,
+    /// When its issue was published.
+    pub published_at: Timestamp,
+    pub attempts: i64,
+    pub subscriber_id: Option<i64>,
+    /// The names in its links; none for notices.
+    pub subscriber: Option<Uuid>,
+    pub signup: Option<Uuid>,
+    /// What `decide` says by now: false for who left, may not be mailed, or wants it no more since the fan-out.
+    pub wanted: bool,
+    pub issue: Uuid,
+    pub kind: Kind,
+    pub cancelled: bool,
+    pub expires_at: Option<Timestamp>,
+    pub return_path: String,
+    pub link_key: String,
+    pub signing: String,
+}
+
+/// What a claim reads for each delivery.
+#[derive(Deserialize)]
+struct Row {
+    id: i64,
+    priority: i64,
+    address: String,
+    variant_id: i64,
+    due_at: i64,
+    attempts: i64,
+    issue_id: i64,
+    subscriber_id: Option<i64>,
+    subscriber: Option<Uuid>,
+    #[serde(deserialize_with = "flag")]
+    wanted: bool,
+}
+
+/// What the claimed deliveries of an issue share; read once.
+#[derive(sqlx::FromRow)]
+struct Shared {
+    id: i64,
+    issue: Uuid,
+    kind: Kind,
+    cancelled: bool,
+    expires_at: Option<Timestamp>,
+    return_path: String,
+    link_key: String,
+    signing: String,
+    published_at: Timestamp,
+    signup: Option<Uuid>,
+}
+
+/// Takes up to `limit` queued deliveries for `node`, the most pressing first: of those from the first to the last of
+/// `priorities`, which are a lane's, or [`ALL_PRIORITIES`].
+pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, priorities: (i64, i64)) -> Result<Vec<Claimed>> {
+    let sql = tx.fork(
+        "SELECT json_group_array(id) FROM (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $1 AND priority <= $2
+                                           ORDER BY priority, id LIMIT $3) c",
+        "SELECT json_agg(id)::TEXT FROM (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $1 AND priority <= $2
+                                         ORDER BY priority, id LIMIT $3 FOR UPDATE SKIP LOCKED) c",
+    );
+    let ids: Option<String> = on!(tx, c => sqlx::query_scalar(sql)
+        .persistent(false)
+        .bind(priorities.0)
+        .bind(priorities.1)
+        .bind(limit)
+        .fetch_one(c))?;
+    let Some(ids) = ids.filter(|ids| ids != "[]") else { return Ok(Vec::new()) };
+    let sql = tx.fork(
+        "UPDATE deliveries SET state = 'sending', node = $1
+         WHERE id IN (SELECT value FROM json_each($2)) AND +state = 'queued'",
+        "UPDATE deliveries SET state = 'sending', node = $1
+         WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($2::JSONB)) AND state = 'queued'",
+    );
+    touched!(tx, sqlx::query(sql).persistent(false).bind(node).bind(&ids))?;
+    let mut rows: Vec<Row> = list(rows(tx, &ids).await?)?;
+    rows.sort_unstable_by_key(|row| (row.priority, row.id));
+    let mut issues: Vec<i64> = rows.iter().map(|row| row.issue_id).collect();
+    issues.sort_unstable();
+    issues.dedup();
+    let shared = shared(tx, &issues).await?;
+    let claimed = rows.into_iter().map(|row| {
+        let of = shared.iter().find(|shared| shared.id == row.issue_id).ok_or(Error::RowNotFound)?;
+        Ok(Claimed {
+            id: row.id,
+            priority: row.priority,
+            address: row.address,
+            variant_id: row.variant_id,
+            due_at: Timestamp::from_micros(row.due_at),
+            attempts: row.attempts,
+            subscriber_id: row.subscriber_id,
+            subscriber: row.subscriber,
+            signup: of.signup,
+            wanted: row.wanted,
+            issue: of.issue,
+            kind: of.kind,
+            cancelled: of.cancelled,
+            expires_at: of.expires_at,
+            return_path: of.return_path.clone(),
+            link_key: of.link_key.clone(),
+            signing: of.signing.clone(),
+            published_at: of.published_at,
+        })
+    });
+    claimed.collect()
+}
+
+async fn rows(tx: &mut Tx, ids: &str) -> Result<Option<String>> {
+    let sql = tx.fork(
+        "SELECT json_group_array(json_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
+                  d.subscriber_id, iif(s.id IS NULL, NULL, hex(s.public_id)),
+                  CASE WHEN d.subscriber_id IS NULL OR (s.state = 'active'
+                    AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                    AND (i.kind = 'notice' OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (
+                      (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
+                        AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id))))))
+                  THEN 1 ELSE 0 END))
+         FROM json_each($1) j CROSS JOIN deliveries d ON d.id = j.value CROSS JOIN issues i ON i.id = d.issue_id
+         LEFT JOIN subscribers s ON s.id = d.subscriber_id",
+        "SELECT json_agg(json_build_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
+                  d.subscriber_id, s.public_id,
+                  CASE WHEN d.subscriber_id IS NULL OR (s.state = 'active'
+                    AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                    AND (i.kind = 'notice' OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (
+                      (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
+                        AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id))))))
+                  THEN 1 ELSE 0 END))::TEXT
+         FROM jsonb_array_elements_text($1::JSONB) j(value) JOIN deliveries d ON d.id = j.value::BIGINT
+         JOIN issues i ON i.id = d.issue_id LEFT JOIN subscribers s ON s.id = d.subscriber_id",
+    );
+    on!(tx, c => sqlx::query_scalar(sql).persistent(false).bind(ids).fetch_one(c))
+}
+
+/// 0 or 1, as SQLite has it.
+pub(super) fn flag<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<bool, D::Error> {
+    u8::deserialize(from).map(|flag| flag == 1)
+}
+
+/// The rows of a JSON list; none for none.
+pub(super) fn list<T: for<'a> Deserialize<'a>>(text: Option<String>) -> Result<Vec<T>> {
+    serde_json::from_str(text.as_deref().unwrap_or("[]")).map_err(|error| Error::Decode(error.into()))
+}
+
+async fn shared(tx: &mut Tx, issues: &[i64]) -> Result<Vec<Shared>> {
+    if issues.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = tx.fork(
+        "SELECT i.id, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at, i.return_path, i.link_key,
+                i.signing, i.created_at AS published_at, f.public_id AS signup
+         FROM issues i LEFT JOIN signups f ON f.id = i.signup_id WHERE i.id IN (SELECT value FROM json_each($1))",
+        "SELECT i.id, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at, i.return_path, i.link_key,
+                i.signing, i.created_at AS published_at, f.public_id AS signup
+         FROM issues i LEFT JOIN signups f ON f.id = i.signup_id
+         WHERE i.id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
+    );
+    on!(tx, c => sqlx::query_as(sql).bind(super::key_set(issues)).fetch_all(c))
+}
