@@ -105,11 +105,16 @@ impl Engine {
                 Err(error) if matches!(until, Until::Idle) => return Err(error),
                 Err(error) => {
                     tracing::error!(%error, "can't claim from the database; trying again");
-                    Vec::new()
+                    None
                 }
             };
-            let nothing = claimed.is_empty();
-            self.deal(claimed, reports).await;
+            let mut nothing = true;
+            if let Some((claimed, floor)) = claimed {
+                nothing = claimed.is_empty();
+                self.deal(claimed, reports).await;
+                // Only now: what was just claimed goes before what was held back.
+                self.hold_below(floor);
+            }
             if !nothing {
                 continue;
             }
@@ -120,16 +125,14 @@ impl Engine {
         }
     }
 
-    /// Claims what the relays have room for, the most pressing first.
-    async fn claim(&self, now: Timestamp) -> Result<Vec<Claimed>, Error> {
+    /// Claims what the relays have room for, the most pressing first. Where there is more of a class than room, or an
+    /// issue of it is still being fanned out, nothing less pressing is claimed or begun: that class's priority is given
+    /// as well. None where nothing has room.
+    async fn claim(&self, now: Timestamp) -> Result<Option<(Vec<Claimed>, Option<i64>)>, Error> {
         self.outlets.iter().for_each(|outlet| outlet.adapt(now));
-        let wanted: Vec<_> = CLASSES
-            .iter()
-            .map(|class| (*class, sharing::total(&self.shares(*class, now))))
-            .filter(|(_, room)| *room > 0 && self.may_send())
-            .collect();
-        if wanted.is_empty() {
-            return Ok(Vec::new());
+        let has_room = CLASSES.iter().any(|class| sharing::total(&self.shares(*class, None, now)) > 0);
+        if !has_room || !self.may_send() {
+            return Ok(None);
         }
         let mut unsure = self.claiming.lock().await;
         let mut tx = self.cx.db.begin().await?;
@@ -138,28 +141,44 @@ impl Engine {
             // A claim whose commit got no answer may stand in the database; nobody works on it.
             store::deliveries::release(&mut tx, self.node).await?;
         }
-        let floor = store::issues::most_pressing_fan_out(&mut tx, now.minus(FAN_OUT)).await?;
-        self.outlets.iter().for_each(|outlet| outlet.hold_below(floor));
+        let mut floor = store::issues::most_pressing_fan_out(&mut tx, now.minus(FAN_OUT)).await?;
+        if floor.is_some() {
+            self.hold_below(floor);
+        }
         let mut claimed = Vec::new();
-        for (class, room) in
-            wanted.into_iter().filter(|(class, _)| floor.is_none_or(|floor| class.0 <= floor))
-        {
-            let limit = i64::try_from(room).unwrap_or(i64::MAX);
-            claimed.append(&mut store::claims::claim(&mut tx, self.node, limit, class).await?);
+        for class in CLASSES {
+            let room = sharing::total(&self.shares(class, floor, now));
+            if room > 0 {
+                let limit = i64::try_from(room).unwrap_or(i64::MAX);
+                let mut some = store::claims::claim(&mut tx, self.node, limit, class).await?;
+                if some.len() >= room {
+                    floor = floor.map_or(Some(class.1), |floor| Some(floor.min(class.1)));
+                }
+                claimed.append(&mut some);
+            }
         }
         let committed = tx.commit().await;
         *unsure = committed.is_err() || (*unsure && !idle);
         committed?;
         self.in_flight.fetch_add(claimed.len(), Ordering::SeqCst);
-        Ok(claimed)
+        Ok(Some((claimed, floor)))
     }
 
-    /// The relays that take mail of this class now, or all with no room where it is paused.
-    fn shares(&self, (first, last): (i64, i64), now: Timestamp) -> Vec<Share> {
+    /// Holds back what is less pressing than `floor`, if anything is, before the relays that it goes to.
+    fn hold_below(&self, floor: Option<i64>) {
+        for outlet in &self.outlets {
+            outlet.hold_below(floor.filter(|floor| outlet.serves(Lane::of(*floor))));
+        }
+    }
+
+    /// The relays that take mail of this class now, or all with no room where it is paused; those that wait for more
+    /// pressing mail than `floor` take no other.
+    fn shares(&self, (first, last): (i64, i64), floor: Option<i64>, now: Timestamp) -> Vec<Share> {
         let lane = Lane::of(first);
         let dealt = self.lock_dealt();
         let open = self.outlets.iter().zip(dealt.iter()).map(|(outlet, dealt)| {
-            let open = outlet.serves(lane) && outlet.gate.room(now) > 0 && !self.is_paused(lane);
+            let held = floor.is_some_and(|floor| floor < first && outlet.serves(Lane::of(floor)));
+            let open = !held && outlet.serves(lane) && outlet.gate.room(now) > 0 && !self.is_paused(lane);
             let room = if open { outlet.room(last, now) } else { 0 };
             let full = !open || outlet.is_full(now);
             Share { weight: outlet.gate.relay().weight, room, full, dealt: *dealt }
@@ -177,7 +196,7 @@ impl Engine {
             let class = class.unwrap_or((delivery.priority, delivery.priority));
             let of_class = match shares.take() {
                 Some((same, of_class)) if same == class => of_class,
-                _ => self.shares(class, now),
+                _ => self.shares(class, None, now),
             };
             let (_, of_class) = shares.insert((class, of_class));
             let Some(job) = self.job(delivery, reports, now).await else { continue };

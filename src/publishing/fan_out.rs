@@ -16,9 +16,9 @@ use crate::store::{self, Tx, deliveries::Batch, issues::Issue, subscribers::Read
 
 /// How many readers one transaction takes: a few first, so that their mails leave at once.
 const FIRST_WINDOW: i64 = 500;
-const WINDOW: i64 = 4_000;
+const WINDOW: i64 = 2_000;
 /// The same for a digest, whose readers are read in it: an alert waits behind no long one.
-const DIGEST_WINDOW: i64 = 1_000;
+const DIGEST_WINDOW: i64 = 500;
 
 /// Writes the next window of deliveries of the most pressing issue. False when no issue waits for its fan-out.
 ///
@@ -46,7 +46,17 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
         Kind::Digest => DIGEST_WINDOW,
         Kind::Alert | Kind::Notice => WINDOW,
     };
-    let Some(last) = store::subscribers::window(&mut tx, after, issue.last_subscriber, size).await? else {
+    // An alert concerns the readers of its topics alone, however many others there are between them.
+    let topics = store::issues::topic_ids(&mut tx, issue.id).await?;
+    let window = match issue.kind {
+        Kind::Alert => {
+            store::subscribers::window_on(&mut tx, &topics, after, issue.last_subscriber, size).await?
+        }
+        Kind::Digest | Kind::Notice => {
+            store::subscribers::window(&mut tx, after, issue.last_subscriber, size).await?
+        }
+    };
+    let Some(last) = window else {
         tx = cx.db.now_writing(tx).await?;
         store::issues::fanned_out(&mut tx, issue.id).await?;
         tx.commit().await?;
@@ -54,7 +64,10 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
         cx.bells.deliver.notify_one();
         return Ok(true);
     };
-    let rows = store::subscribers::readers(&mut tx, after, last).await?;
+    let rows = match issue.kind {
+        Kind::Alert => store::subscribers::readers_on(&mut tx, &topics, after, last).await?,
+        Kind::Digest | Kind::Notice => store::subscribers::readers(&mut tx, after, last).await?,
+    };
     let readers: Vec<_> =
         rows.chunk_by(|a, b| a.subscriber_id == b.subscriber_id).map(Recipient::new).collect();
     let now = cx.clock.now();
@@ -64,7 +77,7 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
             let added = digest_window(cx, &mut tx, &issue, &readers, (after, last), now).await?;
             (tx, added)
         }
-        Kind::Alert | Kind::Notice => alert_window(cx, tx, &issue, &readers, now).await?,
+        Kind::Alert | Kind::Notice => alert_window(cx, tx, &issue, &topics, &readers, now).await?,
     };
     if store::issues::advance(&mut tx, issue.id, after, last, i64::try_from(added).unwrap_or(0)).await? {
         store::bells::ring(&mut tx).await?;
@@ -115,13 +128,13 @@ async fn alert_window(
     cx: &Context,
     mut tx: Tx,
     issue: &Issue,
+    topics: &[i64],
     readers: &[Recipient],
     now: Timestamp,
 ) -> Result<(Tx, u64), Error> {
-    let topics = store::issues::topic_ids(&mut tx, issue.id).await?;
     let (mut in_time, mut late) = (Vec::new(), Vec::new());
     for reader in readers {
-        match reader.decide(issue, &topics, now) {
+        match reader.decide(issue, topics, now) {
             Decision::Now => in_time.push(reader.id),
             Decision::IntoDigest => late.push(reader.id),
             Decision::Never(_) => {}

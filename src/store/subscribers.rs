@@ -191,6 +191,66 @@ pub async fn window(tx: &mut Tx, after: i64, last: i64, limit: i64) -> Result<Op
     .fetch_one(c))
 }
 
+/// The key that ends the window of about `limit` readers of these topics behind `after`, up to `last`; none when there are
+/// no more.
+pub async fn window_on(
+    tx: &mut Tx,
+    topic_ids: &[i64],
+    after: i64,
+    last: i64,
+    limit: i64,
+) -> Result<Option<i64>> {
+    let (mut full, mut rest) = (None, None);
+    for topic_id in topic_ids {
+        let (count, end): (i64, Option<i64>) = on!(tx, c => sqlx::query_as(
+            "SELECT count(*), max(id) FROM (SELECT subscriber_id AS id FROM subscriptions
+                                            WHERE topic_id = $1 AND subscriber_id > $2 AND subscriber_id <= $3
+                                            ORDER BY subscriber_id LIMIT $4) w",
+        )
+        .bind(topic_id)
+        .bind(after)
+        .bind(last)
+        .bind(limit)
+        .fetch_one(c))?;
+        // The topic with the most readers here ends the window; one with fewer has none behind it.
+        if count == limit {
+            full = full.min(end).or(end);
+        }
+        rest = rest.max(end);
+    }
+    Ok(full.or(rest))
+}
+
+/// The subscriptions to these topics of the readers with `after < id <= last`, in order; one JSON text, as the claims'.
+pub async fn readers_on(tx: &mut Tx, topic_ids: &[i64], after: i64, last: i64) -> Result<Vec<ReaderRow>> {
+    let sql = tx.fork(
+        "SELECT json_group_array(json_array(u.subscriber_id, CASE WHEN s.state = 'active' THEN 1 ELSE 0 END,
+                  CASE WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                  THEN 1 ELSE 0 END, u.topic_id, u.alerts, u.digest, u.digest_after))
+         FROM json_each($3) t CROSS JOIN subscriptions u ON u.topic_id = t.value AND u.subscriber_id > $1 AND u.subscriber_id <= $2
+         CROSS JOIN subscribers s ON s.id = u.subscriber_id",
+        "SELECT json_agg(json_build_array(u.subscriber_id, CASE WHEN s.state = 'active' THEN 1 ELSE 0 END,
+                  CASE WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+                  THEN 1 ELSE 0 END, u.topic_id, CASE WHEN u.alerts THEN 1 ELSE 0 END, u.digest, u.digest_after))::TEXT
+         FROM jsonb_array_elements_text($3::JSONB) t(value)
+         JOIN subscriptions u ON u.topic_id = t.value::BIGINT AND u.subscriber_id > $1 AND u.subscriber_id <= $2
+         JOIN subscribers s ON s.id = u.subscriber_id",
+    );
+    let rows: Option<String> = on!(tx, c => sqlx::query_scalar(sql)
+        .persistent(false)
+        .bind(after)
+        .bind(last)
+        .bind(super::key_set(topic_ids))
+        .fetch_one(c))?;
+    in_order(rows)
+}
+
+fn in_order(rows: Option<String>) -> Result<Vec<ReaderRow>> {
+    let mut rows: Vec<ReaderRow> = super::claims::list(rows)?;
+    rows.sort_unstable_by_key(|row| (row.subscriber_id, row.topic_id));
+    Ok(rows)
+}
+
 /// The subscriptions of the readers with `after < id <= last`, in order; one JSON text, as the claims'.
 pub async fn readers(tx: &mut Tx, after: i64, last: i64) -> Result<Vec<ReaderRow>> {
     let sql = tx.fork(
@@ -205,9 +265,7 @@ pub async fn readers(tx: &mut Tx, after: i64, last: i64) -> Result<Vec<ReaderRow
     );
     let rows: Option<String> =
         on!(tx, c => sqlx::query_scalar(sql).persistent(false).bind(after).bind(last).fetch_one(c))?;
-    let mut rows: Vec<ReaderRow> = super::claims::list(rows)?;
-    rows.sort_unstable_by_key(|row| (row.subscriber_id, row.topic_id));
-    Ok(rows)
+    in_order(rows)
 }
 
 /// How many `domain::decision::decide` would send an alert on these topics to now: the same rule for a million rows.

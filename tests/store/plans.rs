@@ -50,6 +50,10 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT count(*) FROM subscribers s", &["x USING PRIMARY KEY", "(subscriber_id=? AND topic_id=?)"]),
     ("SELECT json_group_array(json_array(s.id", &["s USING INTEGER PRIMARY KEY", "u USING PRIMARY KEY"]),
     ("SELECT id FROM subscribers WHERE unsubscribed_at", &["subscribers_left"]),
+    (
+        "SELECT count(*), max(id) FROM (SELECT subscriber_id",
+        &["subscriptions_by_topic (topic_id=? AND subscriber_id>? AND subscriber_id<?)"],
+    ),
     ("SELECT max(id) FROM (SELECT id FROM subscribers", &["INTEGER PRIMARY KEY"]),
     (
         "WITH w AS MATERIALIZED (\n",
