@@ -18,7 +18,7 @@ const LONG: Duration = Duration::from_millis(250);
 /// At the least so many are claimed ahead for each connection.
 const AHEAD: usize = 2;
 /// The most that is claimed ahead for a relay.
-const MOST: usize = 2_000;
+const MOST: usize = 1_000;
 
 pub struct Outlet {
     pub gate: Gate,

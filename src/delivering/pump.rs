@@ -45,6 +45,11 @@ const fn only(level: Level) -> (i64, i64) {
     (priority(Kind::Alert, level), priority(Kind::Alert, level))
 }
 
+/// So many may be claimed and not settled yet, and a few more of each class that goes before another: a database that is
+/// slower than the relays slows them down, instead of leaving a growing pile that is only in memory.
+const UNSETTLED: usize = 5_000;
+const MORE: usize = 500;
+
 type Reports = UnboundedSender<Report>;
 
 impl Engine {
@@ -146,8 +151,10 @@ impl Engine {
             self.hold_below(floor);
         }
         let mut claimed = Vec::new();
-        for class in CLASSES {
-            let room = sharing::total(&self.shares(class, floor, now));
+        let in_flight = self.in_flight.load(Ordering::SeqCst);
+        for (class, before) in CLASSES.into_iter().zip((0..CLASSES.len()).rev()) {
+            let most = (UNSETTLED + before * MORE).saturating_sub(in_flight + claimed.len());
+            let room = sharing::total(&self.shares(class, floor, now)).min(most);
             if room > 0 {
                 let limit = i64::try_from(room).unwrap_or(i64::MAX);
                 let mut some = store::claims::claim(&mut tx, self.node, limit, class).await?;
