@@ -69,15 +69,9 @@ impl Outlet {
         self.gate.relay().connections.max(1) as usize
     }
 
-    /// The lowest lane that connection `index` serves: one in ten is kept for what goes before digests, and one for
-    /// confirmations, where there are enough.
+    /// The lowest lane that connection `index` serves.
     pub fn reach(&self, index: usize) -> Lane {
-        match self.connections() {
-            0..3 => Lane::Broadcast,
-            3.. if index == 0 => Lane::Transactional,
-            connections if index <= connections / 10 => Lane::Alert,
-            _ => Lane::Broadcast,
-        }
+        Lane::of_connection(index, self.connections())
     }
 
     pub fn serves(&self, lane: Lane) -> bool {

@@ -56,6 +56,22 @@ impl Lane {
         let lane = usize::try_from(priority / STEPS).unwrap_or(0);
         Self::ALL.get(lane).copied().unwrap_or(Self::Broadcast)
     }
+
+    /// The lowest lane that connection `index` of a relay's `connections` serves: one in ten is kept for what goes before
+    /// digests, and one for confirmations, where there are enough.
+    pub const fn of_connection(index: usize, connections: usize) -> Self {
+        match connections {
+            0..3 => Self::Broadcast,
+            3.. if index == 0 => Self::Transactional,
+            _ if index <= connections / 10 => Self::Alert,
+            _ => Self::Broadcast,
+        }
+    }
+
+    /// How many of a relay's `connections` serve this lane.
+    pub fn connections(self, connections: usize) -> usize {
+        (0..connections).filter(|index| self <= Self::of_connection(*index, connections)).count()
+    }
 }
 
 /// Where a delivery stands in the queue: the lower number goes first. By lane, and within the alerts critical before
@@ -71,6 +87,17 @@ pub const fn priority(kind: Kind, level: Level) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_connections_are_kept_for_what_is_pressing() {
+        let serve = |lane: Lane, of: usize| lane.connections(of);
+        assert_eq!(
+            (serve(Lane::Transactional, 10), serve(Lane::Alert, 10), serve(Lane::Digest, 10)),
+            (10, 9, 8)
+        );
+        assert_eq!((serve(Lane::Alert, 30), serve(Lane::Broadcast, 30)), (29, 26));
+        assert_eq!((serve(Lane::Alert, 2), serve(Lane::Broadcast, 1)), (2, 1));
+    }
 
     #[test]
     fn every_priority_belongs_to_its_lane() {
