@@ -3,13 +3,11 @@
 use std::fs::File;
 
 use super::service::Service;
-use super::{Failure, Surroundings, print, print_json};
-use crate::config::{Config, Pipelining, Relay, Tls};
+use super::{Failure, Surroundings, print, print_json, relays};
+use crate::config::{Config, Relay};
 use crate::context::Context;
 use crate::domain::{delivery, pause::Pause};
 use crate::mail::compose::Composer;
-use crate::mail::relay::{Connection, Failure as RelayFailure};
-use crate::mail::reply::{self, Stage};
 use crate::store::{self, feeds::Feed};
 
 /// Read the configuration, open the database, talk to each relay; say what works and what to do
@@ -201,42 +199,13 @@ fn data_folder(config: &Config, findings: &mut Findings) {
 }
 
 async fn talk_to(relay: &Relay, hello: &str, findings: &mut Findings) {
-    let about = format!("relay {} ({}:{})", relay.name, relay.host, relay.port);
-    match Connection::open(relay, hello, relay.pipelining).await {
+    match relays::greet(relay, hello).await {
         Ok(connection) => {
-            let line = if connection.is_encrypted() { "encrypted" } else { "not encrypted" };
-            let login = match &relay.credentials {
-                Some(credentials) => format!("logged in as {}", credentials.user),
-                None => "without a login".to_owned(),
-            };
-            let ahead = match (connection.pipelining(), relay.pipelining) {
-                (Pipelining::Off, Pipelining::Full | Pipelining::Envelope) => ", offers no PIPELINING",
-                _ => "",
-            };
+            let text = relays::description(&connection, relay);
             connection.quit().await;
-            findings.ok(about, format!("answers, {line}, {login}{ahead}"));
+            findings.ok(relays::place(relay), text);
         }
-        Err(RelayFailure::Reply(stage, reply) | RelayFailure::OutOfStep(stage, reply)) => {
-            let meaning = reply::meaning(stage, &reply);
-            findings.error(about, format!("{meaning} (at {stage}: {reply}); {}", advice(stage, relay)));
-        }
-        Err(RelayFailure::Broken(stage, why)) => {
-            findings.error(about, format!("{why} (at {stage}); {}", advice(stage, relay)));
-        }
-        // Only a message can be withdrawn, and none was sent.
-        Err(RelayFailure::Withdrawn) => {}
-    }
-}
-
-fn advice(stage: Stage, relay: &Relay) -> &'static str {
-    match (stage, relay.tls) {
-        (Stage::Connect, _) => {
-            "look at the host and port, and whether a firewall or your host's provider blocks outgoing mail"
-        }
-        (Stage::Auth, _) => "look at the user and password; many providers want one made for SMTP",
-        (_, Tls::Required) => "look at the port and tls: 587 goes with \"required\", 465 with \"implicit\"",
-        (_, Tls::Implicit) => "look at the port and tls: 465 goes with \"implicit\", 587 with \"required\"",
-        (_, Tls::None) => "ask who runs the relay whether it takes mail from this machine",
+        Err(text) => findings.error(relays::place(relay), text),
     }
 }
 

@@ -11,6 +11,7 @@ mod issues;
 mod log;
 mod migrate;
 mod queue;
+mod relays;
 mod serve;
 mod service;
 mod subscribers;
