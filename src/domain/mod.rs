@@ -4,6 +4,7 @@ pub mod address;
 pub mod cadence;
 pub mod decision;
 pub mod delivery;
+pub mod forecast;
 pub mod import;
 pub mod issue;
 pub mod markup;

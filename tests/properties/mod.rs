@@ -4,6 +4,7 @@ mod addresses;
 mod audience;
 mod cadence;
 mod feeds;
+mod forecast;
 mod histories;
 mod mails;
 mod signing;
