@@ -52,7 +52,8 @@ enum Action {
     },
 }
 
-fn issue_id(text: &str) -> Result<Uuid, String> {
+/// Reads the id of an issue.
+pub(super) fn issue_id(text: &str) -> Result<Uuid, String> {
     text.parse().map_err(|_| "must be an issue's id, as `bellwether issues` lists it".to_owned())
 }
 
@@ -187,6 +188,7 @@ async fn cancel(cx: &Context, id: Uuid) -> Result<(), Failure> {
     }
 }
 
+/// There is no such issue.
 pub(super) fn unknown(id: Uuid) -> Failure {
     Failure::Failed(format!("there is no issue {id}; `bellwether issues` lists the newest"))
 }

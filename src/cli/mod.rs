@@ -11,6 +11,7 @@ mod issues;
 mod log;
 mod migrate;
 mod queue;
+mod rehearse;
 mod relays;
 mod serve;
 mod service;
@@ -78,6 +79,7 @@ enum Command {
     Demo(demo::Demo),
     Config(config::Example),
     Check(check::Check),
+    Rehearse(rehearse::Rehearse),
     Serve(serve::Serve),
     Migrate(migrate::Migrate),
     Backup(backup::Backup),
@@ -126,6 +128,7 @@ fn start(arguments: Arguments, environment: BTreeMap<String, String>) -> Result<
             Command::Demo(demo) => demo.run(&surroundings).await,
             Command::Config(config) => config.run(),
             Command::Check(check) => check.run(&surroundings).await,
+            Command::Rehearse(rehearse) => rehearse.run(&surroundings).await,
             Command::Serve(serve) => serve.run(&surroundings).await,
             Command::Migrate(migrate) => migrate.run(&surroundings).await,
             Command::Backup(backup) => backup.run(&surroundings).await,

@@ -79,6 +79,15 @@ pub struct Database {
     pub url: Secret,
 }
 
+impl Database {
+    /// The SQLite database of a folder.
+    pub fn inside(folder: &std::path::Path) -> Self {
+        // In a URL a percent sign and a question mark would mean something else.
+        let folder = folder.to_string_lossy().replace('%', "%25").replace('?', "%3F");
+        Self { url: Secret::new(format!("sqlite:{folder}/bellwether.db")) }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Sender {
     pub from: Mailbox,

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use url::Url;
 
-use super::Secret;
 use super::dkim::dkim;
 use super::relay::relay;
 use super::section::Section;
@@ -98,12 +97,7 @@ fn own_url(listen: SocketAddr) -> Option<Url> {
 }
 
 fn database(s: &mut Section, data: &Path) -> Database {
-    let url = s.secret("url", values::database_url).unwrap_or_else(|| {
-        // In a URL a percent sign and a question mark would mean something else.
-        let data = data.to_string_lossy().replace('%', "%25").replace('?', "%3F");
-        Secret::new(format!("sqlite:{data}/bellwether.db"))
-    });
-    Database { url }
+    s.secret("url", values::database_url).map_or_else(|| Database::inside(data), |url| Database { url })
 }
 
 fn sender(s: &mut Section) -> Option<Sender> {

@@ -185,6 +185,14 @@ impl Connection {
         self.over = true;
     }
 
+    /// Asks for nothing but an answer (NOOP): how long that takes is the round trip. Only where nothing is sent ahead.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn noop(&mut self) -> Result<(), Failure> {
+        self.command(Stage::Hello, "NOOP\r\n".to_owned()).await
+    }
+
     /// Says goodbye, without waiting long for the answer.
     pub async fn quit(mut self) {
         // The mail is settled by now; whatever the server says, nothing follows from it.

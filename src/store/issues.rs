@@ -170,6 +170,15 @@ pub async fn only_variant(tx: &mut Tx, issue_id: i64) -> Result<i64> {
     on!(tx, c => sqlx::query_scalar("SELECT min(id) FROM variants WHERE issue_id = $1").bind(issue_id).fetch_one(c))
 }
 
+/// The variant with the most fragments, if the stored mail is still there.
+pub async fn largest_variant(tx: &mut Tx, issue_id: i64) -> Result<Option<i64>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT id FROM variants WHERE issue_id = $1 ORDER BY length(fragments) DESC, id LIMIT 1",
+    )
+    .bind(issue_id)
+    .fetch_optional(c))
+}
+
 /// (id, text, html) of some fragments.
 pub async fn fragments(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String, String)>> {
     let sql = tx.fork(

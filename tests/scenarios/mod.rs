@@ -17,6 +17,7 @@ pub mod mails;
 mod metrics;
 mod nodes;
 mod queue;
+mod rehearsing;
 mod relays;
 mod sample_site;
 mod sign_up;

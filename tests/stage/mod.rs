@@ -136,6 +136,10 @@ impl Stage {
         change(setup).start(cx.clock, relay).await
     }
 
+    pub fn database_url(&self) -> String {
+        self.setup.database_url()
+    }
+
     /// The folder of the journal and of what a story puts there.
     pub fn folder(&self) -> &std::path::Path {
         self.setup.folder()

@@ -6,7 +6,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, request::Builder};
 
 use bellwether::domain::{import::ImportRow, subscription::Digest};
-use bellwether::subscribing::importing::{self, Defaults, Tally};
+use bellwether::subscribing::{
+    importing::{self, Defaults, Tally},
+    records,
+};
 
 use super::Stage;
 
@@ -72,8 +75,17 @@ impl Stage {
         assert_eq!(self.imports(addresses).await.added, addresses.len() as u64);
     }
 
+    /// Readers with the daily digest alone.
+    pub async fn imported_silent(&self, addresses: &[impl AsRef<str>]) {
+        assert_eq!(self.imports_with(addresses, false).await.added, addresses.len() as u64);
+    }
+
     /// Imports a file of addresses, whatever comes of it.
     pub async fn imports(&self, addresses: &[impl AsRef<str>]) -> Tally {
+        self.imports_with(addresses, true).await
+    }
+
+    async fn imports_with(&self, addresses: &[impl AsRef<str>], alerts: bool) -> Tally {
         let row = |address: &_| ImportRow {
             address: AsRef::<str>::as_ref(address).parse().unwrap(),
             topics: Vec::new(),
@@ -84,9 +96,14 @@ impl Stage {
             left: false,
         };
         let topic = "election-alerts".parse().unwrap();
-        let defaults = Defaults { topic, alerts: true, digest: Digest::Daily };
+        let defaults = Defaults { topic, alerts, digest: Digest::Daily };
         let rows: Vec<_> = addresses.iter().map(row).collect();
         importing::import(&self.cx, &rows, &defaults, "readers.csv").await.unwrap()
+    }
+
+    /// A reader unsubscribes from everything.
+    pub async fn leaves(&self, address: &str) {
+        assert!(records::remove(&self.cx, &address.parse().unwrap()).await.unwrap());
     }
 
     /// What a link shows; mail scanners do this too.
