@@ -34,6 +34,9 @@ pub mod topics;
 pub type Error = sqlx::Error;
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// After so long without a word PostgreSQL ends a transaction, in milliseconds: a node that is suspended in the middle of
+/// one would hold its locks, and with them the other nodes, until it wakes. Well below a node's life.
+const ABANDONED: &str = "10000";
 /// How often a checkpoint is tried that readers or writers keep from its end.
 const FORGETTING: usize = 10;
 
@@ -85,7 +88,9 @@ impl Db {
     /// When the folder can't be made or the database can't be reached.
     pub async fn open(url: &str) -> Result<Self> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = PgConnectOptions::from_str(url)?.application_name("bellwether");
+            let options = PgConnectOptions::from_str(url)?
+                .application_name("bellwether")
+                .options([("idle_in_transaction_session_timeout", ABANDONED)]);
             let pool = PgPoolOptions::new()
                 .max_connections(10)
                 .acquire_timeout(Duration::from_secs(10))
