@@ -118,7 +118,13 @@ impl Db {
         {
             std::fs::create_dir_all(folder).map_err(Error::Io)?;
         }
-        let one = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(60));
+        // On a full disk SQLite ends the transaction by itself, which sqlx doesn't hear of: it would begin none on that
+        // connection again.
+        let pool = SqlitePoolOptions::new().before_acquire(|connection, _| {
+            let usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
+        });
+        let one = pool.clone().max_connections(1).acquire_timeout(Duration::from_secs(60));
         let mut tries = 0;
         let write = loop {
             match one.clone().connect_with(options.clone()).await {
@@ -128,7 +134,7 @@ impl Db {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
-        let read = SqlitePoolOptions::new()
+        let read = pool
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(60))
             // Each has a cache of its own, and reads what the system keeps in memory anyway.
