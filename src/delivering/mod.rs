@@ -178,14 +178,18 @@ impl Engine {
     pub async fn tend(&self) -> Result<(), Error> {
         let moment = self.deadline.moment();
         let now = moment.wall;
-        let beats = self.deadline.left() + BEAT <= LIFE;
+        let left = self.deadline.left();
+        // Past its deadline others may have what it claimed: it lets go of all that before it lives again.
+        let lapsed = left.is_zero() && !self.holds_nothing();
+        let beats = left + BEAT <= LIFE && !lapsed;
         self.show(now);
         let mut tx = self.cx.db.begin().await?;
         if beats {
             store::nodes::beat(&mut tx, self.node, now).await?;
         }
         let due = store::deliveries::requeue_due(&mut tx, now).await?;
-        let rescued = store::deliveries::rescue(&mut tx, now.minus(LIFE)).await?;
+        // Its own among them, while it is past its deadline itself.
+        let rescued = if lapsed { 0 } else { store::deliveries::rescue(&mut tx, now.minus(LIFE)).await? };
         let ended = store::issues::end_finished(&mut tx, now).await?;
         let left = store::subscribers::left_since(&mut tx, now.minus(LOOK_BACK)).await?;
         let cancelled = store::issues::cancelled_since(&mut tx, now.minus(LOOK_BACK)).await?;
@@ -237,6 +241,11 @@ impl Engine {
 
     fn lock_dealt(&self) -> MutexGuard<'_, Vec<f64>> {
         self.dealt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing is claimed that isn't settled, and nothing is being claimed.
+    fn holds_nothing(&self) -> bool {
+        self.claiming.try_lock().is_ok() && self.in_flight.load(Ordering::SeqCst) == 0
     }
 
     /// Whether this node may still write a body.

@@ -247,12 +247,16 @@ impl Engine {
         None
     }
 
-    /// Takes mail from before relays that take none: others get it at the next claim.
+    /// Takes mail from before relays that take none: others get it at the next claim. A node past its deadline lets go of
+    /// all that waits.
     fn redeal(&self, reports: &Reports, now: Timestamp) {
         for outlet in self.outlets.iter().filter(|outlet| outlet.len() > 0) {
             let others_open =
                 || self.outlets.iter().any(|other| other.name() != outlet.name() && other.gate.room(now) > 0);
-            if outlet.gate.is_shut(now) || (outlet.has_waited(STALLED, now) && others_open()) {
+            if outlet.gate.is_shut(now)
+                || self.deadline.left().is_zero()
+                || (outlet.has_waited(STALLED, now) && others_open())
+            {
                 self.queue_again(reports, outlet.take_all());
             }
         }

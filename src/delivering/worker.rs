@@ -282,6 +282,8 @@ impl Line<'_> {
 
     /// Sends the body, and the next mail's envelope behind it where the relay can take that.
     async fn body(&mut self, job: &Job) -> (Result<Reply, Failure>, Option<Job>) {
+        let message = self.engine.message(&job.mail, &job.delivery);
+        // Asked last: the making of a mail takes a while, and a suspension may fall into it.
         let wanted = self.is_wanted(&job.delivery);
         let most = self.outlet.gate.relay().messages_per_connection.unwrap_or(u32::MAX);
         let Some(smtp) = &mut self.connection else {
@@ -291,7 +293,6 @@ impl Line<'_> {
             smtp.withdraw();
             return (Err(Failure::Withdrawn), None);
         }
-        let message = self.engine.message(&job.mail, &job.delivery);
         let ahead = smtp.pipelining() == Pipelining::Full
             && self.outlet.gate.pipelining() == Pipelining::Full
             && smtp.sent().saturating_add(1) < most;
