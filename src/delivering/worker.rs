@@ -228,7 +228,8 @@ impl Line<'_> {
                 Ok(()) => {
                     match tried {
                         Some(more) => self.steps_down(more),
-                        None if used != Pipelining::Off => self.outlet.gate.keeps_step(),
+                        // An envelope that follows no body says nothing of those that do.
+                        None if ahead || used == Pipelining::Envelope => self.outlet.gate.keeps_step(),
                         None => {}
                     }
                     return self.body(job).await;
