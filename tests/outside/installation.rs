@@ -19,8 +19,6 @@ use bellwether::config::Config;
 use bellwether::context::Context;
 use scraper::{Html, Selector};
 use serde_json::Value;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::{Process, tail, until, within};
 use crate::stage::{Backend, postgres, program};
@@ -33,7 +31,7 @@ pub struct Installation {
     pub http: reqwest::Client,
     /// Where the service is, without a slash at the end.
     pub url: String,
-    relay: Relay,
+    relay_port: u16,
     /// Of the API; made when it is first needed.
     token: OnceLock<String>,
     folder: tempfile::TempDir,
@@ -52,8 +50,7 @@ impl Installation {
     pub async fn new(backend: Backend, connections: usize, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mailbox = Mailbox::unbounded();
-        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let relay = Relay::start(mailbox.clone(), socket);
+        let relay_port = take_mail(mailbox.clone()).await;
         let port = free_port();
         let data = folder.path().join("data");
         let database = match backend {
@@ -84,7 +81,7 @@ impl Installation {
             {more}
             "#,
             data = data.display(),
-            relay_lines = relay_lines(relay.socket.local_addr().unwrap().port()),
+            relay_lines = relay_lines(relay_port),
             more = more.replace("{folder}", &folder.path().display().to_string()),
         );
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
@@ -94,21 +91,12 @@ impl Installation {
             .build()
             .unwrap();
         let url = format!("http://127.0.0.1:{port}");
-        Self { mailbox, http, url, relay, token: OnceLock::new(), folder, _database: database }
-    }
-
-    /// Lets the SMTP server read to its end what a killed service has sent, and then starts another in its place.
-    pub async fn renew_relay(&mut self) {
-        // An error would say that it has ended.
-        let _ = self.relay.stop.send(true);
-        within("the SMTP server to end", &mut self.relay.ended).await.unwrap();
-        let socket = self.relay.socket.try_clone().unwrap();
-        self.relay = Relay::start(self.mailbox.clone(), socket);
+        Self { mailbox, http, url, relay_port, token: OnceLock::new(), folder, _database: database }
     }
 
     /// Where the SMTP server listens.
     pub fn relay_port(&self) -> u16 {
-        self.relay.socket.local_addr().unwrap().port()
+        self.relay_port
     }
 
     /// Puts another relay between, by these lines of its section.
@@ -118,6 +106,29 @@ impl Installation {
         let direct = relay_lines(self.relay_port());
         assert!(config.contains(&direct));
         std::fs::write(&file, config.replace(&direct, lines)).unwrap();
+    }
+
+    /// Changes what stands in the configuration, once.
+    pub fn edit_config(&self, find: &str, replace: &str) {
+        let file = self.folder().join("config.toml");
+        let config = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(config.matches(find).count(), 1, "{find}");
+        std::fs::write(&file, config.replace(find, replace)).unwrap();
+    }
+
+    /// The same for another node's file, which begins as a copy; it gets a port and a data folder of its own.
+    pub fn second_node(&self, name: &str, changes: &[(&str, &str)]) {
+        let config = std::fs::read_to_string(self.folder().join("config.toml")).unwrap();
+        let (port, data) = (self.url.rsplit(':').next().unwrap(), self.folder().join("data"));
+        let (own_port, own_data) = (free_port().to_string(), self.folder().join(format!("{name}-data")));
+        let mut config = config
+            .replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{own_port}"))
+            .replace(&data.display().to_string(), &own_data.display().to_string());
+        for (find, replace) in changes {
+            assert!(config.contains(find), "{find}");
+            config = config.replace(find, replace);
+        }
+        std::fs::write(self.folder().join(format!("{name}.toml")), config).unwrap();
     }
 
     /// Makes these addresses readers, with alerts and no digest.
@@ -146,6 +157,12 @@ impl Installation {
         done
     }
 
+    /// Where the database is.
+    pub fn database_url(&self) -> String {
+        let config = Config::load(Some(&self.folder().join("config.toml")), &BTreeMap::new()).unwrap();
+        config.database.url.expose().to_owned()
+    }
+
     /// Runs a command, which must succeed, and gives its standard output.
     pub fn bellwether(&self, arguments: &[&str]) -> String {
         super::run(self.command().args(arguments))
@@ -158,6 +175,12 @@ impl Installation {
     /// Starts the binary and waits until it answers.
     pub async fn serve(&self) -> Service {
         let mut service = self.launch();
+        self.ready(&mut service).await;
+        service
+    }
+
+    /// Waits until the service answers.
+    pub async fn ready(&self, service: &mut Service) {
         until("the service to be ready", async || {
             if let Some(status) = service.process.0.try_wait().unwrap() {
                 panic!("the service ended with {status}:\n{}", tail(&service.log));
@@ -166,14 +189,21 @@ impl Installation {
             answer.status().is_success().then_some(())
         })
         .await;
-        service
     }
 
     /// Starts the binary and waits for nothing.
     pub fn launch(&self) -> Service {
-        let log = self.folder().join("log");
+        self.launch_as("config", |_| {})
+    }
+
+    /// Starts a node by its configuration's name, prepared in some way, and waits for nothing.
+    pub fn launch_as(&self, name: &str, prepare: impl FnOnce(&mut Command)) -> Service {
+        let log = self.folder().join(if name == "config" { "log".to_owned() } else { format!("{name}.log") });
         let file: File = OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let process = self.command().arg("serve").stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let config = format!("{name}.toml");
+        let mut command = program::command(self.folder(), &["--config", &config, "serve"]);
+        prepare(&mut command);
+        let process = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
         Service { process: Process(process), log }
     }
 
@@ -261,25 +291,13 @@ impl Installation {
     }
 }
 
-/// The SMTP server. Its socket outlives it, so that nobody else gets the port.
-struct Relay {
-    socket: TcpListener,
-    stop: watch::Sender<bool>,
-    ended: JoinHandle<()>,
-}
-
-impl Relay {
-    fn start(mailbox: Mailbox, socket: TcpListener) -> Self {
-        socket.set_nonblocking(true).unwrap();
-        let listener = tokio::net::TcpListener::from_std(socket.try_clone().unwrap()).unwrap();
-        let (stop, mut stopped) = watch::channel(false);
-        let server = smtp::Server::new(mailbox, Clock::System);
-        let ended = tokio::spawn(server.run(listener, async move {
-            // An error means that the installation is gone, which is a stop as well.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        }));
-        Self { socket, stop, ended }
-    }
+/// Starts an SMTP server, and gives its port.
+async fn take_mail(mailbox: Mailbox) -> u16 {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = smtp::Server::new(mailbox, Clock::System);
+    tokio::spawn(server.run(listener, std::future::pending()));
+    port
 }
 
 impl Service {
@@ -288,9 +306,28 @@ impl Service {
         drop(self);
     }
 
+    pub fn id(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// Sends a signal, as in `STOP`.
+    pub fn signal(&self, name: &str) {
+        super::run(Command::new("kill").args(["-s", name, &self.id().to_string()]));
+    }
+
+    /// Everything it logged so far, earlier runs of this node included.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// SIGTERM, and waits for the end.
     pub async fn terminate(mut self) -> ExitStatus {
-        super::run(Command::new("kill").args(["-TERM", &self.process.0.id().to_string()]));
+        self.stop().await
+    }
+
+    /// The same, for who goes on with another.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM");
         until("the service to end", async || self.process.0.try_wait().unwrap()).await
     }
 

@@ -3,9 +3,9 @@
 
 mod bad_input;
 mod browser;
-mod crash;
 mod installation;
 mod main_job;
+mod never_lost;
 mod postfix;
 mod site;
 

@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod program;
 mod relay;
 mod setup;
+pub mod sink;
 mod site;
 mod span;
 

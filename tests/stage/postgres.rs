@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bellwether::store::Db;
@@ -12,24 +12,34 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
 use url::Url;
 
-/// The cluster runs until its standard input ends, which is when the tests do, however they end.
+/// The cluster runs until its standard input ends, which is when the tests do, however they end. At each line of it, it
+/// is stopped at once, whoever is connected, and started again.
 const CLUSTER: &str = r#"
 set -eu
 bin=$1
 dir=$(mktemp -d "${TMPDIR:-/tmp}/bellwether-postgres.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 "$bin/initdb" -D "$dir/data" -U bellwether -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
-"$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 -c fsync=off \
-  -c full_page_writes=off -c autovacuum=off -c logging_collector=off >>"$dir/log" 2>&1 </dev/null &
-server=$!
-until "$bin/pg_isready" -q -h "$dir"; do
-  kill -0 $server 2>/dev/null || { cat "$dir/log" >&2; exit 1; }
-  sleep 0.05
+run() {
+  "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 -c fsync=off \
+    -c full_page_writes=off -c autovacuum=off -c logging_collector=off >>"$dir/log" 2>&1 </dev/null &
+  server=$!
+  until "$bin/pg_isready" -q -h "$dir"; do
+    kill -0 $server 2>/dev/null || { cat "$dir/log" >&2; exit 1; }
+    sleep 0.05
+  done
+  echo "postgres://bellwether@localhost/postgres?host=$dir"
+}
+stop() {
+  kill -INT $server
+  wait $server || true
+}
+run
+while read -r again; do
+  stop
+  run
 done
-echo "postgres://bellwether@localhost/postgres?host=$dir"
-cat >/dev/null
-kill -INT $server
-wait $server || true
+stop
 "#;
 
 struct Server {
@@ -78,6 +88,39 @@ impl Drop for Database {
             let mut over = server.over.lock().unwrap_or_else(PoisonError::into_inner);
             over.push(std::mem::take(&mut self.name));
         }
+    }
+}
+
+/// A cluster for one story, which may restart it.
+pub struct Cluster {
+    url: Url,
+    child: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl Cluster {
+    /// None where PostgreSQL is not installed; the stories elsewhere have said so.
+    pub fn start() -> Option<Self> {
+        let (url, child, said) = start(&binaries()?);
+        Some(Self { url, child, said })
+    }
+
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// Ends every connection, stops, and starts again.
+    pub fn restart(&mut self) {
+        writeln!(self.child.stdin.as_mut().expect("it is piped"), "again").unwrap();
+        self.said.read_line(&mut String::new()).unwrap();
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        // It has ended, or was killed.
+        let _ = self.child.wait();
     }
 }
 
@@ -133,7 +176,10 @@ fn find() -> Option<Server> {
         return Some(Server { url, _cluster: None, template: OnceCell::new(), over: Mutex::default() });
     }
     match binaries() {
-        Some(bin) => Some(start(&bin)),
+        Some(bin) => {
+            let (url, child, _) = start(&bin);
+            Some(Server { url, _cluster: Some(child), template: OnceCell::new(), over: Mutex::default() })
+        }
         None if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
             panic!("no PostgreSQL here: install it, or name a server in BELLWETHER_TEST_POSTGRES")
         }
@@ -146,7 +192,7 @@ fn find() -> Option<Server> {
     }
 }
 
-fn start(bin: &Path) -> Server {
+fn start(bin: &Path) -> (Url, Child, BufReader<ChildStdout>) {
     // PostgreSQL refuses to run as root.
     let mut command = if as_root() {
         let mut command = Command::new("runuser");
@@ -162,9 +208,10 @@ fn start(bin: &Path) -> Server {
     let child = command.arg(bin).stdin(Stdio::piped()).stdout(Stdio::piped()).current_dir("/").spawn();
     let mut child = child.expect("a shell starts");
     let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).unwrap();
+    let mut said = BufReader::new(child.stdout.take().expect("it is piped"));
+    said.read_line(&mut line).unwrap();
     let url = line.trim().parse().expect("PostgreSQL starts; what it said stands above");
-    Server { url, _cluster: Some(child), template: OnceCell::new(), over: Mutex::default() }
+    (url, child, said)
 }
 
 fn as_root() -> bool {

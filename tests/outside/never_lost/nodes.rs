@@ -1,0 +1,306 @@
+//! Two nodes on one PostgreSQL: one is stopped and wakes late, one is killed; the database is
+//! restarted, or out of reach.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether::domain::delivery::State;
+use bellwether::store::{self, Db};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{Trial, long, relay_lines, until, within};
+use crate::outside::installation::{Installation, Service};
+use crate::outside::leave_out;
+use crate::stage::Backend;
+use crate::stage::postgres::Cluster;
+use crate::stage::sink::{Answer, Moment, Script, Sink};
+
+const CONNECTIONS: usize = 4;
+const READERS: usize = 1_000;
+/// How long a node lives without a heartbeat, and a little more.
+const LIFE: Duration = Duration::from_secs(32);
+
+/// Two nodes, each with a door of the sink to itself.
+struct Pair {
+    trial: Trial,
+    second_door: usize,
+    /// How far the nodes' wall clocks are ahead of the machine's.
+    shift: Shift,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        let trial = Trial::new(Backend::Postgres, CONNECTIONS, READERS).await;
+        let second_door = trial.sink.door().await;
+        let (first, second) = (relay_lines(trial.sink.port(0)), relay_lines(trial.sink.port(second_door)));
+        trial.installation.second_node("second", &[(&first, &second)]);
+        let shift = Shift::new(trial.installation.folder());
+        Self { trial, second_door, shift }
+    }
+
+    fn launch(&self, name: &str) -> Service {
+        self.trial.installation.launch_as(name, |command| self.shift.apply(command))
+    }
+
+    /// A node's life passes, for both.
+    async fn outlive(&self) {
+        if long() {
+            tokio::time::sleep(LIFE).await;
+        } else {
+            self.shift.by(LIFE);
+        }
+    }
+}
+
+/// The wall clocks of nodes, which a library that is loaded before all others sets forward, so that half a minute needs
+/// none: like a suspended machine, whose steady clock stood still. In the long mode nothing is shifted.
+struct Shift {
+    library: std::path::PathBuf,
+    file: std::path::PathBuf,
+}
+
+const LIBRARY: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+static volatile long long *shift;
+__attribute__((constructor)) static void begin(void) {
+    int file = open(getenv("CLOCK_SHIFT"), O_RDONLY);
+    void *at = mmap(0, sizeof *shift, PROT_READ, MAP_SHARED, file, 0);
+    shift = at == MAP_FAILED ? 0 : at;
+}
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real(clock, time);
+    if (shift && clock == CLOCK_REALTIME) time->tv_sec += *shift;
+    return result;
+}
+"#;
+
+impl Shift {
+    fn new(folder: &Path) -> Self {
+        let (source, library) = (folder.join("shift.c"), folder.join("shift.so"));
+        std::fs::write(&source, LIBRARY).unwrap();
+        // Building the program needs a C compiler as well.
+        crate::outside::run(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source));
+        let file = folder.join("shift");
+        std::fs::write(&file, 0_i64.to_ne_bytes()).unwrap();
+        Self { library, file }
+    }
+
+    fn apply(&self, command: &mut Command) {
+        if !long() {
+            command.env("LD_PRELOAD", &self.library).env("CLOCK_SHIFT", &self.file);
+        }
+    }
+
+    fn by(&self, time: Duration) {
+        use std::os::unix::fs::FileExt;
+        let file = std::fs::OpenOptions::new().write(true).open(&self.file).unwrap();
+        file.write_all_at(&(time.as_secs() as i64).to_ne_bytes(), 0).unwrap();
+    }
+}
+
+/// Waits until the database has all of an issue as sent; no node is asked.
+async fn all_settled(db: &Db, issue: &str) {
+    let all = READERS as i64;
+    until("the rest to be sent", async || (super::progress(db, issue).await.0 == all).then_some(())).await;
+}
+
+/// The recipients whose mail the database doesn't show as sent.
+async fn unsettled(db: &Db, issue: &str) -> BTreeSet<String> {
+    let mut tx = db.read().await.unwrap();
+    let issue = store::issues::by_public_id(&mut tx, issue.parse::<Uuid>().unwrap()).await.unwrap().unwrap();
+    let rows = store::deliveries::page(&mut tx, issue.id, None, 0, 1_000_000).await.unwrap();
+    rows.into_iter().filter(|row| row.state != State::Sent).map(|row| row.address).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_wakes_late_sends_no_further_body() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let pair = Pair::new().await;
+    let sink = &pair.trial.sink;
+    // Each of its connections waits for leave to send a body: what it sends after this, it sends knowing better.
+    let meetings: Vec<_> = (0..CONNECTIONS).map(|_| sink.meeting(Moment::Data, 0, 60)).collect();
+    let mut first = pair.launch("config");
+    pair.trial.installation.ready(&mut first).await;
+    let issue = pair.trial.alert(1).await;
+    within("the first node to be at work", sink.wait_until(Sink::is_held)).await;
+    first.signal("STOP");
+    let db = pair.trial.database().await;
+    let open = unsettled(&db, &issue).await;
+    let second = pair.launch("second");
+    until("the second node to be there", async || second.log().contains("listening").then_some(())).await;
+    pair.outlive().await;
+    all_settled(&db, &issue).await;
+    let before = sink.messages().iter().filter(|message| message.door == 0).count();
+    first.signal("CONT");
+    // Several looks at the queue, after which it could think itself alive and what it holds its own.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    drop(meetings);
+    // It has looked at the clock and at the queue since, and is up to date.
+    let next = pair.trial.alert(2).await;
+    pair.trial.all_sent(&next).await;
+    let again = sink.check(2, &pair.trial.readers);
+    let late = sink.messages().into_iter().filter(|message| message.door == 0).skip(before);
+    let late = late.filter(|message| message.name().0 == issue).count();
+    assert_eq!(late, 0, "bodies of the late node; {} came again", again.len());
+    assert!(again.iter().all(|again| open.contains(&again.to)), "settled mail came again");
+    assert!(sink.messages().iter().any(|message| message.door == pair.second_door));
+    assert_eq!((first.panic(), second.panic()), (None, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_node_had_claimed_is_sent_by_the_other() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let pair = Pair::new().await;
+    let sink = &pair.trial.sink;
+    let mut first = pair.launch("config");
+    pair.trial.installation.ready(&mut first).await;
+    let second = pair.launch("second");
+    until("the second node to be there", async || second.log().contains("listening").then_some(())).await;
+    let issue = pair.trial.alert(1).await;
+    let by_first = |sink: &Sink| sink.messages().iter().filter(|message| message.door == 0).count();
+    within("the first node to be at work", sink.wait_until(|sink| by_first(sink) > 100)).await;
+    let db = pair.trial.database().await;
+    first.kill();
+    let open = unsettled(&db, &issue).await;
+    pair.outlive().await;
+    all_settled(&db, &issue).await;
+    let again = sink.check(1, &pair.trial.readers);
+    println!("{} came again, of {} that were not settled", again.len(), open.len());
+    assert!(again.iter().all(|again| open.contains(&again.to)), "settled mail came again");
+    assert!(second.log().contains("took over the deliveries of a node that is gone"));
+    assert_eq!(second.panic(), None);
+}
+
+/// What stands between the service and the database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Network {
+    Whole,
+    /// Connections are reset, and no new ones are taken.
+    Cut,
+}
+
+/// A proxy to the database that the URL names; gives its port and what the network is like.
+async fn network_to(url: &str) -> (u16, watch::Sender<Network>) {
+    let url: url::Url = url.parse().unwrap();
+    let folder = url.query_pairs().find(|(key, _)| key == "host").map(|(_, folder)| folder.into_owned());
+    let server = (url.host_str().unwrap_or("localhost").to_owned(), url.port().unwrap_or(5432));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (change, network) = watch::channel(Network::Whole);
+    let server = Arc::new((folder, server));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (server, mut network) = (Arc::clone(&server), network.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    // It ends when either side or the network does.
+                    _ = pass(client, &server) => {}
+                    _ = network.wait_for(|network| *network == Network::Cut) => {}
+                }
+            });
+        }
+    });
+    (port, change)
+}
+
+async fn pass(mut client: TcpStream, server: &(Option<String>, (String, u16))) -> std::io::Result<()> {
+    match &server.0 {
+        Some(folder) => {
+            let mut server = UnixStream::connect(format!("{folder}/.s.PGSQL.5432")).await?;
+            copy_bidirectional(&mut client, &mut server).await?;
+        }
+        None => {
+            let mut server = TcpStream::connect(&server.1).await?;
+            copy_bidirectional(&mut client, &mut server).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_out_of_reach_for_a_while_costs_nothing() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let trial = Trial::new(Backend::Postgres, CONNECTIONS, READERS).await;
+    let direct = trial.installation.database_url();
+    let (port, network) = network_to(&direct).await;
+    let mut through: url::Url = direct.parse().unwrap();
+    through.set_query(None);
+    through.set_host(Some("127.0.0.1")).unwrap();
+    through.set_port(Some(port)).unwrap();
+    trial.installation.edit_config(&direct, through.as_str());
+    // A little slower than the network is cut and healed.
+    trial.sink.play(Script::default().answering(|step| {
+        if step.moment == Moment::Rcpt && step.address.contains("9@") && step.times == 1 {
+            Answer::Say("451 4.3.0 Later")
+        } else {
+            Answer::Usual
+        }
+    }));
+    let service = trial.installation.serve().await;
+    let issue = trial.alert(1).await;
+    for point in [100, 400, 700] {
+        trial.came(point).await;
+        network.send_replace(Network::Cut);
+        until("the service to see it", async || {
+            let seen = service.log().matches("sending is on hold").count()
+                + service.log().matches("trying again").count();
+            (seen > 0).then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        network.send_replace(Network::Whole);
+    }
+    until("the issue to be sent", async || {
+        let sent = trial.installation.issue(&issue).await.is_some_and(|issue| issue["state"] == "sent");
+        if !sent && trial.sink.len() + 110 > READERS {
+            trial.retry();
+        }
+        sent.then_some(())
+    })
+    .await;
+    assert_eq!(trial.sink.check(1, &trial.readers).len(), 0, "second copies");
+    assert_eq!(service.panic(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_restarted_costs_nothing() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let Some(mut cluster) = Cluster::start() else {
+        return leave_out("the restart of a database", "no PostgreSQL is installed here");
+    };
+    let own = |installation: &Installation| {
+        installation.edit_config(&installation.database_url(), cluster.url());
+    };
+    let trial = Trial::prepared(Backend::Postgres, CONNECTIONS, READERS, own).await;
+    let service = trial.installation.serve().await;
+    let issue = trial.alert(1).await;
+    for point in [50, 350, 650] {
+        trial.came(point).await;
+        cluster.restart();
+    }
+    trial.all_sent(&issue).await;
+    assert_eq!(trial.sink.check(1, &trial.readers).len(), 0, "second copies");
+    assert!(service.log().contains("trying again") || service.log().contains("on hold"));
+    assert_eq!(service.terminate().await.code(), Some(0));
+}
