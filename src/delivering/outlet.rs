@@ -142,6 +142,12 @@ impl Outlet {
         }
     }
 
+    /// Holds back what is less pressing than `floor` as well as what is held back already.
+    pub fn hold_more(&self, floor: i64) {
+        let mut waiting = self.lock();
+        waiting.floor = Some(waiting.floor.map_or(floor, |held| held.min(floor)));
+    }
+
     /// Whether a connection that reaches down to `reach` would get something.
     pub fn has(&self, reach: Lane) -> bool {
         let waiting = self.lock();

@@ -147,8 +147,12 @@ impl Engine {
             store::deliveries::release(&mut tx, self.node).await?;
         }
         let mut floor = store::issues::most_pressing_fan_out(&mut tx, now.minus(FAN_OUT)).await?;
-        if floor.is_some() {
-            self.hold_below(floor);
+        if let Some(floor) = floor {
+            // What is held back already stays so until what goes before it is dealt out.
+            self.outlets
+                .iter()
+                .filter(|outlet| outlet.serves(Lane::of(floor)))
+                .for_each(|outlet| outlet.hold_more(floor));
         }
         let mut claimed = Vec::new();
         let in_flight = self.in_flight.load(Ordering::SeqCst);

@@ -21,7 +21,7 @@ use crate::outbox;
 use crate::store::{self, Tx, attempts::Attempt, deliveries::Settled, nodes::Trouble};
 
 /// A batch is written when it has so many, when nothing came for so long, or when it is so old.
-const MOST: usize = 2_000;
+const MOST: usize = 1_000;
 const LULL: Duration = Duration::from_millis(5);
 const OLDEST: Duration = Duration::from_millis(50);
 /// How long to wait before a settlement that the database refused is tried again.

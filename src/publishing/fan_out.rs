@@ -16,7 +16,7 @@ use crate::store::{self, Tx, deliveries::Batch, issues::Issue, subscribers::Read
 
 /// How many readers one transaction takes: a few first, so that their mails leave at once.
 const FIRST_WINDOW: i64 = 500;
-const WINDOW: i64 = 1_000;
+const WINDOW: i64 = 500;
 /// The same for a digest, whose readers are read in it: an alert waits behind no long one.
 const DIGEST_WINDOW: i64 = 500;
 
