@@ -113,20 +113,14 @@ impl Line<'_> {
         }
         let opened = self.open(gate.pipelining()).await;
         gate.give_back(1);
-        match opened {
-            Ok(connection) => {
-                self.connection = Some(connection);
-                self.outlet.opened();
-                true
-            }
-            Err(failure) => {
-                self.unreached(&failure);
-                false
-            }
+        if let Err(failure) = &opened {
+            self.unreached(failure);
         }
+        opened.is_ok()
     }
 
-    async fn open(&self, pipelining: Pipelining) -> Result<Connection, Failure> {
+    /// Opens a connection in place of none.
+    async fn open(&mut self, pipelining: Pipelining) -> Result<(), Failure> {
         let engine = self.engine;
         let opening = Connection::open(self.outlet.gate.relay(), engine.cx.config.server.host(), pipelining);
         let stopping = async {
@@ -134,10 +128,13 @@ impl Line<'_> {
                 tokio::time::sleep(STOP_LOOK).await;
             }
         };
-        tokio::select! {
-            opened = opening => opened,
-            () = stopping => Err(Failure::Withdrawn),
-        }
+        let opened = tokio::select! {
+            opened = opening => opened?,
+            () = stopping => return Err(Failure::Withdrawn),
+        };
+        self.connection = Some(opened);
+        self.outlet.opened();
+        Ok(())
     }
 
     fn unreached(&mut self, failure: &Failure) {
@@ -264,12 +261,8 @@ impl Line<'_> {
             }
             // The server had closed a connection that was idle, or had its fill, or is out of step.
             self.close();
-            match self.open(less).await {
-                Ok(connection) => {
-                    self.connection = Some(connection);
-                    self.outlet.opened();
-                }
-                Err(failure) => return (Err(failure), None),
+            if let Err(failure) = self.open(less).await {
+                return (Err(failure), None);
             }
             fresh = true;
         }

@@ -14,11 +14,9 @@ use crate::domain::{
 use crate::mail::compose::digest_order;
 use crate::store::{self, Tx, deliveries::Batch, issues::Issue, subscribers::ReaderRow};
 
-/// How many readers one transaction takes: a few first, so that their mails leave at once.
-const FIRST_WINDOW: i64 = 500;
+/// How many readers one transaction takes: few, so that the first mails leave at once and nobody waits long behind it for
+/// SQLite's only writer.
 const WINDOW: i64 = 500;
-/// The same for a digest, whose readers are read in it: an alert waits behind no long one.
-const DIGEST_WINDOW: i64 = 500;
 
 /// Writes the next window of deliveries of the most pressing issue. False when no issue waits for its fan-out.
 ///
@@ -41,19 +39,16 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
         issue = same;
     }
     let after = issue.next_subscriber;
-    let size = match issue.kind {
-        _ if after == 0 => FIRST_WINDOW,
-        Kind::Digest => DIGEST_WINDOW,
-        Kind::Alert | Kind::Notice => WINDOW,
-    };
+    let end = issue.last_subscriber;
     // An alert concerns the readers of its topics alone, however many others there are between them.
-    let topics = store::issues::topic_ids(&mut tx, issue.id).await?;
-    let window = match issue.kind {
+    let (topics, window) = match issue.kind {
         Kind::Alert => {
-            store::subscribers::window_on(&mut tx, &topics, after, issue.last_subscriber, size).await?
+            let topics = store::issues::topic_ids(&mut tx, issue.id).await?;
+            let window = store::subscribers::window_on(&mut tx, &topics, after, end, WINDOW).await?;
+            (topics, window)
         }
         Kind::Digest | Kind::Notice => {
-            store::subscribers::window(&mut tx, after, issue.last_subscriber, size).await?
+            (Vec::new(), store::subscribers::window(&mut tx, after, end, WINDOW).await?)
         }
     };
     let Some(last) = window else {
@@ -71,8 +66,7 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
     let readers: Vec<_> =
         rows.chunk_by(|a, b| a.subscriber_id == b.subscriber_id).map(Recipient::new).collect();
     let now = cx.clock.now();
-    let added;
-    (tx, added) = match issue.kind {
+    let (mut tx, added) = match issue.kind {
         Kind::Digest => {
             let added = digest_window(cx, &mut tx, &issue, &readers, (after, last), now).await?;
             (tx, added)

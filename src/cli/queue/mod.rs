@@ -8,8 +8,6 @@ mod why;
 
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::{Failure, Surroundings, words};
 use crate::config::Config;
 use crate::domain::{
@@ -89,10 +87,6 @@ fn known_relay(config: &Config, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage(format!("there is no relay \"{name}\"; there are: {}", names.join(", "))))
-}
-
-fn issue_id(text: &str) -> Result<Uuid, String> {
-    text.parse().map_err(|_| "must be an issue's id, as `bellwether issues` lists it".to_owned())
 }
 
 /// An instant for people: to the second.

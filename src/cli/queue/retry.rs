@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::{Failure, issue_id, known_relay};
-use crate::cli::{print, print_json};
+use super::{Failure, known_relay};
+use crate::cli::{issues::issue_id, print, print_json};
 use crate::context::Context;
 use crate::store;
 
