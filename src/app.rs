@@ -2,6 +2,7 @@
 //! on sign-ups, poll feeds, publish, deliver and keep house.
 
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::mail::compose::{ComposeError, Composer};
 use crate::mail::sign::Signer;
 use crate::metrics::Metrics;
 use crate::store::{self, Db};
-use crate::{publishing, subscribing, web};
+use crate::{newsroom, publishing, subscribing, web};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -149,6 +150,7 @@ pub async fn run(
     });
     let web = tokio::spawn(web.into_future());
     tracing::info!("listening on http://{address}");
+    welcome(&cx).await;
 
     let told = until_told(shutdown, &mut loops).await;
     tracing::info!("stopping: finishing what is in flight");
@@ -197,6 +199,20 @@ async fn until_told(shutdown: impl Future<Output = ()>, loops: &mut JoinSet<()>)
             tracing::error!(why, "a part of the service ended by itself");
             Err(StartError::EndedEarly(why))
         }
+    }
+}
+
+/// While nobody works here: prints the link by which the first owner is made. It is a secret and no matter for the log.
+async fn welcome(cx: &Context) {
+    match newsroom::links::first_owner(cx).await {
+        Ok(Some(link)) => {
+            let lines =
+                format!("Nobody may sign in yet. Make the first owner here, within 24 hours:\n  {link}\n");
+            // Whoever closed the output doesn't want to know; `bellwether user create` makes an owner too.
+            let _ = std::io::stdout().write_all(lines.as_bytes());
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "the first owner's link could not be made"),
     }
 }
 

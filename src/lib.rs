@@ -7,9 +7,11 @@ pub mod web;
 
 pub mod delivering;
 pub mod ingesting;
+pub mod newsroom;
 pub mod publishing;
 pub mod subscribing;
 
+pub mod audit;
 pub mod metrics;
 pub mod outbox;
 

@@ -35,7 +35,7 @@ fn names(line: &str, name: &str) -> bool {
     })
 }
 
-const VERBS: [&str; 4] = ["delivering", "ingesting", "publishing", "subscribing"];
+const VERBS: [&str; 5] = ["delivering", "ingesting", "newsroom", "publishing", "subscribing"];
 
 /// What each part may use of the others; `app` may use all.
 fn allowed(part: &str) -> Vec<&'static str> {
@@ -47,16 +47,18 @@ fn allowed(part: &str) -> Vec<&'static str> {
         "mail" => vec!["config", "domain"],
         "metrics" => vec!["domain"],
         "context" => vec!["clock", "config", "domain", "mail", "metrics", "store"],
+        "audit" => vec!["domain", "store"],
         "outbox" => base.to_vec(),
-        verb if VERBS.contains(&verb) => [&base[..], &["outbox"]].concat(),
+        verb if VERBS.contains(&verb) => [&base[..], &["audit", "outbox"]].concat(),
         // A command runs the service, or does one thing of it; the demo runs both sides.
-        "web" | "cli" => [&base[..], &VERBS[..], &["app", "outbox", "web"]].concat(),
+        "web" | "cli" => [&base[..], &VERBS[..], &["app", "audit", "outbox", "web"]].concat(),
         _ => vec![],
     }
 }
 
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 17] = [
     "app",
+    "audit",
     "cli",
     "clock",
     "config",
@@ -66,6 +68,7 @@ const PARTS: [&str; 15] = [
     "ingesting",
     "mail",
     "metrics",
+    "newsroom",
     "outbox",
     "publishing",
     "store",

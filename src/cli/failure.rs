@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use crate::app::StartError;
 use crate::config::ConfigError;
-use crate::{delivering, publishing, store, subscribing};
+use crate::{delivering, newsroom, publishing, store, subscribing};
 
 /// Why a command did not do what it was asked. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,8 @@ pub(super) enum Failure {
     Subscribing(#[from] subscribing::Error),
     #[error(transparent)]
     Publishing(#[from] publishing::Error),
+    #[error(transparent)]
+    Newsroom(#[from] newsroom::Error),
     #[error("the senders: {0}")]
     Delivering(#[from] delivering::Error),
     #[error(transparent)]

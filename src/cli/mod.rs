@@ -17,6 +17,7 @@ mod serve;
 mod service;
 mod subscribers;
 mod token;
+mod user;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -86,6 +87,8 @@ enum Command {
     #[command(subcommand)]
     Token(token::Token),
     #[command(subcommand)]
+    User(user::User),
+    #[command(subcommand)]
     Subscribers(subscribers::Subscribers),
     Alert(alert::Alert),
     Issues(issues::Issues),
@@ -133,6 +136,7 @@ fn start(arguments: Arguments, environment: BTreeMap<String, String>) -> Result<
             Command::Migrate(migrate) => migrate.run(&surroundings).await,
             Command::Backup(backup) => backup.run(&surroundings).await,
             Command::Token(token) => token.run(&surroundings).await,
+            Command::User(user) => user.run(&surroundings).await,
             Command::Subscribers(subscribers) => subscribers.run(&surroundings).await,
             Command::Alert(alert) => alert.run(&surroundings).await,
             Command::Issues(issues) => issues.run(&surroundings).await,

@@ -1,8 +1,12 @@
 //! `bellwether token`: keys to the API.
 
 use super::{Failure, Surroundings, print, print_json, words};
-use crate::domain::token::{Role, api_token, sha256};
-use crate::store;
+use crate::audit::Actor;
+use crate::domain::{
+    role::{Area, Role},
+    time::DAY,
+};
+use crate::newsroom::tokens::{self, Wanted};
 
 /// Make, list and revoke tokens for the API
 #[derive(clap::Subcommand)]
@@ -28,6 +32,12 @@ pub(super) struct Create {
     /// What it may do
     #[arg(long, value_parser = words::<Role>(Role::WORDS))]
     role: Role,
+    /// What it may be used for, several by commas [default: all that its role may]
+    #[arg(long, value_delimiter = ',', value_parser = words::<Area>(Area::WORDS))]
+    scope: Vec<Area>,
+    /// For how many days it holds [default: until it is revoked]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    days: Option<u32>,
 }
 
 /// List the tokens, without what they are
@@ -57,14 +67,14 @@ impl Token {
 
 impl Create {
     async fn run(self, surroundings: &Surroundings) -> Result<(), Failure> {
-        let token = api_token(surroundings.entropy.bytes());
-        surroundings
-            .with_database(async |cx| {
-                let mut tx = cx.db.begin().await?;
-                let hash = sha256(token.as_bytes());
-                store::tokens::insert(&mut tx, &self.name, self.role, &hash, cx.clock.now(), None).await?;
-                Ok(tx.commit().await?)
-            })
+        let wanted = Wanted {
+            name: self.name,
+            role: self.role,
+            areas: self.scope,
+            holds: self.days.map(|days| DAY * days),
+        };
+        let token = surroundings
+            .with_database(async |cx| Ok(tokens::create(cx, &Actor::command(), &wanted).await?))
             .await?;
         print(token)
     }
@@ -72,12 +82,7 @@ impl Create {
 
 impl List {
     async fn run(self, surroundings: &Surroundings) -> Result<(), Failure> {
-        let tokens = surroundings
-            .with_database(async |cx| {
-                let mut tx = cx.db.read().await?;
-                Ok(store::tokens::all(&mut tx, cx.clock.now()).await?)
-            })
-            .await?;
+        let tokens = surroundings.with_database(async |cx| Ok(tokens::all(cx).await?)).await?;
         if self.json {
             return print_json(&tokens);
         }
@@ -99,12 +104,7 @@ impl List {
 impl Revoke {
     async fn run(self, surroundings: &Surroundings) -> Result<(), Failure> {
         let revoked = surroundings
-            .with_database(async |cx| {
-                let mut tx = cx.db.begin().await?;
-                let revoked = store::tokens::revoke(&mut tx, &self.name).await?;
-                tx.commit().await?;
-                Ok(revoked)
-            })
+            .with_database(async |cx| Ok(tokens::revoke_all(cx, &Actor::command(), &self.name).await?))
             .await?;
         match revoked {
             0 => Err(Failure::Failed(format!(

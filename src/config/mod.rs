@@ -17,7 +17,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::{
-    address::EmailAddress, issue::Lane, signing_key::SigningKey, subscription::Digest, topic::Slug,
+    address::EmailAddress,
+    issue::Lane,
+    signing_key::SigningKey,
+    subscription::Digest,
+    time::{DAY, HOUR},
+    topic::Slug,
 };
 
 /// The commented example, as `bellwether config` prints it. It loads, and `serve` refuses its secret.
@@ -43,6 +48,7 @@ pub struct Config {
     pub schedules: Vec<Schedule>,
     pub mail: Mail,
     pub metrics: Metrics,
+    pub newsroom: Newsroom,
 }
 
 impl Config {
@@ -66,6 +72,23 @@ pub struct Server {
     pub trusted_proxies: Vec<Network>,
     /// The folder of the journal and the lock.
     pub data: PathBuf,
+}
+
+/// Who may, in `/admin`.
+#[derive(Clone, Debug)]
+pub struct Newsroom {
+    /// Whoever may send mail to readers must have a second factor.
+    pub require_totp: bool,
+    /// A session ends when it wasn't used for so long,
+    pub session_idle: Duration,
+    /// and after so long in any case.
+    pub session_longest: Duration,
+}
+
+impl Default for Newsroom {
+    fn default() -> Self {
+        Self { require_totp: false, session_idle: 12 * HOUR, session_longest: 7 * DAY }
+    }
 }
 
 #[derive(Clone, Debug, Default)]

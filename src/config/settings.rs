@@ -11,8 +11,8 @@ use super::relay::relay;
 use super::section::Section;
 use super::values::{self, address, name, prose, signing_secret, some_prose};
 use super::{
-    Config, Database, Feed, Fetching, Mail, Mailbox, Metrics, Network, Schedule, Sender, Server, Signup,
-    Topic,
+    Config, Database, Feed, Fetching, Mail, Mailbox, Metrics, Network, Newsroom, Schedule, Sender, Server,
+    Signup, Topic,
 };
 use crate::domain::{cadence::Cadence, issue::Lane, subscription::Digest, time::MINUTE, topic::Slug};
 
@@ -55,6 +55,7 @@ pub(super) fn config(root: &mut Section) -> Option<Config> {
     let mail =
         root.section("mail", |s| Some(Mail { templates: s.text("templates", values::existing_folder) }));
     let metrics = root.section("metrics", |s| Some(Metrics { listen: s.text("listen", socket) }));
+    let newsroom = root.section("newsroom", |s| Some(newsroom(s)));
     Some(Config {
         server: server?,
         database: database?,
@@ -68,6 +69,7 @@ pub(super) fn config(root: &mut Section) -> Option<Config> {
         schedules,
         mail: mail?,
         metrics: metrics?,
+        newsroom: newsroom?,
     })
 }
 
@@ -128,6 +130,20 @@ fn signup(s: &mut Section) -> Signup {
         per_address_week: s.whole("per_address_week", 1..=1000).unwrap_or(3),
         per_network_hour: s.whole("per_network_hour", 1..=1_000_000).unwrap_or(60),
         per_hour: s.whole("per_hour", 1..=10_000_000).unwrap_or(5000),
+    }
+}
+
+fn newsroom(s: &mut Section) -> Newsroom {
+    let usual = Newsroom::default();
+    let session_idle = s.duration("session_idle").unwrap_or(usual.session_idle);
+    let session_longest = s.duration("session_longest").unwrap_or(usual.session_longest);
+    if session_idle > session_longest {
+        s.problem("session_idle", "must not be longer than session_longest");
+    }
+    Newsroom {
+        require_totp: s.flag("require_totp").unwrap_or(usual.require_totp),
+        session_idle,
+        session_longest,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rules, pure: no await, no I/O. One file per noun; each decides from what it is handed.
 
 pub mod address;
+pub mod attempts;
 pub mod cadence;
 pub mod decision;
 pub mod delivery;
@@ -8,8 +9,11 @@ pub mod forecast;
 pub mod import;
 pub mod issue;
 pub mod markup;
+pub mod network;
+pub mod password;
 pub mod pause;
 pub mod post;
+pub mod role;
 pub mod signing_key;
 pub mod subscription;
 pub mod suppression;
@@ -17,6 +21,7 @@ pub mod text;
 pub mod time;
 pub mod token;
 pub mod topic;
+pub mod totp;
 
 /// An enum whose values are words: the same word in the database, in JSON, on the command line and in a URL.
 macro_rules! words {

@@ -5,27 +5,7 @@ use aws_lc_rs::{constant_time, digest, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-super::words! {
-    /// What an API token may do: `owner` all, `editor` compose and release, `contributor` compose, `viewer` read.
-    pub enum Role {
-        Owner = "owner",
-        Editor = "editor",
-        Contributor = "contributor",
-        Viewer = "viewer",
-    }
-}
-
-impl Role {
-    /// Whether it may send mail to readers.
-    pub const fn may_release(self) -> bool {
-        matches!(self, Self::Owner | Self::Editor)
-    }
-
-    /// Whether it may add posts.
-    pub const fn may_compose(self) -> bool {
-        matches!(self, Self::Owner | Self::Editor | Self::Contributor)
-    }
-}
+pub use super::role::Role;
 
 /// What a mailed link is for; a token of one purpose opens no other door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +38,7 @@ pub struct Keys(Vec<Key>);
 struct Key {
     id: [u8; KEY_ID],
     links: hmac::Key,
+    forms: hmac::Key,
 }
 
 impl Keys {
@@ -83,6 +64,15 @@ impl Keys {
         URL_SAFE_NO_PAD.encode(token)
     }
 
+    /// What the forms carry that are shown to whoever holds this cookie, so that no other site can send them.
+    pub fn form_token(&self, cookie: &str) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.0[0].forms, cookie.as_bytes()))
+    }
+
+    pub fn is_form_token(&self, cookie: &str, token: &str) -> bool {
+        constant_time::verify_slices_are_equal(self.form_token(cookie).as_bytes(), token.as_bytes()).is_ok()
+    }
+
     /// What a token is for and whom it names; none when we did not make it.
     pub fn verify(&self, token: &str) -> Option<(Purpose, Uuid)> {
         if token.len() != LENGTH.div_ceil(3) * 4 {
@@ -104,7 +94,8 @@ impl Key {
         let mut id = [0; KEY_ID];
         id.copy_from_slice(&hmac::sign(&root, b"bellwether link key id").as_ref()[..KEY_ID]);
         let links = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, b"bellwether links 1").as_ref());
-        Self { id, links }
+        let forms = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, b"bellwether forms 1").as_ref());
+        Self { id, links, forms }
     }
 }
 
@@ -137,6 +128,11 @@ impl std::fmt::Debug for AddressHasher {
 /// A new API token, shown once.
 pub fn api_token(random: [u8; 32]) -> String {
     format!("bw_{}", URL_SAFE_NO_PAD.encode(random))
+}
+
+/// A random secret of 43 URL-safe characters: a session's cookie, a link that works once. Only its hash is kept.
+pub fn ticket(random: [u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode(random)
 }
 
 /// SHA-256: how an API token, or the body behind an idempotency key, is kept.

@@ -98,6 +98,15 @@ pub struct Notice {
     pub paragraphs: Vec<String>,
 }
 
+/// What somebody of the newsroom is told about their account.
+pub struct Account {
+    pub subject: String,
+    /// Plain text.
+    pub paragraphs: Vec<String>,
+    /// A link that works once, and what it does.
+    pub link: Option<(String, String)>,
+}
+
 /// Composes mails in the name of one sender.
 pub struct Composer {
     templates: Templates,
@@ -221,6 +230,22 @@ impl Composer {
         context.insert("preheader", &one_line(paragraphs.first().map_or("", |text| text), PREHEADER));
         context.insert("paragraphs", &paragraphs);
         self.draft(issue, "notice", Class::Automatic, context)
+    }
+
+    /// A mail to somebody of the newsroom.
+    ///
+    /// # Errors
+    /// When a template fails.
+    pub fn account(&self, issue: Uuid, account: &Account) -> Result<Draft, ComposeError> {
+        let paragraphs: Vec<_> = account.paragraphs.iter().map(|text| without_controls(text)).collect();
+        let (link, link_text) = account.link.clone().unwrap_or_default();
+        let mut context = self.common.clone();
+        context.insert("subject", &line(&account.subject));
+        context.insert("preheader", &one_line(paragraphs.first().map_or("", |text| text), PREHEADER));
+        context.insert("paragraphs", &paragraphs);
+        context.insert("link", &link);
+        context.insert("link_text", &line(&link_text));
+        self.draft(issue, "account", Class::Automatic, context)
     }
 
     fn draft(

@@ -4,7 +4,9 @@
 use uuid::Uuid;
 
 use super::{
-    compose::{Alert, ComposeError, Composer, Confirmation, Digest, Draft, Image, Level, Notice, Story},
+    compose::{
+        Account, Alert, ComposeError, Composer, Confirmation, Digest, Draft, Image, Level, Notice, Story,
+    },
     digest::digest_order,
     html::without_tags,
     preview::{SAMPLE, preview},
@@ -21,6 +23,16 @@ pub(super) fn rehearse(composer: &Composer, postal_address: &[String]) -> Result
         let confirmation = composer.confirmation(Uuid::nil(), &confirmation(full))?;
         must_show(&confirmation, "confirmation", &[Needed::link("confirm_url", "confirm", NO_CONFIRMING)])?;
         composer.notice(Uuid::nil(), &Notice { subject: sample(), paragraphs: vec![sample()] })?;
+        let link = "https://example.org/sample-link".to_owned();
+        let account = Account {
+            subject: sample(),
+            paragraphs: vec![sample()],
+            link: full.then(|| (link.clone(), sample())),
+        };
+        let account = composer.account(Uuid::nil(), &account)?;
+        if full {
+            must_show(&account, "account", &[Needed { name: "link", text: link, why: NO_WAY_IN }])?;
+        }
 
         let mut bulk = vec![Needed::link("unsubscribe_url", "unsubscribe", UNLAWFUL)];
         bulk.extend(postal_address.iter().map(|line| Needed::address(line)));
@@ -39,6 +51,7 @@ pub(super) fn rehearse(composer: &Composer, postal_address: &[String]) -> Result
     Ok(())
 }
 
+const NO_WAY_IN: &str = "without it nobody who was invited gets in";
 const NO_CONFIRMING: &str = "without it nobody can confirm";
 const UNLAWFUL: &str =
     "without it mail to many is unlawful in many countries, and mailbox providers refuse it";

@@ -56,6 +56,9 @@ built_in![
     "notice/subject.txt",
     "notice/body.html",
     "notice/body.txt",
+    "account/subject.txt",
+    "account/body.html",
+    "account/body.txt",
 ];
 
 fn names() -> String {

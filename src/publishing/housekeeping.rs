@@ -13,6 +13,8 @@ const DELIVERIES_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const CHUNK: i64 = 2_000;
 /// How long a sign-up that nobody confirmed is kept.
 const SIGNUPS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long it is known where somebody signed in.
+const SESSIONS_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// How long the answer to an idempotency key is kept.
 pub const KEYS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -26,6 +28,9 @@ pub async fn keep_house(cx: &Context) -> Result<usize, Error> {
     let signups = store::signups::delete_unconfirmed(&mut tx, now.minus(SIGNUPS_KEPT)).await?;
     let keys = store::tokens::delete_keys(&mut tx, now.minus(KEYS_KEPT)).await?;
     store::tokens::delete_expired(&mut tx, now).await?;
+    store::user_links::delete_expired(&mut tx, now).await?;
+    store::sessions::delete_old(&mut tx, now.minus(SESSIONS_KEPT)).await?;
+    store::login_attempts::delete_old(&mut tx, now.minus(2 * DAY)).await?;
     store::nodes::forget_dead(&mut tx, now.minus(7 * DAY)).await?;
     store::relays::forget_hours(&mut tx, now.minus(7 * DAY).hour()).await?;
     tx.commit().await?;

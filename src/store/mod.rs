@@ -12,11 +12,13 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
 
 pub mod attempts;
+pub mod audit;
 pub mod bells;
 pub mod claims;
 pub mod deliveries;
 pub mod feeds;
 pub mod issues;
+pub mod login_attempts;
 pub mod missed;
 pub mod nodes;
 pub mod pauses;
@@ -24,12 +26,15 @@ pub mod posts;
 pub mod queue;
 pub mod relays;
 pub mod schedules;
+pub mod sessions;
 pub mod settings;
 pub mod signups;
 pub mod subscribers;
 pub mod suppressions;
 pub mod tokens;
 pub mod topics;
+pub mod user_links;
+pub mod users;
 
 pub type Error = sqlx::Error;
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,13 +1,18 @@
 //! API tokens, as hashes, and the idempotency keys that came with them.
 
-use super::{Result, Tx, on, touched};
-use crate::domain::{time::Timestamp, token::Role};
+use super::{Result, Tx, on, touched, word_list};
+use crate::domain::{
+    role::{Area, Role},
+    time::Timestamp,
+};
 
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Token {
     pub id: i64,
     pub name: String,
     pub role: Role,
+    /// JSON: the areas that it is kept to; none for all that its role may.
+    pub scope: String,
     pub last_used_at: Option<Timestamp>,
 }
 
@@ -35,7 +40,7 @@ pub async fn insert(
 /// The token with this hash, if it still holds.
 pub async fn by_hash(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<Option<Token>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT id, name, role, last_used_at FROM tokens WHERE hash = $1 AND (expires_at IS NULL OR expires_at > $2)",
+        "SELECT id, name, role, scope, last_used_at FROM tokens WHERE hash = $1 AND (expires_at IS NULL OR expires_at > $2)",
     )
     .bind(hash)
     .bind(now)
@@ -45,8 +50,13 @@ pub async fn by_hash(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<Option<
 /// A token as a list shows it.
 #[derive(Clone, Debug, sqlx::FromRow, serde::Serialize)]
 pub struct Listed {
+    #[serde(skip)]
+    pub id: i64,
     pub name: String,
     pub role: Role,
+    /// JSON, as in [`Token`].
+    #[serde(skip)]
+    pub scope: String,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
@@ -55,7 +65,7 @@ pub struct Listed {
 /// The tokens that hold, the oldest first.
 pub async fn all(tx: &mut Tx, now: Timestamp) -> Result<Vec<Listed>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT name, role, created_at, expires_at, last_used_at FROM tokens
+        "SELECT id, name, role, scope, created_at, expires_at, last_used_at FROM tokens
          WHERE expires_at IS NULL OR expires_at > $1 ORDER BY id",
     )
     .bind(now)
@@ -65,6 +75,19 @@ pub async fn all(tx: &mut Tx, now: Timestamp) -> Result<Vec<Listed>> {
 /// Removes every token of this name, with its idempotency keys.
 pub async fn revoke(tx: &mut Tx, name: &str) -> Result<u64> {
     touched!(tx, sqlx::query("DELETE FROM tokens WHERE name = $1").bind(name))
+}
+
+/// Keeps a token to some areas.
+pub async fn set_scope(tx: &mut Tx, hash: &[u8], areas: &[Area]) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query("UPDATE tokens SET scope = $2 WHERE hash = $1").bind(hash).bind(word_list(areas))
+    )
+}
+
+/// Removes one token, with its idempotency keys. Gives what it was.
+pub async fn revoke_one(tx: &mut Tx, id: i64) -> Result<Option<(String, Role)>> {
+    on!(tx, c => sqlx::query_as("DELETE FROM tokens WHERE id = $1 RETURNING name, role").bind(id).fetch_optional(c))
 }
 
 /// Notes the use of a token.

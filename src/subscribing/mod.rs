@@ -165,17 +165,6 @@ fn wishes_of(signup: &Signup) -> Wishes {
     Wishes { topics, alerts: signup.alerts, digest: signup.digest }
 }
 
-/// A network as the limits count it: one IPv4 address, or an IPv6 /64.
-fn network_name(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
-}
-
 fn expired(signup: &Signup, now: Timestamp) -> bool {
     now.since(signup.created_at) >= LINK_HOLDS
 }

@@ -3,9 +3,12 @@
 
 use std::net::IpAddr;
 
-use super::{Answer, Error, SignUp, network_name, topic_ids, wishes_of};
+use super::{Answer, Error, SignUp, topic_ids, wishes_of};
 use crate::context::Context;
-use crate::domain::time::{DAY, HOUR, Timestamp};
+use crate::domain::{
+    network,
+    time::{DAY, HOUR, Timestamp},
+};
 use crate::mail::compose::Confirmation;
 use crate::outbox::{self, Envelope};
 use crate::store::{self, Tx, signups::Signup};
@@ -41,7 +44,7 @@ async fn too_many(
     let limits = &cx.config.signup;
     let hour_ago = now.minus(HOUR);
     let (from_network, first) =
-        store::signups::count_from_network(tx, &network_name(network), hour_ago).await?;
+        store::signups::count_from_network(tx, &network::name(network), hour_ago).await?;
     if from_network >= i64::from(limits.per_network_hour) {
         let retry_after = first.unwrap_or(now).plus(HOUR).since(now);
         return Ok(Some(Answer::TooMany { retry_after }));
@@ -65,7 +68,7 @@ async fn append(cx: &Context, tx: &mut Tx, form: &SignUp, now: Timestamp) -> Res
         alerts: form.wishes.alerts,
         digest: form.wishes.digest,
         origin: &form.origin,
-        network: &network_name(form.network),
+        network: &network::name(form.network),
         now,
     };
     store::signups::insert(tx, &signup).await?;

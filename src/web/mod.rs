@@ -1,6 +1,7 @@
-//! HTTP: the public pages and the API, and what holds for every answer: strict headers, a page or a problem for what
+//! HTTP: the public pages, the API and the newsroom, by one table (`routes`), and what holds for every answer: strict headers, a page or a problem for what
 //! isn't there.
 
+pub mod admin;
 mod api;
 mod assets;
 mod body;
@@ -10,6 +11,7 @@ pub mod metrics;
 pub mod pages;
 pub mod problem;
 pub mod public;
+pub mod routes;
 mod unread;
 
 use axum::Router;
@@ -18,7 +20,6 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 
 use crate::context::Context;
 use crate::store;
@@ -28,12 +29,8 @@ use problem::Problem;
 /// The whole HTTP surface. It wants to be served with the peer's address
 /// (`into_make_service_with_connect_info::<SocketAddr>()`).
 pub fn router(cx: Context) -> Router {
-    Router::new()
-        .merge(public::router())
-        .merge(api::router())
-        .route("/healthz", get(alive))
-        .route("/readyz", get(ready))
-        .route("/static/{name}", get(asset))
+    routes::table(&cx)
+        .router
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(map_response(with_strict_headers))

@@ -229,11 +229,22 @@ pub fn embed(site: &Site, topics: &[TopicChoice], alerts: bool, digest: Digest) 
     })
 }
 
+/// A page of a template's name, for the newsroom's pages.
+///
+/// # Errors
+/// When the template names what it isn't given.
+pub(super) fn render(name: &str, context: &tera::Context) -> TeraResult<String> {
+    TEMPLATES.render(name, context)
+}
+
 static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::default();
     tera.register_function("asset", |args: Kwargs, _: &State| -> TeraResult<String> {
         let name: String = args.must_get("name")?;
         assets::url(&name).ok_or_else(|| tera::Error::message(format!("there is no asset {name}")))
+    });
+    tera.register_filter("urlencode", |text: &str, _: Kwargs, _: &State| -> String {
+        url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
     });
     let files = Templates::iter().filter_map(|name| {
         let text = String::from_utf8(Templates::get(&name)?.data.into_owned()).ok()?;

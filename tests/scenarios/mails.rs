@@ -54,6 +54,7 @@ pub fn config() -> Config {
         feeds: vec![],
         schedules: vec![],
         mail: Mail::default(),
+        newsroom: bellwether::config::Newsroom::default(),
         metrics: Default::default(),
     }
 }

@@ -13,7 +13,7 @@ use bellwether::subscribing::{
 
 use super::Stage;
 
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// An answer of the web.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Stage {
         self.request(Ipv4Addr::LOCALHOST.into(), request, body).await
     }
 
-    async fn request(&self, peer: IpAddr, request: Builder, body: &str) -> Page {
+    pub(super) async fn request(&self, peer: IpAddr, request: Builder, body: &str) -> Page {
         let response = self.send_from(peer, request.body(Body::from(body.to_owned())).unwrap()).await;
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap();
@@ -157,6 +157,6 @@ impl Visitor<'_> {
     }
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -8,7 +8,7 @@ use super::statements::{self, Statement};
 use crate::stage::{Backend, Stage};
 
 /// Tables of a few rows, which the operator's file or the number of machines bounds, and parameters unfolded.
-const SMALL: [&str; 11] = [
+const SMALL: [&str; 12] = [
     "topics",
     "t",
     "feeds",
@@ -18,6 +18,7 @@ const SMALL: [&str; 11] = [
     "pauses",
     "settings",
     "tokens",
+    "users",
     "json_each",
     "v",
 ];
@@ -77,7 +78,21 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT kind, created_at FROM suppressions", &["PRIMARY KEY"]),
     ("UPDATE feeds SET next_poll_at = $2", &["feeds_due"]),
     ("SELECT p.id, p.public_id, p.url", &["k USING PRIMARY KEY"]),
-    ("SELECT id, name, role, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
+    ("SELECT id, name, role, scope, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
+    ("SELECT id, public_id, user_id, second_factor", &["sessions"]),
+    (
+        "SELECT count(*), max(at) FROM login_attempts WHERE account = $1 AND network",
+        &["login_attempts_by_account (account=? AND network=? AND at>?)"],
+    ),
+    (
+        "SELECT count(*), max(at) FROM login_attempts WHERE account = $1 AND at",
+        &["login_attempts_by_account (account=?"],
+    ),
+    (
+        "SELECT count(*), max(at) FROM login_attempts WHERE network",
+        &["login_attempts_by_network (network=? AND at>?)"],
+    ),
+    ("SELECT id, at, actor_kind", &["audit_log USING INTEGER PRIMARY KEY"]),
     ("SELECT id, totals FROM issues WHERE reduced_at IS NULL", &["issues_by_end"]),
     ("DELETE FROM deliveries WHERE id IN", &["deliveries_in_order (issue_id=?)"]),
     ("SELECT public_id FROM issues WHERE state = 'cancelled'", &["issues_cancelled"]),

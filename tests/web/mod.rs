@@ -6,3 +6,4 @@ mod forms;
 mod http;
 mod issues;
 mod pages;
+mod routes;

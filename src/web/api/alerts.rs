@@ -9,6 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Caller, invalid, json_body, one_line, web_address};
+use crate::audit::Change;
 use crate::context::Context;
 use crate::domain::{address::EmailAddress, issue::Level, time::Timestamp, token::sha256, topic::Slug};
 use crate::mail::preview::preview;
@@ -44,7 +45,6 @@ struct Input {
 
 /// 202 with `{id, state, audience}`; with `dry_run` 200 with the audience and the mail.
 pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
-    caller.may_compose()?;
     let headers = request.headers().clone();
     let body = json_body(request).await?;
     let input: Input = json::read(&body)?;
@@ -64,12 +64,17 @@ pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -
     caller.may_release()?;
     alerting::check(&cx, &alert).await?;
     let (key, body_hash) = (idempotency_key(&headers)?, sha256(&body));
-    let once = || Once { token_id: caller.0.id, key: &key, body_hash: &body_hash };
+    let once = || Once { token_id: caller.token.id, key: &key, body_hash: &body_hash };
     if let Some(published) = earlier(&cx, once()).await? {
         return Ok(accepted(published));
     }
-    match alerting::publish(&cx, &alert, &format!("token {}", caller.0.name), Some(once())).await? {
-        Some(published) => Ok(accepted(published)),
+    match alerting::publish(&cx, &alert, &format!("token {}", caller.token.name), Some(once())).await? {
+        Some(published) => {
+            let id = published.id.to_string();
+            let change = Change::new("alert released", "issue", &id).to(&json!({ "subject": alert.subject }));
+            caller.record(&cx, change).await?;
+            Ok(accepted(published))
+        }
         // Another call with the key came first, while this one was at work.
         None => match earlier(&cx, once()).await? {
             Some(published) => Ok(accepted(published)),
@@ -82,8 +87,7 @@ pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -
 }
 
 /// 202 with the id of the notice that carries the alert to one of the test addresses.
-pub async fn test(State(cx): State<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
-    caller.may_compose()?;
+pub async fn test(State(cx): State<Context>, request: Request) -> Result<Response, Problem> {
     let mut input: Input = json::read(&json_body(request).await?)?;
     let allowed = &cx.config.sender.test_addresses;
     let to = match (input.to.take(), allowed.as_slice()) {

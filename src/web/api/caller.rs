@@ -1,50 +1,75 @@
 //! Who calls: the token in `Authorization: Bearer` (RFC 6750), and what its role may do.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderValue, StatusCode, header, request::Parts};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
+    network,
+    role::{Area, Right, Role},
     time::MINUTE,
-    token::{Role, sha256},
+    token::sha256,
 };
 use crate::store::{self, tokens::Token};
-use crate::web::problem::Problem;
+use crate::web::{client::Client, problem::Problem};
 
 /// The caller, known by their token.
-pub struct Caller(pub Token);
-
-/// No token, or one that doesn't hold.
-pub struct Unknown(Problem);
-
-impl IntoResponse for Unknown {
-    fn into_response(self) -> Response {
-        let mut response = self.0.into_response();
-        if response.status() == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
-    }
+#[derive(Clone)]
+pub struct Caller {
+    pub token: Token,
+    network: String,
 }
 
-impl FromRequestParts<Context> for Caller {
-    type Rejection = Unknown;
+/// Lets a request through whose token has this right, and may be used here.
+pub async fn admit(
+    State((cx, right, area)): State<(Context, Right, Area)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let network = match Client::from_request_parts(&mut parts, &cx).await {
+        Ok(Client(address)) => network::name(address),
+        Err(rejection) => return rejection.into_response(),
+    };
+    let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = given.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    });
+    let found = match token {
+        Some(token) => look_up(&cx, &token).await,
+        None => Ok(None),
+    };
+    let caller = match found {
+        Ok(Some(token)) => Caller { token, network },
+        Ok(None) => return unknown(),
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    if let Err(problem) = caller.may(right).and_then(|()| caller.may_use(area)) {
+        return problem.into_response();
+    }
+    parts.extensions.insert(caller);
+    next.run(Request::from_parts(parts, body)).await
+}
 
-    async fn from_request_parts(parts: &mut Parts, cx: &Context) -> Result<Self, Unknown> {
-        let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = given.and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        });
-        let found = match token {
-            Some(token) => look_up(cx, token).await.map_err(|error| Unknown(error.into()))?,
-            None => None,
-        };
-        found.map(Self).ok_or_else(|| {
-            let detail = "Send a token that holds, as in Authorization: Bearer bw_…; bellwether token create makes one.";
-            Unknown(Problem::new(StatusCode::UNAUTHORIZED, detail))
-        })
+fn unknown() -> Response {
+    let detail =
+        "Send a token that holds, as in Authorization: Bearer bw_…; bellwether token create makes one.";
+    let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+/// Whom [`admit`] let through.
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let detail = "Nobody looked at the token of this call.";
+        parts.extensions.get().cloned().ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
     }
 }
 
@@ -67,26 +92,44 @@ impl Caller {
     /// # Errors
     /// 403 where the role may not send mail to readers.
     pub fn may_release(&self) -> Result<(), Problem> {
-        self.allowed(self.0.role.may_release(), "send mail to readers")
+        self.may(Right::Release)
     }
 
+    /// Writes down what the caller changed.
+    ///
     /// # Errors
-    /// 403 where the role may not write.
-    pub fn may_compose(&self) -> Result<(), Problem> {
-        self.allowed(self.0.role.may_compose(), "write")
+    /// A database that can't be written.
+    pub async fn record(&self, cx: &Context, change: Change<'_>) -> Result<(), store::Error> {
+        let mut tx = cx.db.begin().await?;
+        audit::record(&mut tx, cx.clock.now(), &self.actor(), change).await?;
+        tx.commit().await
     }
 
-    fn allowed(&self, allowed: bool, to: &str) -> Result<(), Problem> {
-        if allowed {
+    /// As whom the log of changes knows them.
+    pub fn actor(&self) -> Actor {
+        Actor::token(&self.token.name, &self.network)
+    }
+
+    fn may(&self, right: Right) -> Result<(), Problem> {
+        if self.token.role.may(right) {
             return Ok(());
         }
-        let able: Vec<_> = Role::ALL
-            .iter()
-            .filter(|role| if to == "write" { role.may_compose() } else { role.may_release() })
-            .map(|role| role.as_str())
-            .collect();
+        let able: Vec<_> =
+            Role::ALL.iter().filter(|role| role.may(right)).map(|role| role.as_str()).collect();
+        let (role, to) = (self.token.role, right.as_verb());
+        let detail = format!("A token of the role {role} may not {to}; use one of: {}.", able.join(", "));
+        Err(Problem::new(StatusCode::FORBIDDEN, detail))
+    }
+
+    fn may_use(&self, area: Area) -> Result<(), Problem> {
+        // A scope that can't be read lets nothing through.
+        let areas: Option<Vec<Area>> = serde_json::from_str(&self.token.scope).ok();
+        if areas.as_ref().is_some_and(|areas| areas.is_empty() || areas.contains(&area)) {
+            return Ok(());
+        }
+        let only: Vec<_> = areas.iter().flatten().map(|area| area.as_str()).collect();
         let detail =
-            format!("A token of the role {} may not {to}; use one of: {}.", self.0.role, able.join(", "));
+            format!("This token is kept to {}; use one that may be used for {area}.", only.join(", "));
         Err(Problem::new(StatusCode::FORBIDDEN, detail))
     }
 }

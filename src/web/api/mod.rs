@@ -1,21 +1,18 @@
 //! `/api/v1`: JSON for programs. A token is checked first, then the input; errors are RFC 9457 problems.
 
-mod alerts;
-mod caller;
-mod issues;
-mod posts;
+pub mod alerts;
+pub mod caller;
+pub mod issues;
+pub mod posts;
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::routing::{get, post};
 
 use super::body::{self, Unreadable};
 use super::problem::Problem;
-use crate::context::Context;
 use crate::publishing;
 use caller::Caller;
 
@@ -23,17 +20,6 @@ use caller::Caller;
 const LARGEST: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-pub fn router() -> Router<Context> {
-    Router::new()
-        .route("/api/v1/posts", post(posts::push))
-        .route("/api/v1/alerts", post(alerts::send))
-        .route("/api/v1/alerts/test", post(alerts::test))
-        .route("/api/v1/issues", get(issues::list))
-        .route("/api/v1/issues/{id}", get(issues::show))
-        .route("/api/v1/issues/{id}/deliveries", get(issues::deliveries))
-        .route("/api/v1/issues/{id}/cancel", post(issues::cancel))
-}
 
 /// The body of a JSON request.
 ///

@@ -1,17 +1,15 @@
 //! The pages that visitors and readers see. A GET shows and changes nothing, for mail scanners open every link; a POST
 //! needs no cookie and no script, and answers with a page, not with a redirect.
 
-mod confirm;
+pub mod confirm;
 pub mod form;
-mod preferences;
-mod sign_up;
-mod unsubscribe;
+pub mod preferences;
+pub mod sign_up;
+pub mod unsubscribe;
 
-use axum::Router;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::{StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 
 use super::message;
 use super::pages::{Faults, Page, Site};
@@ -19,20 +17,8 @@ use crate::context::Context;
 use crate::domain::topic::Slug;
 use crate::subscribing::{Error, TopicChoice};
 
-pub fn router() -> Router<Context> {
-    Router::new()
-        .route("/", get(sign_up::page))
-        .route("/embed", get(sign_up::embed))
-        .route("/subscribe", post(sign_up::subscribe).options(sign_up::preflight))
-        .route("/confirm/{token}", get(confirm::page).post(confirm::confirm))
-        .route("/confirm/{token}/renew", post(confirm::renew))
-        .route("/confirm/{token}/refuse", post(confirm::refuse))
-        .route("/unsubscribe/{token}", get(unsubscribe::page).post(unsubscribe::unsubscribe))
-        .route("/preferences/{token}", get(preferences::page).post(preferences::save))
-}
-
 /// The token of a link from a mail; one that can't even be read is as invalid as a forged one.
-struct Link(String);
+pub struct Link(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Link {
     type Rejection = std::convert::Infallible;

@@ -1,0 +1,94 @@
+//! The log of changes: who changed what, from what to what, from where. Every verb writes into it, in the transaction
+//! of the change itself.
+
+use serde::Serialize;
+
+use crate::domain::time::Timestamp;
+use crate::store::{
+    self, Tx,
+    audit::{ActorKind, NewEntry},
+};
+
+/// Who changes something, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    pub kind: ActorKind,
+    /// A user's address, a token's name.
+    pub name: String,
+    /// As limits name it; empty where there is none.
+    pub network: String,
+}
+
+impl Actor {
+    pub fn user(email: &str, network: &str) -> Self {
+        Self { kind: ActorKind::User, name: email.to_owned(), network: network.to_owned() }
+    }
+
+    pub fn token(name: &str, network: &str) -> Self {
+        Self { kind: ActorKind::Token, name: name.to_owned(), network: network.to_owned() }
+    }
+
+    pub fn visitor(network: &str) -> Self {
+        Self { kind: ActorKind::Visitor, name: String::new(), network: network.to_owned() }
+    }
+
+    /// Whoever runs commands on the machine.
+    pub fn command() -> Self {
+        Self { kind: ActorKind::Command, name: "command line".to_owned(), network: String::new() }
+    }
+
+    pub fn service() -> Self {
+        Self { kind: ActorKind::Service, name: "bellwether".to_owned(), network: String::new() }
+    }
+}
+
+/// A change: `action` is a verb of the past ("role changed"), the subject a kind and what that is known by ("user",
+/// "ada@example.org").
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    pub action: &'a str,
+    pub subject_kind: &'a str,
+    pub subject: &'a str,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl<'a> Change<'a> {
+    pub const fn new(action: &'a str, subject_kind: &'a str, subject: &'a str) -> Self {
+        Self { action, subject_kind, subject, before: None, after: None }
+    }
+
+    /// How it was. No secrets, also no hashed ones.
+    #[must_use]
+    pub fn from(mut self, before: &impl Serialize) -> Self {
+        self.before = serde_json::to_string(before).ok();
+        self
+    }
+
+    /// How it is now. No secrets, also no hashed ones.
+    #[must_use]
+    pub fn to(mut self, after: &impl Serialize) -> Self {
+        self.after = serde_json::to_string(after).ok();
+        self
+    }
+}
+
+/// Writes it down, in the transaction of the change.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn record(tx: &mut Tx, now: Timestamp, actor: &Actor, change: Change<'_>) -> store::Result<()> {
+    let entry = NewEntry {
+        at: now,
+        actor_kind: actor.kind,
+        actor: &actor.name,
+        action: change.action,
+        subject_kind: change.subject_kind,
+        subject: change.subject,
+        before: change.before,
+        after: change.after,
+        network: &actor.network,
+    };
+    store::audit::insert(tx, &entry).await?;
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Keys to the API: made, listed, revoked. What they are is shown once.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Error, refused};
+use crate::audit::{self, Actor, Change};
+use crate::context::Context;
+use crate::domain::{
+    role::{Area, Role},
+    token::{api_token, sha256},
+};
+use crate::store::{self, tokens::Listed};
+
+/// A new token and how far it goes.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub name: String,
+    pub role: Role,
+    /// None for all that the role may.
+    pub areas: Vec<Area>,
+    pub holds: Option<Duration>,
+}
+
+/// Makes a token and gives it, this once.
+///
+/// # Errors
+/// [`Error::Refused`] for a name that is none.
+pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<String, Error> {
+    let name = wanted.name.trim();
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return refused("Give a name of at most 100 characters on one line.");
+    }
+    let token = api_token(cx.entropy.bytes());
+    let (hash, now) = (sha256(token.as_bytes()), cx.clock.now());
+    let expires_at = wanted.holds.map(|holds| now.plus(holds));
+    let mut tx = cx.db.begin().await?;
+    store::tokens::insert(&mut tx, name, wanted.role, &hash, now, expires_at).await?;
+    store::tokens::set_scope(&mut tx, &hash, &wanted.areas).await?;
+    let change = Change::new("token created", "token", name)
+        .to(&json!({ "role": wanted.role, "scope": wanted.areas, "expires_at": expires_at }));
+    audit::record(&mut tx, now, actor, change).await?;
+    tx.commit().await?;
+    Ok(token)
+}
+
+/// The tokens that hold, the oldest first.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn all(cx: &Context) -> Result<Vec<Listed>, Error> {
+    let mut tx = cx.db.read().await?;
+    Ok(store::tokens::all(&mut tx, cx.clock.now()).await?)
+}
+
+/// Revokes one token; false where there is none.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn revoke(cx: &Context, actor: &Actor, id: i64) -> Result<bool, Error> {
+    let mut tx = cx.db.begin().await?;
+    let Some((name, role)) = store::tokens::revoke_one(&mut tx, id).await? else { return Ok(false) };
+    let change = Change::new("token revoked", "token", &name).from(&json!({ "role": role }));
+    audit::record(&mut tx, cx.clock.now(), actor, change).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Revokes every token of a name; gives how many there were.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn revoke_all(cx: &Context, actor: &Actor, name: &str) -> Result<u64, Error> {
+    let mut tx = cx.db.begin().await?;
+    let revoked = store::tokens::revoke(&mut tx, name).await?;
+    if revoked > 0 {
+        audit::record(&mut tx, cx.clock.now(), actor, Change::new("token revoked", "token", name)).await?;
+    }
+    tx.commit().await?;
+    Ok(revoked)
+}

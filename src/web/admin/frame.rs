@@ -1,0 +1,130 @@
+//! What stands around every page of the newsroom: who is signed in, where they may go, the token of its forms, and what
+//! was just done. A handler takes a [`Frame`] and shows its template in it.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::{StatusCode, request::Parts};
+use axum::response::{Html, IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use super::gate::Visit;
+use crate::context::Context;
+use crate::domain::role::Right::{self, Manage, Read};
+use crate::newsroom::{Me, Standing};
+use crate::web::pages::{self, Site};
+
+/// Where one can go, in order: path, label, and the right that it takes.
+const PLACES: &[(&str, &str, Right)] = &[
+    ("/admin", "Overview", Read),
+    ("/admin/users", "People", Manage),
+    ("/admin/tokens", "API tokens", Manage),
+    ("/admin/audit", "Changes", Manage),
+];
+
+/// What a page says that was led to: the word in its address (`?done=`), and the sentence.
+pub const SAID: &[(&str, &str)] = &[
+    ("saved", "Saved."),
+    ("password", "Your password is changed. All your other sessions are signed out."),
+    ("ended", "That session is signed out."),
+    ("others-ended", "All your other sessions are signed out."),
+    ("codes-off", "The second factor is off."),
+    ("invited", "Invited. A mail with a link is on its way; the link works for 7 days."),
+    ("link", "A mail with a new link is on its way."),
+    ("role", "The role is changed. It holds from the next click."),
+    ("disabled", "Signed out everywhere, and kept out."),
+    ("enabled", "May sign in again."),
+    (
+        "codes-forgotten",
+        "The second factor is off. They sign in with their password alone and set it up again.",
+    ),
+    ("revoked", "Revoked. Who sends this token is refused from now on."),
+    ("signed-out", "You are signed out."),
+];
+
+/// The surroundings of a page.
+#[derive(Clone)]
+pub struct Frame {
+    cx: Context,
+    visit: Arc<Visit>,
+    path: String,
+    said: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Place {
+    path: &'static str,
+    label: &'static str,
+    current: bool,
+}
+
+impl FromRequestParts<Context> for Frame {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, cx: &Context) -> Result<Self, StatusCode> {
+        let visit = parts.extensions.get::<Arc<Visit>>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+        Ok(Self::new(cx, visit, parts))
+    }
+}
+
+impl Frame {
+    pub(super) fn new(cx: &Context, visit: Arc<Visit>, parts: &Parts) -> Self {
+        let query = parts.uri.query().unwrap_or_default();
+        let word = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "done");
+        let said = word.and_then(|(_, word)| SAID.iter().find(|(known, _)| *known == word));
+        Self { cx: cx.clone(), visit, path: parts.uri.path().to_owned(), said: said.map(|(_, text)| *text) }
+    }
+
+    pub fn me(&self) -> Option<&Me> {
+        self.visit.me.as_ref()
+    }
+
+    /// Shows a template of `pages/admin/`, as in "overview.html". It may use what `content` has and, of the frame,
+    /// `site`, `csrf` (the token that every form must carry), `me`, `places`, `said` and `path`.
+    pub fn show(&self, template: &str, status: StatusCode, content: &impl Serialize) -> Response {
+        match self.html(template, content) {
+            Ok(html) => (status, Html(html)).into_response(),
+            Err(error) => {
+                tracing::error!(template, %error, "a page of the newsroom could not be rendered");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+
+    /// The same with 200.
+    pub fn ok(&self, template: &str, content: &impl Serialize) -> Response {
+        self.show(template, StatusCode::OK, content)
+    }
+
+    /// A headline and a sentence.
+    pub fn message(&self, status: StatusCode, title: &str, text: &str) -> Response {
+        self.show("message.html", status, &json!({ "title": title, "text": text }))
+    }
+
+    fn html(&self, template: &str, content: &impl Serialize) -> tera::TeraResult<String> {
+        let mut context = tera::Context::from_serialize(content)?;
+        let me = self.me().filter(|me| me.standing(&self.cx) != Standing::CodeDue);
+        let in_whole = me.is_some_and(|me| me.standing(&self.cx) == Standing::In);
+        let places: Vec<Place> = PLACES
+            .iter()
+            .filter(|(_, _, right)| in_whole && me.is_some_and(|me| me.user.role.may(*right)))
+            .map(|(path, label, _)| Place { path, label, current: self.is_at(path) })
+            .collect();
+        context.insert("site", &Site::of(&self.cx.config));
+        context.insert("csrf", &self.cx.keys.form_token(&self.visit.cookie));
+        context.insert(
+            "me",
+            &me.map(|me| json!({ "name": me.user.name, "email": me.user.email, "role": me.user.role })),
+        );
+        context.insert("places", &places);
+        context.insert("said", &self.said);
+        context.insert("path", &self.path);
+        pages::render(&format!("admin/{template}"), &context)
+    }
+
+    fn is_at(&self, place: &str) -> bool {
+        let below = self.path.strip_prefix(place);
+        below.is_some_and(|rest| rest.is_empty() || place != "/admin" && rest.starts_with('/'))
+    }
+}

@@ -1,0 +1,57 @@
+//! `/admin`: the newsroom. Pages for people who are signed in, made on the server; a form posts, and an answer that
+//! changed something leads to a page by 303, so that nothing is sent twice by reloading. `gate` lets in, `frame` is
+//! what stands around every page.
+
+pub mod account;
+pub mod audit;
+pub mod codes;
+pub mod cookie;
+pub mod frame;
+pub mod gate;
+pub mod links;
+pub mod overview;
+pub mod sign_in;
+pub mod tokens;
+pub mod users;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::json;
+
+use crate::newsroom::Error;
+use frame::Frame;
+
+/// Leads to another page once something was done; `said` is a word of [`frame::SAID`], which that page shows.
+pub fn done(path: &str, said: &str) -> Response {
+    Redirect::to(&format!("{path}?done={said}")).into_response()
+}
+
+/// What kept something from being done: in words for whoever asked, or a page that says it was our fault.
+pub fn failure(frame: &Frame, error: &Error) -> Response {
+    match error {
+        Error::Refused(why) => {
+            let text = format!("{why} Nothing was changed.");
+            frame.message(StatusCode::UNPROCESSABLE_ENTITY, "That can’t be done", &text)
+        }
+        Error::Store(_) | Error::Compose(_) | Error::Hashing(_) => {
+            tracing::error!(%error, "a page of the newsroom could not be answered");
+            let text = "Nothing was changed. Please try again in a minute.";
+            frame.message(StatusCode::SERVICE_UNAVAILABLE, "Something is wrong on our side", text)
+        }
+    }
+}
+
+/// What is not there, or not any more.
+pub fn missing(frame: &Frame) -> Response {
+    frame.message(
+        StatusCode::NOT_FOUND,
+        "There is no such page",
+        "It may be gone, or the address is mistyped.",
+    )
+}
+
+/// An instant as pages show it, to the minute.
+pub fn when(at: crate::domain::time::Timestamp) -> serde_json::Value {
+    let text = at.to_jiff().strftime("%-d %b %Y, %H:%M UTC").to_string();
+    json!({ "text": text, "machine": at })
+}

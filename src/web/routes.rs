@@ -1,0 +1,148 @@
+//! One table of everything that the web answers: method, path, who may, and what answers. A route is made by a row of
+//! it and in no other way, so nothing is reachable of which it isn't said who may.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, on};
+
+use super::{admin, api, public};
+use crate::context::Context;
+use crate::domain::role::{Area, Right};
+use Right::{Compose, Manage, Read, Release};
+use Who::{Anyone, HalfWay, Link, SignedIn, Token, User, Visitor};
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Anyone,
+    /// Whoever holds the link that is its address.
+    Link,
+    /// A program with an API token of this right, kept to none or to this area.
+    Token(Right, Area),
+    /// Who isn't signed in, by forms that no other site can send.
+    Visitor,
+    /// Whose password was right.
+    HalfWay,
+    /// Who is signed in with all factors they have, also where one more is asked of them.
+    SignedIn,
+    /// Who is signed in with all that is asked of them, and has this right.
+    User(Right),
+}
+
+/// A route and who may.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub who: Who,
+}
+
+/// The routes, and the rows that made them.
+pub struct Table {
+    cx: Context,
+    pub router: Router<Context>,
+    pub rows: Vec<Row>,
+}
+
+/// Everything, in the order: for readers and the site, for programs, for the newsroom.
+pub fn table(cx: &Context) -> Table {
+    use admin::{account, audit, codes, links, overview, sign_in, tokens, users};
+    use api::{alerts, issues, posts};
+    use public::{confirm, preferences, sign_up, unsubscribe};
+    let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
+    let t = t
+        .get("/", Anyone, sign_up::page)
+        .get("/embed", Anyone, sign_up::embed)
+        .post("/subscribe", Anyone, sign_up::subscribe)
+        .options("/subscribe", Anyone, sign_up::preflight)
+        .get("/confirm/{token}", Link, confirm::page)
+        .post("/confirm/{token}", Link, confirm::confirm)
+        .post("/confirm/{token}/renew", Link, confirm::renew)
+        .post("/confirm/{token}/refuse", Link, confirm::refuse)
+        .get("/unsubscribe/{token}", Link, unsubscribe::page)
+        .post("/unsubscribe/{token}", Link, unsubscribe::unsubscribe)
+        .get("/preferences/{token}", Link, preferences::page)
+        .post("/preferences/{token}", Link, preferences::save)
+        .get("/healthz", Anyone, super::alive)
+        .get("/readyz", Anyone, super::ready)
+        .get("/static/{name}", Anyone, super::asset);
+    let t = t
+        // A post with `alert`, and an alert that is no dry run, are for who may release; their handlers say so.
+        .post("/api/v1/posts", Token(Compose, Area::Posts), posts::push)
+        .post("/api/v1/alerts", Token(Compose, Area::Alerts), alerts::send)
+        .post("/api/v1/alerts/test", Token(Compose, Area::Alerts), alerts::test)
+        .get("/api/v1/issues", Token(Read, Area::Issues), issues::list)
+        .get("/api/v1/issues/{id}", Token(Read, Area::Issues), issues::show)
+        .get("/api/v1/issues/{id}/deliveries", Token(Read, Area::Issues), issues::deliveries)
+        .post("/api/v1/issues/{id}/cancel", Token(Release, Area::Issues), issues::cancel);
+    t.get("/admin/login", Visitor, sign_in::page)
+        .post("/admin/login", Visitor, sign_in::sign_in)
+        .get("/admin/login/code", HalfWay, sign_in::code_page)
+        .post("/admin/login/code", HalfWay, sign_in::second_step)
+        .post("/admin/logout", HalfWay, sign_in::sign_out)
+        .get("/admin/forgotten", Visitor, links::forgotten_page)
+        .post("/admin/forgotten", Visitor, links::forgotten)
+        .get("/admin/link/{token}", Visitor, links::page)
+        .post("/admin/link/{token}", Visitor, links::accept)
+        .get("/admin/account", SignedIn, account::page)
+        .post("/admin/account/name", SignedIn, account::rename)
+        .post("/admin/account/password", SignedIn, account::change_password)
+        .post("/admin/account/sessions/end", SignedIn, account::end_others)
+        .post("/admin/account/sessions/{id}/end", SignedIn, account::end_session)
+        .get("/admin/account/codes", SignedIn, codes::page)
+        .post("/admin/account/codes/begin", SignedIn, codes::begin)
+        .post("/admin/account/codes/confirm", SignedIn, codes::confirm)
+        .post("/admin/account/codes/renew", SignedIn, codes::renew)
+        .post("/admin/account/codes/end", SignedIn, codes::turn_off)
+        .get("/admin", User(Read), overview::page)
+        .get("/admin/users", User(Manage), users::page)
+        .post("/admin/users", User(Manage), users::invite)
+        .get("/admin/users/{id}", User(Manage), users::one)
+        .post("/admin/users/{id}/role", User(Manage), users::change_role)
+        .post("/admin/users/{id}/link", User(Manage), users::send_link)
+        .post("/admin/users/{id}/forget-codes", User(Manage), users::forget_codes)
+        .post("/admin/users/{id}/disable", User(Manage), users::disable)
+        .post("/admin/users/{id}/enable", User(Manage), users::enable)
+        .get("/admin/tokens", User(Manage), tokens::page)
+        .post("/admin/tokens", User(Manage), tokens::create)
+        .post("/admin/tokens/{id}/revoke", User(Manage), tokens::revoke)
+        .get("/admin/audit", User(Manage), audit::page)
+}
+
+impl Table {
+    fn get<T: 'static>(self, path: &'static str, who: Who, handler: impl Handler<T, Context>) -> Self {
+        self.add("GET", MethodFilter::GET, path, who, handler)
+    }
+
+    fn post<T: 'static>(self, path: &'static str, who: Who, handler: impl Handler<T, Context>) -> Self {
+        self.add("POST", MethodFilter::POST, path, who, handler)
+    }
+
+    fn options<T: 'static>(self, path: &'static str, who: Who, handler: impl Handler<T, Context>) -> Self {
+        self.add("OPTIONS", MethodFilter::OPTIONS, path, who, handler)
+    }
+
+    fn add<T: 'static>(
+        mut self,
+        method: &'static str,
+        filter: MethodFilter,
+        path: &'static str,
+        who: Who,
+        handler: impl Handler<T, Context>,
+    ) -> Self {
+        let route = on(filter, handler);
+        let guarded = match who {
+            Anyone | Link => route,
+            Token(right, area) => {
+                route.route_layer(from_fn_with_state((self.cx.clone(), right, area), api::caller::admit))
+            }
+            Visitor | HalfWay | SignedIn | User(_) => {
+                route.route_layer(from_fn_with_state((self.cx.clone(), who), admin::gate::admit))
+            }
+        };
+        self.router = self.router.route(path, guarded);
+        self.rows.push(Row { method, path, who });
+        self
+    }
+}
