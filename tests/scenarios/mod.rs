@@ -15,6 +15,7 @@ mod leaving;
 mod mailbox;
 pub mod mails;
 mod metrics;
+mod newsroom;
 mod nodes;
 mod queue;
 mod rehearsing;

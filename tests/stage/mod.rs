@@ -32,7 +32,7 @@ pub(crate) use backend::both;
 pub use backend::{Backend, Opened};
 pub use logs::Logs;
 pub use mail::Mail;
-pub use newsroom::{Colleague, PASSWORD};
+pub use newsroom::{Colleague, PASSWORD, form_token};
 pub use relay::Relay;
 pub use setup::Setup;
 pub use site::{Post, Site};

@@ -1,0 +1,8 @@
+//! The newsroom: who gets in and how, who made them, what is written down of it.
+
+mod attempts;
+mod codes;
+mod log;
+mod people;
+mod sessions;
+mod signing_in;
