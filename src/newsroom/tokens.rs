@@ -39,7 +39,7 @@ pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<Stri
     store::tokens::insert(&mut tx, name, wanted.role, &hash, now, expires_at).await?;
     store::tokens::set_scope(&mut tx, &hash, &wanted.areas).await?;
     let change = Change::new("token created", "token", name)
-        .to(&json!({ "role": wanted.role, "scope": wanted.areas, "expires_at": expires_at }));
+        .to(&json!({ "role": wanted.role, "scope": wanted.areas, "ends": expires_at }));
     audit::record(&mut tx, now, actor, change).await?;
     tx.commit().await?;
     Ok(token)
