@@ -50,7 +50,9 @@ async fn measure(name: &str, url: &str, readers: i64) {
         level: Level::All,
         expires_at: None,
     };
-    let published = alerting::publish(&cx, &request, "bench", None).await.expect("it is published");
+    let published = alerting::publish(&cx, &request, &bellwether::audit::Actor::service(), None)
+        .await
+        .expect("it is published");
     let audience = published.expect("without a key it always is").audience;
     println!("  an alert is published and its {audience} readers are counted in {:.0?}", started.elapsed());
 

@@ -336,6 +336,9 @@ async fn decide_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
         if let Err(error) = subscribing::decide_signups(&cx).await {
             tracing::error!(%error, "sign-ups can't be decided upon; trying again");
         }
+        if let Err(error) = newsroom::links::answer_requests(&cx).await {
+            tracing::error!(%error, "links for new passwords can't be mailed; trying again");
+        }
         if rest(Some(&cx.bells.signup), Duration::from_secs(1), &mut stopped).await {
             return;
         }

@@ -42,6 +42,16 @@ impl Actor {
     }
 }
 
+/// As issues name whoever made them.
+impl std::fmt::Display for Actor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.kind {
+            ActorKind::Token => write!(f, "token {}", self.name),
+            _ => f.write_str(&self.name),
+        }
+    }
+}
+
 /// A change: `action` is a verb of the past ("role changed"), the subject a kind and what that is known by ("user",
 /// "ada@example.org").
 #[derive(Clone, Debug)]

@@ -53,6 +53,14 @@ CREATE TABLE user_links (
 CREATE INDEX user_links_by_user ON user_links (user_id, purpose);
 CREATE INDEX user_links_by_age ON user_links (expires_at);
 
+-- Somebody says that they forgot their password: appended whoever it is, then decided upon.
+CREATE TABLE reset_requests (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    email_key  TEXT NOT NULL,
+    network    TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
 -- One try to show who one is. `account` is a hash of what was tried, whether there is such an account or not.
 CREATE TABLE login_attempts (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::issues::Progress;
 use super::service::{Handed, Service};
 use super::{Failure, Surroundings, known_topics, print, print_json, words};
+use crate::audit::Actor;
 use crate::config::Secret;
 use crate::context::Context;
 use crate::domain::{
@@ -214,7 +215,7 @@ impl Alert {
 /// Straight into the database, for the service that starts next.
 async fn queue(cx: &Context, request: &AlertRequest) -> Result<Taken, Failure> {
     // Without an idempotency key an alert is always published.
-    let published = alerting::publish(cx, request, NAME, None).await?;
+    let published = alerting::publish(cx, request, &Actor::command(), None).await?;
     let published = published.ok_or_else(|| Failure::Failed("the alert was not published".to_owned()))?;
     Ok(Taken { id: published.id, audience: published.audience, queued: true })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{Failure, Surroundings, print, print_json};
+use crate::audit::Actor;
 use crate::context::Context;
 use crate::domain::{
     delivery,
@@ -176,7 +177,7 @@ async fn show(cx: &Context, id: Uuid, json: bool) -> Result<(), Failure> {
 }
 
 async fn cancel(cx: &Context, id: Uuid) -> Result<(), Failure> {
-    match publishing::cancel(cx, id).await? {
+    match publishing::cancel(cx, id, &Actor::command()).await? {
         Cancelled::Now { waiting } => {
             // The service does that too, where one runs; together they are done sooner.
             publishing::call_off(cx).await?;

@@ -186,8 +186,8 @@ pub async fn link_for(cx: &Context, actor: &Actor, user: &User) -> Result<String
     Ok(url)
 }
 
-/// Somebody says that they forgot their password. What follows, if anything, comes by mail: the answer is the same
-/// whoever asks, and so is the work. Gives how long to wait where it was asked too often.
+/// Somebody says that they forgot their password. It is noted, whoever it is; what follows, if anything, comes by mail
+/// ([`answer_requests`]). Gives how long to wait where it was asked too often.
 ///
 /// # Errors
 /// A database that can't be written.
@@ -197,24 +197,37 @@ pub async fn forgot(cx: &Context, email: &str, origin: &Origin) -> Result<Option
         return Ok(Some(wait));
     }
     let mut tx = cx.db.begin().await?;
-    let user = store::users::by_email_key(&mut tx, address.key()).await?;
-    let Some(user) = user.filter(|user| user.disabled_at.is_none()) else {
-        // The same work for nothing: the time that it takes is an answer too.
-        let nobody = nobody(cx, &address);
-        let _ = letter(cx, cx.entropy.uuid(cx.clock.now()), &nobody, secret(cx).0)?;
-        return Ok(None);
-    };
-    audit::record(
-        &mut tx,
-        cx.clock.now(),
-        &signing_in::visitor(origin),
-        Change::new("link asked for", "user", &user.email),
-    )
-    .await?;
-    mail_link(cx, &mut tx, &user).await?;
+    store::user_links::ask(&mut tx, address.key(), &origin.network, cx.clock.now()).await?;
     tx.commit().await?;
-    cx.bells.deliver.notify_one();
+    cx.bells.signup.notify_one();
     Ok(None)
+}
+
+/// Mails links to those who said that they forgot their password and are somebody. Outside of any request: how long it
+/// takes tells nobody who has an account. Returns how many were decided upon.
+///
+/// # Errors
+/// A database that can't be written, or a mail that can't be composed.
+pub async fn answer_requests(cx: &Context) -> Result<usize, Error> {
+    let mut answered = 0;
+    loop {
+        let mut tx = cx.db.read().await?;
+        let Some(request) = store::user_links::asked(&mut tx).await? else { return Ok(answered) };
+        drop(tx);
+        let mut tx = cx.db.begin().await?;
+        if store::user_links::take(&mut tx, request.id).await?
+            && let Some(user) = store::users::by_email_key(&mut tx, &request.email_key).await?
+            && user.disabled_at.is_none()
+        {
+            let actor = Actor::visitor(&request.network);
+            let change = Change::new("link asked for", "user", &user.email);
+            audit::record(&mut tx, cx.clock.now(), &actor, change).await?;
+            mail_link(cx, &mut tx, &user).await?;
+        }
+        tx.commit().await?;
+        cx.bells.deliver.notify_one();
+        answered += 1;
+    }
 }
 
 /// Somebody new, with or without a password. Gives their key.
@@ -326,22 +339,4 @@ fn letter(
         }
     };
     Ok(cx.composer.account(public_id, &account)?)
-}
-
-/// For a letter that nobody gets.
-fn nobody(cx: &Context, address: &EmailAddress) -> User {
-    User {
-        id: 0,
-        public_id: uuid::Uuid::nil(),
-        email: address.as_str().to_owned(),
-        email_key: address.key().to_owned(),
-        name: String::new(),
-        role: Role::Viewer,
-        password_hash: Some(String::new()),
-        totp_secret: None,
-        totp_confirmed_at: None,
-        totp_step: 0,
-        created_at: cx.clock.now(),
-        disabled_at: None,
-    }
 }

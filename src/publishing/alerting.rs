@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use super::Error;
+use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
     issue::{Kind, Level, State},
@@ -104,14 +105,18 @@ pub async fn check(cx: &Context, request: &AlertRequest) -> Result<(), Error> {
 pub async fn publish(
     cx: &Context,
     request: &AlertRequest,
-    created_by: &str,
+    by: &Actor,
     once: Option<Once<'_>>,
 ) -> Result<Option<Published>, Error> {
     let mut tx = cx.db.read().await?;
     let prepared = prepare(cx, &mut tx, request).await?;
     drop(tx);
     let mut tx = cx.db.begin().await?;
-    let issue_id = insert(cx, &mut tx, &prepared, request, created_by).await?;
+    let issue_id = insert(cx, &mut tx, &prepared, request, &by.to_string()).await?;
+    let id = prepared.public_id.to_string();
+    let change = Change::new("alert released", "issue", &id)
+        .to(&serde_json::json!({ "subject": prepared.draft.subject, "level": request.level, "topics": request.topics }));
+    audit::record(&mut tx, cx.clock.now(), by, change).await?;
     if let Some(Once { token_id, key, body_hash }) = once {
         let used = Used { body_hash: body_hash.to_vec(), issue_id };
         let now = cx.clock.now();

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::Error;
+use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::store;
 
@@ -27,7 +28,7 @@ pub enum Cancelled {
 ///
 /// # Errors
 /// A database that can't be written.
-pub async fn cancel(cx: &Context, issue: Uuid) -> Result<Cancelled, Error> {
+pub async fn cancel(cx: &Context, issue: Uuid, by: &Actor) -> Result<Cancelled, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
     let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else {
@@ -37,6 +38,11 @@ pub async fn cancel(cx: &Context, issue: Uuid) -> Result<Cancelled, Error> {
         let already = found.state == crate::domain::issue::State::Cancelled;
         return Ok(if already { Cancelled::Already } else { Cancelled::TooLate });
     }
+    let id = issue.to_string();
+    let change = Change::new("issue cancelled", "issue", &id)
+        .from(&serde_json::json!({ "state": found.state }))
+        .to(&serde_json::json!({ "state": crate::domain::issue::State::Cancelled }));
+    audit::record(&mut tx, now, by, change).await?;
     // Before the commit, as for who leaves: what is held back for a rollback goes out later.
     cx.cancelled.add(issue, now);
     tx.commit().await?;

@@ -1,4 +1,4 @@
-//! Links that work once, by their hash: invitations, resets of a password, the first owner's.
+//! Links that work once, by their hash: invitations, resets of a password, the first owner's; and who asked for one.
 
 use super::{Result, Tx, on, touched};
 use crate::domain::{time::Timestamp, words};
@@ -70,4 +70,33 @@ pub async fn end_first_owner(tx: &mut Tx) -> Result<u64> {
 
 pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     touched!(tx, sqlx::query("DELETE FROM user_links WHERE expires_at <= $1").bind(now))
+}
+
+/// Somebody who says that they forgot their password.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Request {
+    pub id: i64,
+    pub email_key: String,
+    pub network: String,
+}
+
+pub async fn ask(tx: &mut Tx, email_key: &str, network: &str, now: Timestamp) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query("INSERT INTO reset_requests (email_key, network, created_at) VALUES ($1, $2, $3)")
+            .bind(email_key)
+            .bind(network)
+            .bind(now)
+    )
+}
+
+/// The oldest that waits.
+pub async fn asked(tx: &mut Tx) -> Result<Option<Request>> {
+    on!(tx, c => sqlx::query_as("SELECT id, email_key, network FROM reset_requests ORDER BY id LIMIT 1").fetch_optional(c))
+}
+
+/// Takes one to answer it; false when another node did.
+pub async fn take(tx: &mut Tx, id: i64) -> Result<bool> {
+    let rows = touched!(tx, sqlx::query("DELETE FROM reset_requests WHERE id = $1").bind(id))?;
+    Ok(rows == 1)
 }

@@ -76,7 +76,8 @@ pub fn table(cx: &Context) -> Table {
         .get("/api/v1/issues/{id}", Token(Read, Area::Issues), issues::show)
         .get("/api/v1/issues/{id}/deliveries", Token(Read, Area::Issues), issues::deliveries)
         .post("/api/v1/issues/{id}/cancel", Token(Release, Area::Issues), issues::cancel);
-    t.get("/admin/login", Visitor, sign_in::page)
+    t.get("/admin/", Anyone, admin::home)
+        .get("/admin/login", Visitor, sign_in::page)
         .post("/admin/login", Visitor, sign_in::sign_in)
         .get("/admin/login/code", HalfWay, sign_in::code_page)
         .post("/admin/login/code", HalfWay, sign_in::second_step)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bellwether::audit::Actor;
 use bellwether::domain::{
     issue::Level,
     post::PostDraft,
@@ -64,7 +65,7 @@ impl Stage {
     }
 
     pub async fn cancels(&self, issue: Uuid) -> Cancelled {
-        publishing::cancel(&self.cx, issue).await.unwrap()
+        publishing::cancel(&self.cx, issue, &Actor::service()).await.unwrap()
     }
 
     pub async fn issue(&self, issue: Uuid) -> Issue {
@@ -106,12 +107,17 @@ impl Alert<'_> {
 
     /// Accepted, and nothing more.
     pub async fn accepted(self) -> Published {
-        publishing::alerting::publish(&self.stage.cx, &self.request, "test", None).await.unwrap().unwrap()
+        publishing::alerting::publish(&self.stage.cx, &self.request, &Actor::service(), None)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     pub async fn accepted_once(self, token_id: i64, key: &str) -> Option<Published> {
         let once = Once { token_id, key, body_hash: &[1] };
-        publishing::alerting::publish(&self.stage.cx, &self.request, "test", Some(once)).await.unwrap()
+        publishing::alerting::publish(&self.stage.cx, &self.request, &Actor::service(), Some(once))
+            .await
+            .unwrap()
     }
 
     pub async fn previewed(self) -> Preview {

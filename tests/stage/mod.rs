@@ -100,6 +100,7 @@ impl Stage {
     /// The same without the senders: what is due is queued and stays there.
     pub async fn prepare(&self) {
         subscribing::decide_signups(&self.cx).await.unwrap();
+        bellwether::newsroom::links::answer_requests(&self.cx).await.unwrap();
         publishing::call_off(&self.cx).await.unwrap();
         publishing::run_due_schedules(&self.cx).await.unwrap();
         while publishing::publish_next(&self.cx).await.unwrap() {}

@@ -8,7 +8,7 @@ use super::statements::{self, Statement};
 use crate::stage::{Backend, Stage};
 
 /// Tables of a few rows, which the operator's file or the number of machines bounds, and parameters unfolded.
-const SMALL: [&str; 12] = [
+const SMALL: [&str; 13] = [
     "topics",
     "t",
     "feeds",
@@ -19,6 +19,7 @@ const SMALL: [&str; 12] = [
     "settings",
     "tokens",
     "users",
+    "reset_requests",
     "json_each",
     "v",
 ];

@@ -1,6 +1,7 @@
 //! The public pages: what their forms understand, what they show, and what holds for every answer; the API's alerts
 //! and list of issues.
 
+mod admin;
 mod alerts;
 mod forms;
 mod http;

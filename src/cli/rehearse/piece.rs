@@ -5,6 +5,7 @@ use std::io;
 use uuid::Uuid;
 
 use super::super::{Failure, issues, known_topics};
+use crate::audit::Actor;
 use crate::context::Context;
 use crate::domain::{
     decision::{Decision, Matter, Reader, Subscription, decide},
@@ -142,7 +143,7 @@ impl Piece {
                 level: self.level,
                 expires_at: None,
             };
-            let published = alerting::publish(cx, &request, NAME, None).await?;
+            let published = alerting::publish(cx, &request, &Actor::command(), None).await?;
             let published =
                 published.ok_or_else(|| Failure::Failed("the sample was not published".to_owned()))?;
             return Ok(published.id);

@@ -25,6 +25,10 @@ const LARGEST: usize = 1024 * 1024;
 /// Where scripts, and forms with files in them, carry the token.
 const TOKEN_HEADER: &str = "x-csrf-token";
 
+/// As for all pages, and scripts of ours may ask us how it goes.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+     img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
 /// A request that was let in.
 #[derive(Clone, Debug)]
 pub struct Visit {
@@ -66,6 +70,7 @@ pub async fn admit(State((cx, who)): State<(Context, Who)>, request: Request, ne
     }
     // With "no-referrer" browsers send a form's Origin as "null", and we could not tell it from a stranger's.
     let quiet = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::REFERRER_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "no-store"),
         (HeaderName::from_static("x-robots-tag"), "noindex"),

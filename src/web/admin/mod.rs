@@ -21,6 +21,11 @@ use serde_json::json;
 use crate::newsroom::Error;
 use frame::Frame;
 
+/// `GET /admin/`, as people type it.
+pub async fn home() -> Redirect {
+    Redirect::permanent("/admin")
+}
+
 /// Leads to another page once something was done; `said` is a word of [`frame::SAID`], which that page shows.
 pub fn done(path: &str, said: &str) -> Response {
     Redirect::to(&format!("{path}?done={said}")).into_response()

@@ -9,7 +9,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Caller, invalid, json_body, one_line, web_address};
-use crate::audit::Change;
 use crate::context::Context;
 use crate::domain::{address::EmailAddress, issue::Level, time::Timestamp, token::sha256, topic::Slug};
 use crate::mail::preview::preview;
@@ -68,13 +67,8 @@ pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -
     if let Some(published) = earlier(&cx, once()).await? {
         return Ok(accepted(published));
     }
-    match alerting::publish(&cx, &alert, &format!("token {}", caller.token.name), Some(once())).await? {
-        Some(published) => {
-            let id = published.id.to_string();
-            let change = Change::new("alert released", "issue", &id).to(&json!({ "subject": alert.subject }));
-            caller.record(&cx, change).await?;
-            Ok(accepted(published))
-        }
+    match alerting::publish(&cx, &alert, &caller.actor(), Some(once())).await? {
+        Some(published) => Ok(accepted(published)),
         // Another call with the key came first, while this one was at work.
         None => match earlier(&cx, once()).await? {
             Some(published) => Ok(accepted(published)),

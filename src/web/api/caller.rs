@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::audit::{self, Actor, Change};
+use crate::audit::Actor;
 use crate::context::Context;
 use crate::domain::{
     network,
@@ -93,16 +93,6 @@ impl Caller {
     /// 403 where the role may not send mail to readers.
     pub fn may_release(&self) -> Result<(), Problem> {
         self.may(Right::Release)
-    }
-
-    /// Writes down what the caller changed.
-    ///
-    /// # Errors
-    /// A database that can't be written.
-    pub async fn record(&self, cx: &Context, change: Change<'_>) -> Result<(), store::Error> {
-        let mut tx = cx.db.begin().await?;
-        audit::record(&mut tx, cx.clock.now(), &self.actor(), change).await?;
-        tx.commit().await
     }
 
     /// As whom the log of changes knows them.

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Caller;
-use crate::audit::Change;
 use crate::context::Context;
 use crate::domain::delivery::State as DeliveryState;
 use crate::publishing::{self, Cancelled};
@@ -73,11 +72,8 @@ pub async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let Ok(public_id) = id.parse::<Uuid>() else { return Err(unknown()) };
-    match publishing::cancel(&cx, public_id).await? {
-        cancelled @ (Cancelled::Now { .. } | Cancelled::Already) => {
-            if let Cancelled::Now { .. } = cancelled {
-                caller.record(&cx, Change::new("issue cancelled", "issue", &id)).await?;
-            }
+    match publishing::cancel(&cx, public_id, &caller.actor()).await? {
+        Cancelled::Now { .. } | Cancelled::Already => {
             let mut tx = cx.db.read().await?;
             let issue = find(&mut tx, &id).await?;
             Ok(Json(show_issue(&mut tx, &issue).await?).into_response())
