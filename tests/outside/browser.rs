@@ -88,8 +88,8 @@ impl Demo {
     }
 }
 
-struct Browser {
-    driver: WebDriver,
+pub(super) struct Browser {
+    pub driver: WebDriver,
     scripts: bool,
     // Behind the driver, which ends the browser when it is dropped.
     _chromedriver: Process,
@@ -97,7 +97,7 @@ struct Browser {
 }
 
 impl Browser {
-    async fn start(chromedriver: &Path, scripts: bool) -> Self {
+    pub async fn start(chromedriver: &Path, scripts: bool) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let port = free_port();
         let process = Command::new(chromedriver)
@@ -132,20 +132,20 @@ impl Browser {
         Self { driver, scripts, _chromedriver: Process(process), _profile: profile }
     }
 
-    async fn goto(&self, url: &str) {
+    pub async fn goto(&self, url: &str) {
         self.driver.goto(url).await.unwrap();
     }
 
-    async fn one(&self, selector: &str) -> WebElement {
+    pub async fn one(&self, selector: &str) -> WebElement {
         self.driver.query(By::Css(selector)).first().await.unwrap()
     }
 
-    async fn press(&self, selector: &str) {
+    pub async fn press(&self, selector: &str) {
         self.one(selector).await.click().await.unwrap();
     }
 
     /// Waits until an element has a text in it.
-    async fn shows(&self, selector: &str, text: &str) {
+    pub async fn shows(&self, selector: &str, text: &str) {
         until(&format!("{selector} to show {text:?}"), async || {
             let shown = self.driver.find(By::Css(selector)).await.ok()?.text().await.ok()?;
             shown.contains(text).then_some(())
@@ -155,7 +155,7 @@ impl Browser {
 
     /// Opens the newest mail of a kind, on the mailbox's list, as soon as it is there. The list follows by itself;
     /// without JavaScript it is reloaded.
-    async fn open_mail(&self, kind: &str) {
+    pub async fn open_mail(&self, kind: &str) {
         let path = format!("//ol[contains(@class, 'mails')]//a[span[1][text()='{kind}']]");
         until(&format!("a mail of the kind {kind}"), async || {
             if !self.scripts {
@@ -170,7 +170,7 @@ impl Browser {
     }
 
     /// Clicks on the link in the shown mail that has `part` in it, which opens a tab, and goes there.
-    async fn follow_in_mail(&self, part: &str) {
+    pub async fn follow_in_mail(&self, part: &str) {
         let before = self.driver.windows().await.unwrap();
         self.one("iframe").await.enter_frame().await.unwrap();
         self.press(&format!("a[href*='{part}']")).await;
@@ -183,7 +183,7 @@ impl Browser {
     }
 
     /// Pictures of the page from `selector` on, as it is in light and dark and on a phone.
-    async fn pictures(&self, name: &str, selector: &str) {
+    pub async fn pictures(&self, name: &str, selector: &str) {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
         std::fs::create_dir_all(&folder).unwrap();
         let scripts = if self.scripts { "" } else { "-without-javascript" };

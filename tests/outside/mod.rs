@@ -6,6 +6,7 @@ mod browser;
 mod installation;
 mod main_job;
 mod never_lost;
+mod newsroom;
 mod postfix;
 mod site;
 

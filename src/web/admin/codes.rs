@@ -46,7 +46,7 @@ pub async fn confirm(
 ) -> Response {
     match second_factor::confirm(&cx, &me, &fields.code).await {
         Ok(set_up) => {
-            let mut response = recovery(&frame, &set_up.codes, true);
+            let mut response = recovery(&frame.under(&set_up.cookie), &set_up.codes, true);
             cookie::set(&cx, response.headers_mut(), &set_up.cookie);
             response
         }

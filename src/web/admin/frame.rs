@@ -80,6 +80,13 @@ impl Frame {
         self.visit.me.as_ref()
     }
 
+    /// The same for a page that comes with a new cookie: its forms carry that one's token.
+    #[must_use]
+    pub fn under(&self, cookie: &str) -> Self {
+        let visit = Visit { cookie: cookie.to_owned(), me: self.visit.me.clone() };
+        Self { visit: Arc::new(visit), ..self.clone() }
+    }
+
     /// Shows a template of `pages/admin/`, as in "overview.html". It may use what `content` has and, of the frame,
     /// `site`, `csrf` (the token that every form must carry), `me`, `places`, `said` and `path`.
     pub fn show(&self, template: &str, status: StatusCode, content: &impl Serialize) -> Response {

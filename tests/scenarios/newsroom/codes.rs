@@ -2,7 +2,7 @@
 
 use bellwether::domain::role::Role;
 
-use crate::stage::{PASSWORD, Setup, Span, Stage, both};
+use crate::stage::{PASSWORD, Setup, Span, Stage, both, form_token};
 
 const CODE: &str = "/admin/login/code";
 
@@ -30,6 +30,16 @@ both! {
         stage.cx.clock.advance(1.minutes());
         let next = phone.code().await;
         assert_eq!(thief.fills_in(CODE, &format!("code={next}")).await.status, 303);
+    }
+
+    async fn the_page_with_the_recovery_codes_leads_on_under_the_new_cookie(stage: Stage) {
+        let mut ada = stage.editor("ada").await;
+        let path = "/admin/account/codes";
+        ada.sends(path, "/admin/account/codes/begin", "").await;
+        let code = ada.code().await;
+        let shown = ada.sends(path, "/admin/account/codes/confirm", &format!("code={code}")).await;
+        let form = format!("csrf={}", form_token(&shown.body));
+        assert_eq!(ada.posts("/admin/logout", &form).await.status, 303);
     }
 
     async fn a_recovery_code_stands_in_for_the_phone_once(stage: Stage) {
