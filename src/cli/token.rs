@@ -95,7 +95,11 @@ impl List {
             let used =
                 token.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("last used {at}"));
             let ends = token.expires_at.map_or_else(String::new, |at| format!(", ends {at}"));
-            print(format_args!("{:<11} {}  ({used}{ends})", token.role, token.name))?;
+            let kept = match token.areas().as_slice() {
+                [] => String::new(),
+                areas => format!(", for {} alone", areas.join(", ")),
+            };
+            print(format_args!("{:<11} {}  ({used}{ends}{kept})", token.role, token.name))?;
         }
         Ok(())
     }

@@ -55,11 +55,23 @@ pub struct Listed {
     pub name: String,
     pub role: Role,
     /// JSON, as in [`Token`].
-    #[serde(skip)]
+    #[serde(serialize_with = "as_list")]
     pub scope: String,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
+}
+
+impl Listed {
+    /// The areas that it is kept to; none for all that its role may.
+    pub fn areas(&self) -> Vec<String> {
+        serde_json::from_str(&self.scope).unwrap_or_default()
+    }
+}
+
+fn as_list<S: serde::Serializer>(scope: &str, s: S) -> std::result::Result<S::Ok, S::Error> {
+    let areas: Vec<String> = serde_json::from_str(scope).unwrap_or_default();
+    serde::Serialize::serialize(&areas, s)
 }
 
 /// The tokens that hold, the oldest first.

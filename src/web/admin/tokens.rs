@@ -82,12 +82,11 @@ async fn show(
     let listed: Vec<Value> = listed
         .iter()
         .map(|token| {
-            let areas: Vec<String> = serde_json::from_str(&token.scope).unwrap_or_default();
             json!({
                 "id": token.id,
                 "name": token.name,
                 "role": token.role,
-                "scope": areas.join(", "),
+                "scope": token.areas().join(", "),
                 "created": when(token.created_at),
                 "ends": token.expires_at.map(when),
                 "used": token.last_used_at.map(when),

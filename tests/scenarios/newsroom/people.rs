@@ -163,6 +163,15 @@ both! {
         ada.opens("/admin/tokens").await.says("None yet");
     }
 
+    async fn a_tokens_scope_is_listed(stage: Stage) {
+        let create = ["token", "create", "--name", "site", "--role", "editor", "--scope", "posts,issues", "--days", "7"];
+        stage.operator_reads(&create).await;
+        let listed = stage.operator_reads_json(&["token", "list"]).await;
+        assert_eq!(listed[0]["scope"], serde_json::json!(["posts", "issues"]));
+        assert!(stage.operator_reads(&["token", "list"]).await.contains("for posts, issues alone"));
+        assert_eq!(stage.operator(&["token", "create", "--name", "x", "--role", "viewer", "--scope", "all"]).await.code, 2);
+    }
+
     async fn the_operator_makes_people_and_gives_them_links(stage: Stage) {
         let create = ["user", "create", "--email", "ada@example.org", "--name", "Ada", "--role", "owner"];
         let link = stage.operator_reads(&create).await;
