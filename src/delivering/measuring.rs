@@ -13,7 +13,7 @@ impl Engine {
         let domain = delivery.address.rsplit('@').next().unwrap_or_default();
         match judgement.settled.state {
             State::Sent => {
-                let since_publish = outcome.at.since(delivery.published_at);
+                let since_publish = outcome.at.since(delivery.issue.created_at);
                 metrics.accepted(relay, domain, Lane::of(delivery.priority), since_publish);
             }
             State::Bounced | State::Failed => metrics.bounced(relay, domain),

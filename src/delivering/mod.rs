@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::domain::issue::Lane;
 use crate::domain::pause::{self, Kind, Pause};
 use crate::domain::time::{DAY, Timestamp};
+use crate::mail::compose::Stencil;
 use crate::store::{self, Db, Tx};
 
 mod allowance;
@@ -31,7 +32,6 @@ mod worker;
 use deadline::Deadline;
 use journal::Journal;
 use outlet::Outlet;
-use stored_mail::StoredMail;
 
 /// How long a node lives without a heartbeat; past it other nodes take over its claims, and it sends no further body.
 pub const LIFE: Duration = Duration::from_secs(30);
@@ -64,7 +64,7 @@ pub struct Engine {
     dealt: Mutex<Vec<f64>>,
     /// Lanes that a person paused.
     paused: Mutex<Vec<Lane>>,
-    mails: Mutex<HashMap<i64, Arc<StoredMail>>>,
+    mails: Mutex<HashMap<i64, Arc<Stencil>>>,
     /// The node's own deadline, moved by each heartbeat.
     deadline: Deadline,
     /// Set while the database takes no settlement: no further body is written until it does.

@@ -232,10 +232,10 @@ impl Engine {
 
     /// A claimed delivery with its stored mail; none for one that is settled without being sent.
     async fn job(&self, delivery: Claimed, reports: &Reports, now: Timestamp) -> Option<Job> {
-        let late = delivery.expires_at.is_some_and(|expiry| expiry <= now);
-        let settled = if delivery.cancelled || !delivery.wanted {
+        let late = delivery.issue.expires_at.is_some_and(|expiry| expiry <= now);
+        let settled = if delivery.issue.cancelled || !delivery.wanted {
             judging::ended(&delivery, State::Cancelled, now)
-        } else if late && delivery.kind != Kind::Digest {
+        } else if late && delivery.issue.kind != Kind::Digest {
             judging::ended(&delivery, State::Expired, now)
         } else {
             match self.stored_mail(delivery.variant_id).await {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Engine, judging, outlet::Outlet, settling::Report, stored_mail::StoredMail};
+use super::{Engine, judging, outlet::Outlet, settling::Report};
 use crate::config::Pipelining;
 use crate::domain::{issue::Lane, time::Timestamp};
 use crate::mail::{
+    compose::Stencil,
     head::ascii_address,
     relay::{Connection, Envelope, Failure},
     reply::{Reply, Stage, redacted},
@@ -30,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A claimed delivery that waits for a connection.
 pub struct Job {
     pub delivery: Claimed,
-    pub mail: Arc<StoredMail>,
+    pub mail: Arc<Stencil>,
     pub claimed_at: Timestamp,
 }
 
@@ -302,7 +303,7 @@ impl Line<'_> {
         let cx = &self.engine.cx;
         let now = cx.clock.now();
         let left = delivery.subscriber_id.is_some_and(|id| cx.left.contains(&id, now));
-        let called_off = left || cx.cancelled.contains(&delivery.issue, now);
+        let called_off = left || cx.cancelled.contains(&delivery.issue.public_id, now);
         // A lane that a person paused waits also where its mail was claimed before.
         !called_off && !self.engine.is_paused(Lane::of(delivery.priority)) && self.engine.may_send()
     }
@@ -328,7 +329,7 @@ impl Line<'_> {
 /// The bounce of a mail names it by the return path.
 fn envelope(delivery: &Claimed) -> Envelope {
     Envelope {
-        from: delivery.return_path.replace("{id}", &delivery.id.to_string()),
+        from: delivery.issue.return_path.replace("{id}", &delivery.id.to_string()),
         to: ascii_address(&delivery.address).into_owned(),
     }
 }
