@@ -89,6 +89,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         composer: Arc::new(composer),
         signer: Arc::new(Signer::new(&config.dkim)),
         bells: Arc::new(Bells::default()),
+        handover: Arc::default(),
         metrics: Arc::new(Metrics::new(config.relays.iter().map(|relay| relay.name.as_str()))),
         left: Arc::default(),
         cancelled: Arc::default(),
@@ -160,7 +161,7 @@ pub async fn run(
     loops.abort_all();
     // A browser may hold its connection open; everything that matters is settled.
     let _ = tokio::time::timeout(Duration::from_secs(5), web).await;
-    if let Err(error) = engine.tend().await {
+    if let Err(error) = engine.end().await {
         tracing::warn!(%error, "the last look at the queue failed");
     }
     // It waits for whoever has a connection, which may be what hangs.

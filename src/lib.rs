@@ -10,6 +10,7 @@ pub mod ingesting;
 pub mod publishing;
 pub mod subscribing;
 
+pub mod handover;
 pub mod metrics;
 pub mod outbox;
 

@@ -39,14 +39,15 @@ const VERBS: [&str; 4] = ["delivering", "ingesting", "publishing", "subscribing"
 
 /// What each part may use of the others; `app` may use all.
 fn allowed(part: &str) -> Vec<&'static str> {
-    let base = ["clock", "config", "context", "domain", "mail", "metrics", "store"];
+    let base = ["clock", "config", "context", "domain", "handover", "mail", "metrics", "store"];
     match part {
         "domain" | "clock" => vec!["domain"],
         "config" => vec!["domain"],
         "store" => vec!["domain"],
         "mail" => vec!["config", "domain"],
         "metrics" => vec!["domain"],
-        "context" => vec!["clock", "config", "domain", "mail", "metrics", "store"],
+        "handover" => vec!["store"],
+        "context" => vec!["clock", "config", "domain", "handover", "mail", "metrics", "store"],
         "outbox" => base.to_vec(),
         verb if VERBS.contains(&verb) => [&base[..], &["outbox"]].concat(),
         // A command runs the service, or does one thing of it; the demo runs both sides.
@@ -55,7 +56,7 @@ fn allowed(part: &str) -> Vec<&'static str> {
     }
 }
 
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 16] = [
     "app",
     "cli",
     "clock",
@@ -63,6 +64,7 @@ const PARTS: [&str; 15] = [
     "context",
     "delivering",
     "domain",
+    "handover",
     "ingesting",
     "mail",
     "metrics",

@@ -2,7 +2,7 @@
 //! was accepted is in the journal first, so that a kill loses nothing and repeats as little as can be.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::mail::compose::Stencil;
 use crate::store::{self, Db, Tx};
 
 mod allowance;
+mod claiming;
 mod deadline;
 mod gate;
 mod journal;
@@ -29,6 +30,7 @@ mod sharing;
 mod stored_mail;
 mod worker;
 
+use claiming::Claims;
 use deadline::Deadline;
 use journal::Journal;
 use outlet::Outlet;
@@ -71,8 +73,12 @@ pub struct Engine {
     hold: AtomicBool,
     /// Claimed and not yet settled.
     in_flight: AtomicUsize,
-    /// One claim at a time; whether one failed in a way that leaves open whether it stands.
-    claiming: tokio::sync::Mutex<bool>,
+    /// Mail was queued again: it may stand before the last claim.
+    requeued: AtomicBool,
+    /// How many nodes live.
+    nodes: AtomicU32,
+    /// One claim at a time.
+    claiming: tokio::sync::Mutex<Claims>,
     /// Set at a stop: what has not begun is left for the next start.
     stopping: AtomicBool,
 }
@@ -129,7 +135,9 @@ impl Engine {
             deadline: Deadline::new(cx.clock.clone()),
             hold: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
-            claiming: tokio::sync::Mutex::new(false),
+            requeued: AtomicBool::new(false),
+            nodes: AtomicU32::new(1),
+            claiming: tokio::sync::Mutex::default(),
             stopping: AtomicBool::new(false),
             cx,
         };
@@ -179,6 +187,9 @@ impl Engine {
         let moment = self.deadline.moment();
         let now = moment.wall;
         let left = self.deadline.left();
+        if left.is_zero() {
+            self.cx.handover.shut();
+        }
         // Past its deadline others may have what it claimed: it lets go of all that before it lives again.
         let lapsed = left.is_zero() && !self.holds_nothing();
         let beats = left + BEAT <= LIFE && !lapsed;
@@ -213,13 +224,28 @@ impl Engine {
             tracing::info!(%issue, "issue sent");
         }
         if due + rescued > 0 {
+            self.requeued.store(true, Ordering::SeqCst);
             self.cx.bells.deliver.notify_one();
         }
         Ok(())
     }
 
+    /// The last look, when nothing works here any more: lets go of what the fan-out wrote for senders that had ended.
+    ///
+    /// # Errors
+    /// A database that can't be written.
+    pub async fn end(&self) -> Result<(), Error> {
+        if self.holds_nothing() {
+            let mut tx = self.cx.db.begin().await?;
+            store::deliveries::release(&mut tx, self.node).await?;
+            tx.commit().await?;
+        }
+        self.tend().await
+    }
+
     /// What all nodes share of the relays: the rate, the day, and what a person paused.
     fn adjust(&self, shared: &Shared) {
+        self.nodes.store(shared.nodes, Ordering::SeqCst);
         for outlet in &self.outlets {
             let accepted = shared.accepted.iter().find(|(relay, _)| relay == outlet.name());
             let accepted = accepted.map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0));
@@ -245,7 +271,9 @@ impl Engine {
 
     /// Whether nothing is claimed that isn't settled, and nothing is being claimed.
     fn holds_nothing(&self) -> bool {
-        self.claiming.try_lock().is_ok() && self.in_flight.load(Ordering::SeqCst) == 0
+        self.claiming.try_lock().is_ok()
+            && self.cx.handover.outstanding() == 0
+            && self.in_flight.load(Ordering::SeqCst) == 0
     }
 
     /// Whether this node may still write a body.

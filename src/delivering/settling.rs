@@ -99,6 +99,9 @@ impl Engine {
             if let Err(error) = self.journal.settled(journaled.into_iter()) {
                 tracing::error!(%error, "the journal can't be cut");
             }
+            if ledger.settled.iter().any(|settled| settled.state == State::Queued) {
+                self.requeued.store(true, Ordering::SeqCst);
+            }
             self.in_flight.fetch_sub(ledger.settled.len(), Ordering::SeqCst);
             self.cx.bells.deliver.notify_one();
         }

@@ -64,18 +64,40 @@ struct Row {
     wanted: bool,
 }
 
-/// Takes up to `limit` queued deliveries for `node`, the most pressing first: of those from the first to the last of
-/// `priorities`, which are a lane's, or [`ALL_PRIORITIES`].
-pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, priorities: (i64, i64)) -> Result<Vec<Claimed>> {
+/// A place in the queue: behind the delivery of this priority and id. The default is its start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Behind {
+    priority: i64,
+    id: i64,
+}
+
+impl Behind {
+    pub const fn of(claimed: &Claimed) -> Self {
+        Self { priority: claimed.priority, id: claimed.id }
+    }
+}
+
+/// Takes up to `limit` queued deliveries for `node`, the most pressing first, that stand behind `behind`: of those from the
+/// first to the last of `priorities`, which are a lane's, or [`ALL_PRIORITIES`].
+pub async fn claim(
+    tx: &mut Tx,
+    node: Uuid,
+    limit: i64,
+    priorities: (i64, i64),
+    behind: Behind,
+) -> Result<Vec<Claimed>> {
     let sql = tx.fork(
-        "SELECT json_group_array(id) FROM (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $1 AND priority <= $2
-                                           ORDER BY priority, id LIMIT $3) c",
-        "SELECT json_agg(id)::TEXT FROM (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $1 AND priority <= $2
-                                         ORDER BY priority, id LIMIT $3 FOR UPDATE SKIP LOCKED) c",
+        "SELECT json_group_array(id) FROM (SELECT id FROM deliveries WHERE state = 'queued' AND (priority, id) > ($1, $2) AND priority <= $3
+                                           ORDER BY priority, id LIMIT $4) c",
+        "SELECT json_agg(id)::TEXT FROM (SELECT id FROM deliveries WHERE state = 'queued' AND (priority, id) > ($1, $2) AND priority <= $3
+                                         ORDER BY priority, id LIMIT $4 FOR UPDATE SKIP LOCKED) c",
     );
+    // Before the first of the class there is none of it.
+    let from = if behind.priority < priorities.0 { Behind { priority: priorities.0, id: 0 } } else { behind };
     let ids: Option<String> = on!(tx, c => sqlx::query_scalar(sql)
         .persistent(false)
-        .bind(priorities.0)
+        .bind(from.priority)
+        .bind(from.id)
         .bind(priorities.1)
         .bind(limit)
         .fetch_one(c))?;
@@ -87,7 +109,12 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, priorities: (i64, i64)) 
          WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($2::JSONB)) AND state || '' = 'queued'",
     );
     touched!(tx, sqlx::query(sql).persistent(false).bind(node).bind(&ids))?;
-    let mut rows: Vec<Row> = list(rows(tx, &ids).await?)?;
+    let rows = list(rows(tx, &ids).await?)?;
+    claimed(tx, rows).await
+}
+
+/// Puts the rows of a claim in order, and their issues to them.
+async fn claimed(tx: &mut Tx, mut rows: Vec<Row>) -> Result<Vec<Claimed>> {
     rows.sort_unstable_by_key(|row| (row.priority, row.id));
     let mut issues: Vec<i64> = rows.iter().map(|row| row.issue_id).collect();
     issues.sort_unstable();
@@ -109,6 +136,29 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, priorities: (i64, i64)) 
         })
     });
     claimed.collect()
+}
+
+/// What the fan-out has just written for `node`: an issue's deliveries to the readers with `after < id <= last`. They are
+/// wanted, for they were decided on a moment ago.
+pub async fn fresh(tx: &mut Tx, node: Uuid, issue_id: i64, after: i64, last: i64) -> Result<Vec<Claimed>> {
+    let sql = tx.fork(
+        "SELECT json_group_array(json_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
+                  d.subscriber_id, hex(s.public_id), 1))
+         FROM deliveries d CROSS JOIN subscribers s ON s.id = d.subscriber_id
+         WHERE d.issue_id = $2 AND d.subscriber_id > $3 AND d.subscriber_id <= $4 AND +d.state = 'sending' AND +d.node = $1",
+        "SELECT json_agg(json_build_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
+                  d.subscriber_id, s.public_id, 1))::TEXT
+         FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
+         WHERE d.issue_id = $2 AND d.subscriber_id > $3 AND d.subscriber_id <= $4 AND d.state || '' = 'sending' AND d.node = $1",
+    );
+    let rows: Option<String> = on!(tx, c => sqlx::query_scalar(sql)
+        .persistent(false)
+        .bind(node)
+        .bind(issue_id)
+        .bind(after)
+        .bind(last)
+        .fetch_one(c))?;
+    claimed(tx, list(rows)?).await
 }
 
 async fn rows(tx: &mut Tx, ids: &str) -> Result<Option<String>> {

@@ -13,8 +13,10 @@ pub struct Batch {
     pub issue_id: i64,
     pub variant_id: i64,
     pub priority: i64,
-    /// `queued`, or `expired` for what came too late.
+    /// `queued`, `sending` for what a node takes at once, or `expired` for what came too late.
     pub state: State,
+    /// Who has it; for `sending`.
+    pub node: Option<Uuid>,
     pub now: Timestamp,
 }
 
@@ -23,12 +25,12 @@ pub struct Batch {
 pub async fn insert_for(tx: &mut Tx, batch: Batch, subscriber_ids: &[i64]) -> Result<u64> {
     super::subscribers::keep_from_erasure(tx).await?;
     let sql = tx.fork(
-        "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, due_at, attempts, ended_at)
-         SELECT $1, s.id, s.address, $2, $3, $4, $5, 0, $6
+        "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, node, due_at, attempts, ended_at)
+         SELECT $1, s.id, s.address, $2, $3, $4, $8, $5, 0, $6
          FROM json_each($7) j JOIN subscribers s ON s.id = j.value WHERE TRUE
          ON CONFLICT (issue_id, subscriber_id) DO NOTHING",
-        "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, due_at, attempts, ended_at)
-         SELECT $1, s.id, s.address, $2, $3, $4, $5, 0, $6
+        "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, node, due_at, attempts, ended_at)
+         SELECT $1, s.id, s.address, $2, $3, $4, $8, $5, 0, $6
          FROM jsonb_array_elements_text($7::JSONB) j(value) JOIN subscribers s ON s.id = j.value::BIGINT
          ON CONFLICT (issue_id, subscriber_id) DO NOTHING",
     );
@@ -42,6 +44,7 @@ pub async fn insert_for(tx: &mut Tx, batch: Batch, subscriber_ids: &[i64]) -> Re
             .bind(batch.now)
             .bind((batch.state == State::Expired).then_some(batch.now))
             .bind(super::key_set(subscriber_ids))
+            .bind(batch.node)
     )
 }
 

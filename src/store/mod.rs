@@ -90,7 +90,9 @@ impl Db {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url)?
                 .application_name("bellwether")
-                .options([("idle_in_transaction_session_timeout", ABANDONED)]);
+                // What is known of the queue's size is always old: by a bitmap all of it is read and sorted for each claim,
+                // where its index has it in order.
+                .options([("idle_in_transaction_session_timeout", ABANDONED), ("enable_bitmapscan", "off")]);
             let pool = PgPoolOptions::new()
                 .max_connections(10)
                 .acquire_timeout(Duration::from_secs(10))

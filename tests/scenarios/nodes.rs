@@ -21,7 +21,7 @@ both! {
         let mut tx = stage.cx.db.begin().await.unwrap();
         let gone = stage.cx.entropy.uuid(stage.now());
         store::nodes::beat(&mut tx, gone, stage.now()).await.unwrap();
-        store::claims::claim(&mut tx, gone, 10, (0, 99)).await.unwrap();
+        store::claims::claim(&mut tx, gone, 10, (0, 99), Default::default()).await.unwrap();
         tx.commit().await.unwrap();
         stage.advance(30.seconds()).await;
         assert_eq!(stage.outcome(issue).await, "1 sending", "it may still be at work");
