@@ -130,13 +130,16 @@ pub async fn run(
     loops.spawn(cancel_loop(cx.clone(), stopped.clone()));
     loops.spawn(house_loop(cx.clone(), stopped.clone()));
     loops.spawn(listen_loop(cx.clone(), stopped.clone()));
-    loops.spawn(tend_loop(Arc::clone(&engine), stopped.clone()));
+    // The node's heart beats until the last mail in flight is settled, or others would take it over.
+    let (settled, is_settled) = watch::channel(false);
+    loops.spawn(tend_loop(Arc::clone(&engine), is_settled));
     loops.spawn({
         let (engine, stopped) = (Arc::clone(&engine), stopped.clone());
         async move {
             if let Err(error) = engine.pump(Until::Stopped(stopped)).await {
                 tracing::error!(%error, "the senders stopped");
             }
+            settled.send_replace(true);
         }
     });
     if let Some(listener) = metrics {

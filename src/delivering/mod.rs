@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::context::Context;
@@ -41,6 +41,9 @@ pub const LIFE: Duration = Duration::from_secs(30);
 const LOOK_BACK: Duration = Duration::from_secs(60);
 /// How many lines of the journal one transaction takes.
 const REPLAY: usize = 1_000;
+/// A node that is past its deadline waits so long for replies, then gives up the connections that owe them: a relay may
+/// be silent for minutes, and until it has let go of its claims the node doesn't live again.
+const GRACE: Duration = Duration::from_secs(10);
 /// How often a node's heart beats.
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -69,6 +72,8 @@ pub struct Engine {
     mails: Mutex<HashMap<i64, Arc<Stencil>>>,
     /// The node's own deadline, moved by each heartbeat.
     deadline: Deadline,
+    /// Rung when every mail that is being handed over is to be given up.
+    give_up: Notify,
     /// Set while the database takes no settlement: no further body is written until it does.
     hold: AtomicBool,
     /// Claimed and not yet settled.
@@ -133,6 +138,7 @@ impl Engine {
             paused: Mutex::default(),
             mails: Mutex::default(),
             deadline: Deadline::new(cx.clock.clone()),
+            give_up: Notify::new(),
             hold: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             requeued: AtomicBool::new(false),
@@ -193,6 +199,9 @@ impl Engine {
         // Past its deadline others may have what it claimed: it lets go of all that before it lives again.
         let lapsed = left.is_zero() && !self.holds_nothing();
         let beats = left + BEAT <= LIFE && !lapsed;
+        if lapsed && self.deadline.seen_past() >= GRACE {
+            self.give_up.notify_waiters();
+        }
         self.show(now);
         let mut tx = self.cx.db.begin().await?;
         if beats {

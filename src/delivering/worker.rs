@@ -77,6 +77,25 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// One step of a conversation; given up, and the conversation with it, when this node is past its deadline for long.
+    async fn patiently<T>(
+        &self,
+        smtp: &mut Connection,
+        step: impl AsyncFnOnce(&mut Connection) -> Result<T, Failure>,
+        given_up: impl FnOnce() -> Failure,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            // What the relay has said already counts.
+            biased;
+            done = step(smtp) => return done,
+            () = self.give_up.notified() => {}
+        }
+        smtp.withdraw();
+        Err(given_up())
+    }
+}
+
 impl Line<'_> {
     /// Waits until there is mail for this connection and the relay may get it. False at the end.
     async fn wait_for_mail(&mut self) -> bool {
@@ -132,6 +151,7 @@ impl Line<'_> {
         let opened = tokio::select! {
             opened = opening => opened?,
             () = stopping => return Err(Failure::Withdrawn),
+            () = engine.give_up.notified() => return Err(Failure::Withdrawn),
         };
         self.connection = Some(opened);
         self.outlet.opened();
@@ -222,7 +242,8 @@ impl Line<'_> {
                 return (Err(Failure::Broken(Stage::Connect, "no connection".to_owned())), None);
             };
             let (used, ahead) = (smtp.pipelining(), smtp.is_ahead());
-            let failure = match smtp.envelope(&envelope).await {
+            let step = async |smtp: &mut Connection| smtp.envelope(&envelope).await;
+            let failure = match self.engine.patiently(smtp, step, || Failure::Withdrawn).await {
                 Ok(()) => {
                     match tried {
                         Some(more) => self.steps_down(more),
@@ -296,7 +317,9 @@ impl Line<'_> {
         let Some(smtp) = &mut self.connection else {
             return (Err(Failure::Broken(Stage::Connect, "no connection".to_owned())), next);
         };
-        (smtp.body(message, announced.as_ref()).await, next)
+        let step = async |smtp: &mut Connection| smtp.body(message, announced.as_ref()).await;
+        let lost = || Failure::Broken(Stage::Body, "no answer, and others may have taken it over".to_owned());
+        (self.engine.patiently(smtp, step, lost).await, next)
     }
 
     fn is_wanted(&self, delivery: &Claimed) -> bool {

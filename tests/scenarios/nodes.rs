@@ -10,6 +10,7 @@ use bellwether::store::{self, Db, Tx};
 use bellwether::subscribing;
 use tokio::sync::watch;
 
+use crate::stage::sink::{Answer, Moment, Script, Sink, Step};
 use crate::stage::{Backend, Setup, Span, Stage, both};
 
 const ADA: &str = "ada@example.org";
@@ -37,6 +38,48 @@ both! {
         assert_eq!(stage.outcome(issue).await, "1 queued");
         stage.settle().await;
         assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
+    async fn a_node_that_missed_its_heartbeats_lives_again_soon_though_a_relay_is_silent(setup: Setup) {
+        let sink = Sink::open().await;
+        let silent = |step: &Step<'_>| step.times == 1 && match step.moment {
+            Moment::Rcpt => step.address.starts_with("eve"),
+            Moment::Dot => step.address.starts_with("ada"),
+            _ => false,
+        };
+        sink.play(Script::default().answering(move |step| if silent(step) { Answer::Silence } else { Answer::Usual }));
+        let setup = setup.with("relays.0.url", &format!("smtp://127.0.0.1:{}", sink.port(0)));
+        let stage = setup.with("sender.bounces", "bounces+{id}@example.org").open().await;
+        stage.imported(ADA).await;
+        stage.imported("eve@example.org").await;
+        let issue = stage.alert("Polls close at eight").queued().await;
+        let (stop, stopped) = watch::channel(false);
+        let story = async {
+            sink.wait_until(|sink| sink.len() == 1 && sink.times("eve@example.org") == 1).await;
+            stage.cx.clock.advance(31.seconds());
+            stage.engine.tend().await.unwrap();
+            stage.cx.clock.advance(9.seconds());
+            stage.engine.tend().await.unwrap();
+            assert_eq!(living(&stage).await, 0, "it may have an answer yet");
+            stage.cx.clock.advance(1.seconds());
+            let lives = async {
+                while living(&stage).await == 0 {
+                    stage.engine.tend().await.unwrap();
+                }
+            };
+            tokio::time::timeout(20.seconds(), lives).await.expect("it waits for the relay");
+            assert_eq!(stage.outcome(issue).await, "2 deferred");
+            stage.cx.clock.advance(20.seconds());
+            while stage.outcome(issue).await != "2 sent" {
+                stage.engine.tend().await.unwrap();
+            }
+            stop.send_replace(true);
+        };
+        let (pumped, ()) = tokio::join!(stage.engine.pump(Until::Stopped(stopped)), story);
+        pumped.unwrap();
+        let copies = sink.messages();
+        assert_eq!(copies.iter().filter(|copy| copy.to == [ADA]).count(), 2, "its fate was unknown");
+        assert_eq!((copies.len(), sink.violations()), (3, Vec::new()));
     }
 
     async fn who_came_back_by_another_node_is_mailed_a_little_later(stage: Stage) {
@@ -167,4 +210,10 @@ async fn on_postgres_a_node_hears_of_mail_that_another_queued() {
     stage.imported(ADA).await;
     stage.alert("Polls close at eight").queued().await;
     tokio::time::timeout(30.seconds(), bell.rung()).await.unwrap().unwrap();
+}
+
+/// How many nodes the database has as living.
+async fn living(stage: &Stage) -> i64 {
+    let mut tx = stage.cx.db.read().await.unwrap();
+    store::nodes::living(&mut tx, stage.now().minus(bellwether::delivering::LIFE)).await.unwrap()
 }
