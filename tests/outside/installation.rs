@@ -328,6 +328,11 @@ impl Service {
     /// The same, for who goes on with another.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits for the end of one that was told to stop.
+    pub async fn ended(&mut self) -> ExitStatus {
         until("the service to end", async || self.process.0.try_wait().unwrap()).await
     }
 

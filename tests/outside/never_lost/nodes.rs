@@ -7,7 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether::domain::delivery::State;
+use bellwether::clock::Clock;
+use bellwether::domain::{delivery::State, time::Timestamp};
 use bellwether::store::{self, Db};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -46,6 +47,16 @@ impl Pair {
 
     fn launch(&self, name: &str) -> Service {
         self.trial.installation.launch_as(name, |command| self.shift.apply(command))
+    }
+
+    /// Time passes for both, up to `altogether` since their start; gives what they have for now.
+    async fn passes(&self, altogether: Duration, step: Duration) -> Timestamp {
+        if long() {
+            tokio::time::sleep(step).await;
+            return Clock::System.now();
+        }
+        self.shift.by(altogether);
+        Clock::System.now().plus(altogether)
     }
 
     /// A node's life passes, for both.
@@ -186,6 +197,38 @@ async fn what_a_killed_node_had_claimed_is_sent_by_the_other() {
     assert!(again.iter().all(|again| open.contains(&again.to)), "settled mail came again");
     assert!(second.log().contains("took over the deliveries of a node that is gone"));
     assert_eq!(second.panic(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_told_to_stop_lives_until_a_slow_relay_has_answered() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let pair = Pair::new().await;
+    let sink = &pair.trial.sink;
+    let meetings: Vec<_> = (0..CONNECTIONS).map(|_| sink.meeting(Moment::Dot, 0, 60)).collect();
+    let mut first = pair.launch("config");
+    pair.trial.installation.ready(&mut first).await;
+    let issue = pair.trial.alert(1).await;
+    within("the first node to wait", sink.wait_until(Sink::is_held)).await;
+    let second = pair.launch("second");
+    until("the second node to be there", async || second.log().contains("listening").then_some(())).await;
+    first.signal("TERM");
+    let db = pair.trial.database().await;
+    for step in 1..=3 {
+        let now = pair.passes(step * Duration::from_secs(12), Duration::from_secs(12)).await;
+        until("both hearts to beat", async || {
+            let mut tx = db.read().await.unwrap();
+            let living = store::nodes::living(&mut tx, now.minus(Duration::from_secs(6))).await.unwrap();
+            (living == 2).then_some(())
+        })
+        .await;
+    }
+    drop(meetings);
+    assert_eq!(first.ended().await.code(), Some(0));
+    all_settled(&db, &issue).await;
+    assert_eq!(sink.check(1, &pair.trial.readers).len(), 0, "second copies");
+    assert_eq!((first.panic(), second.panic()), (None, None));
 }
 
 /// What stands between the service and the database.
