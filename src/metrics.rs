@@ -190,6 +190,10 @@ impl Metrics {
         self.on_hold.set(i64::from(on_hold));
     }
 
+    pub fn is_on_hold(&self) -> bool {
+        self.on_hold.get() != 0
+    }
+
     /// How many deliveries wait in each lane; none when that isn't known, and then no number is shown.
     pub fn queued(&self, counts: Option<&[(Lane, i64)]>) {
         self.queued.clear();

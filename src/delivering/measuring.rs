@@ -1,7 +1,5 @@
 //! What the metrics are told of sending.
 
-use std::sync::atomic::Ordering;
-
 use super::{Engine, judging::Judgement, worker::Outcome};
 use crate::domain::{delivery::State, issue::Lane, time::Timestamp};
 
@@ -26,7 +24,6 @@ impl Engine {
     /// How this node stands.
     pub(super) fn show(&self, now: Timestamp) {
         let metrics = &self.cx.metrics;
-        metrics.sending_on_hold(self.hold.load(Ordering::SeqCst));
         metrics.journal_unsettled(self.journal.unsettled());
         for outlet in &self.outlets {
             metrics.relay(outlet.name(), outlet.gate.state(now), outlet.gate.rate());

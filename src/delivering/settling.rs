@@ -111,9 +111,11 @@ impl Engine {
     async fn write(&self, ledger: &Ledger) {
         while let Err(error) = self.try_write(ledger).await {
             self.hold.store(true, Ordering::SeqCst);
+            self.cx.metrics.sending_on_hold(true);
             tracing::error!(%error, "the database takes no settlement: sending is on hold until it does");
             tokio::time::sleep(AGAIN).await;
         }
+        self.cx.metrics.sending_on_hold(false);
         if self.hold.swap(false, Ordering::SeqCst) {
             tracing::info!("the database takes settlements again: sending goes on");
         }

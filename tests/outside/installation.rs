@@ -168,7 +168,8 @@ impl Installation {
         super::run(self.command().args(arguments))
     }
 
-    fn command(&self) -> Command {
+    /// A command that may fail.
+    pub fn command(&self) -> Command {
         program::command(self.folder(), &["--config", "config.toml"])
     }
 
