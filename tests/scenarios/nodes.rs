@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bellwether::app::{self, StartError};
+use bellwether::clock::Clock;
 use bellwether::context::Context;
 use bellwether::delivering::{Engine, Until};
-use bellwether::domain::issue::Level;
+use bellwether::domain::{issue::Level, time::Timestamp};
 use bellwether::store::{self, Db, Tx};
 use bellwether::subscribing;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::stage::sink::{Answer, Moment, Script, Sink, Step};
@@ -176,6 +179,30 @@ async fn two_nodes_share_the_work_and_each_mail_leaves_once() {
     assert_eq!(stage.outcome(issue).await, "400 sent");
     let to: BTreeSet<_> = stage.mailbox.messages().iter().map(|mail| mail.to[0].clone()).collect();
     assert_eq!((to.len(), stage.mailbox.len()), (400, 400));
+}
+
+/// On PostgreSQL only: there the nodes have clocks of their own.
+#[tokio::test]
+async fn a_node_whose_clock_is_off_refuses_to_start() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let stage = Stage::on(Backend::Postgres).await;
+    let mut tx = stage.cx.db.read().await.unwrap();
+    let theirs = store::nodes::database_time(&mut tx).await.unwrap().unwrap();
+    drop(tx);
+    let starts = async |now: Timestamp| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let cx = app::connect((*stage.cx.config).clone(), Clock::simulated(now), stage.cx.entropy.clone());
+        app::run(cx.await.unwrap(), listener, std::future::ready(())).await
+    };
+    // Far enough for a machine that is busy.
+    for (off, now) in [("ahead", theirs.plus(12.seconds())), ("behind", theirs.minus(3.seconds()))] {
+        let refused = starts(now).await.unwrap_err();
+        assert!(matches!(refused, StartError::Clock(_)), "{off}: {refused}");
+        assert!(refused.to_string().contains("set them by the same time server"), "{refused}");
+    }
+    starts(Clock::System.now()).await.expect("the machine's clock is the database's");
 }
 
 /// On PostgreSQL only: SQLite has one writer.
