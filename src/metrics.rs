@@ -61,6 +61,7 @@ struct Relay {
     deferred: Counter,
     bounced: Counter,
     in_flight: Gauge,
+    refuses_many: Gauge,
     /// In the order of [`RelayState::ALL`].
     states: Vec<Gauge>,
 }
@@ -85,6 +86,10 @@ impl Metrics {
             family
         };
         let in_flight = gauges("deliveries_in_flight", "Deliveries that are being handed to the relay now");
+        let refuses_many = gauges(
+            "relay_refuses_many",
+            "1 while the relay refuses so many recipients for good that nobody is suppressed for it, else 0",
+        );
         let queued = gauges("deliveries_queued", "Deliveries that wait to be sent, of all nodes");
         let states = Family::<Labels<2>, Gauge>::default();
         registry.register(
@@ -123,6 +128,7 @@ impl Metrics {
                 deferred: deferred.get_or_create_owned(&label),
                 bounced: bounced.get_or_create_owned(&label),
                 in_flight: in_flight.get_or_create_owned(&label),
+                refuses_many: refuses_many.get_or_create_owned(&label),
                 states: RelayState::ALL.iter().map(state).collect(),
             }
         };
@@ -180,6 +186,11 @@ impl Metrics {
             Some(rate) => drop(self.rates.get_or_create(&label).set(rate)),
             None => drop(self.rates.remove(&label)),
         }
+    }
+
+    /// Whether a relay refuses so many recipients for good that nobody is suppressed for it.
+    pub fn refuses_many(&self, relay: &str, many: bool) {
+        self.with(relay, |relay| relay.refuses_many.set(i64::from(many)));
     }
 
     pub fn journal_unsettled(&self, mails: usize) {

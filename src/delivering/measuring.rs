@@ -27,6 +27,7 @@ impl Engine {
         metrics.journal_unsettled(self.journal.unsettled());
         for outlet in &self.outlets {
             metrics.relay(outlet.name(), outlet.gate.state(now), outlet.gate.rate());
+            metrics.refuses_many(outlet.name(), outlet.refusals().are_many(now));
         }
     }
 }

@@ -25,9 +25,11 @@ mod judging;
 mod measuring;
 mod outlet;
 mod pump;
+mod refusals;
 mod settling;
 mod sharing;
 mod stored_mail;
+mod telling;
 mod worker;
 
 use claiming::Claims;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{gate::Gate, worker::Job};
+use super::{gate::Gate, refusals::Refusals, worker::Job};
 use crate::config;
 use crate::context::Bells;
 use crate::domain::{issue::Lane, time::Timestamp};
@@ -22,6 +22,7 @@ const MOST: usize = 1_000;
 
 pub struct Outlet {
     pub gate: Gate,
+    refusals: Mutex<Refusals>,
     waiting: Mutex<Waiting>,
     bells: Arc<Bells>,
     /// Rung for all connections when mail was put here, or the end was.
@@ -51,6 +52,7 @@ impl Outlet {
     pub fn new(relay: &config::Relay, bells: Arc<Bells>) -> Self {
         Self {
             gate: Gate::new(relay),
+            refusals: Mutex::default(),
             waiting: Mutex::default(),
             bells,
             bell: Notify::new(),
@@ -62,6 +64,10 @@ impl Outlet {
 
     pub fn name(&self) -> &str {
         self.gate.name()
+    }
+
+    pub fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many connections it has.

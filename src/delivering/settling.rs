@@ -13,12 +13,12 @@ use super::{
     Engine, Error,
     judging::{self, Relay},
     outlet::Outlet,
+    telling::ManyRefused,
     worker::Outcome,
 };
 use crate::domain::{address::EmailAddress, delivery::State, suppression, time::Timestamp};
 use crate::mail::{relay::Failure, reply::redacted};
-use crate::outbox;
-use crate::store::{self, Tx, attempts::Attempt, deliveries::Settled, nodes::Trouble};
+use crate::store::{self, attempts::Attempt, deliveries::Settled, nodes::Trouble};
 
 /// A batch is written when it has so many, when nothing came for so long, or when it is so old.
 const MOST: usize = 1_000;
@@ -43,6 +43,8 @@ pub enum Note {
     Trouble { trouble: Trouble, tell: bool },
     /// The relay of this name takes mail again.
     Over(String),
+    /// It refuses many recipients, of which the operator is told.
+    ManyRefused(ManyRefused),
 }
 
 /// What one batch has to write.
@@ -50,8 +52,10 @@ pub enum Note {
 struct Ledger {
     settled: Vec<Settled>,
     attempts: Vec<Tried>,
-    /// Addresses that do not exist.
-    suppress: Vec<String>,
+    /// The hashes of addresses that do not exist.
+    suppress: Vec<Vec<u8>>,
+    /// And of those of which that is not believed any more.
+    lift: Vec<Vec<u8>>,
     notes: Vec<Note>,
     /// How many mails each relay accepted, by its number.
     accepted: BTreeMap<usize, i64>,
@@ -136,11 +140,11 @@ impl Engine {
             };
             store::attempts::record(&mut tx, &attempt).await?;
         }
-        for address in &ledger.suppress {
-            if let Ok(address) = address.parse::<EmailAddress>() {
-                let hash = self.cx.hasher.hash(address.key());
-                store::suppressions::insert(&mut tx, &hash, suppression::Kind::Undeliverable, now).await?;
-            }
+        for hash in &ledger.suppress {
+            store::suppressions::insert(&mut tx, hash, suppression::Kind::Undeliverable, now).await?;
+        }
+        for hash in &ledger.lift {
+            store::suppressions::lift_kind(&mut tx, hash, suppression::Kind::Undeliverable).await?;
         }
         for note in &ledger.notes {
             match note {
@@ -153,6 +157,7 @@ impl Engine {
                 Note::Over(relay) => {
                     store::nodes::trouble_over(&mut tx, relay).await?;
                 }
+                Note::ManyRefused(many) => self.tell_of_refusals(&mut tx, many).await?,
             }
         }
         for (relay, count) in &ledger.accepted {
@@ -171,8 +176,13 @@ impl Engine {
         if matches!(outcome.result, Err(Failure::Withdrawn)) && self.stopping.load(Ordering::SeqCst) {
             judgement.settled = judging::left_for_later(&outcome.delivery, outcome.at);
         }
-        if judgement.settled.state == State::Sent {
-            *ledger.accepted.entry(outcome.relay).or_default() += 1;
+        match judgement.settled.state {
+            State::Sent => {
+                *ledger.accepted.entry(outcome.relay).or_default() += 1;
+                outlet.refusals().accepted(outcome.at);
+            }
+            State::Bounced => self.bounces(ledger, outcome, judgement.suppress),
+            _ => {}
         }
         self.measure(outcome, &judgement);
         if let Some(verdict) = judgement.attempt {
@@ -193,11 +203,24 @@ impl Engine {
                 "not accepted"
             );
         }
-        if judgement.suppress {
-            ledger.suppress.push(outcome.delivery.address.clone());
-        }
         ledger.notes.extend(self.learn(outlet, &judgement.relay, Some(outcome.delivery.id), outcome.at));
         ledger.settled.push(judgement.settled);
+    }
+
+    /// A recipient was refused for good; where `absent`, because the address does not exist.
+    fn bounces(&self, ledger: &mut Ledger, outcome: &Outcome, absent: bool) {
+        let outlet = &self.outlets[outcome.relay];
+        let address = outcome.delivery.address.parse::<EmailAddress>().ok().filter(|_| absent);
+        let hash = address.map(|address| self.cx.hasher.hash(address.key()));
+        let mut refusals = outlet.refusals();
+        let effect = refusals.refused(hash, outcome.at);
+        ledger.suppress.extend(effect.suppress);
+        ledger.lift.extend(effect.lift);
+        if effect.tell {
+            let (refused, of) = refusals.counts();
+            let relay = outlet.name().to_owned();
+            ledger.notes.push(Note::ManyRefused(ManyRefused { relay, reply: told(outcome), refused, of }));
+        }
     }
 
     /// Tells the relay's gate what was learned, by a try of `delivery` or without one; gives what is to be written down.
@@ -248,22 +271,6 @@ impl Engine {
                 Some(trouble(true, reason, until, tell))
             }
         }
-    }
-
-    async fn tell_of_pause(&self, tx: &mut Tx, trouble: &Trouble) -> Result<(), Error> {
-        let subject = format!("Relay \"{}\" refuses our mail", trouble.relay);
-        let paragraphs = vec![
-            format!("It said: {}", trouble.reason),
-            "No mail is lost: it waits, and the relay is tried again after a pause that grows from five minutes to a \
-             day. Nobody was suppressed for it. If the relay takes other mail meanwhile, only what it refused waits."
-                .to_owned(),
-            "What to do: look at this relay's account and settings (credentials, sender address, whether it may relay \
-             for this machine), put them right in the configuration, and restart the service, which tries at once. \
-             \"bellwether check\" talks to the relay and says what it finds."
-                .to_owned(),
-        ];
-        outbox::tell_operator(&self.cx, tx, &subject, paragraphs).await?;
-        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ pub mod mails;
 mod metrics;
 mod nodes;
 mod queue;
+mod refusals;
 mod rehearsing;
 mod relays;
 mod sample_site;
