@@ -67,7 +67,8 @@ pub enum StartError {
 /// So much may a node's clock differ from the database's.
 const CLOCKS_APART: Duration = Duration::from_secs(2);
 
-/// How long what is in flight may take when a part of the service that it may wait for has ended by itself.
+/// How long what is in flight may take when a part of the service that it may wait for has ended by itself, and how long
+/// the database's connections when all is done.
 const LAST_WAIT: Duration = Duration::from_secs(30);
 
 /// Opens the database, brings it up to date, and puts the configuration's topics, feeds and schedules into it.
@@ -168,7 +169,7 @@ pub async fn run(
         tracing::warn!(%error, "the last look at the queue failed");
     }
     // It waits for whoever has a connection, which may be what hangs.
-    let _ = tokio::time::timeout(patience, cx.db.close()).await;
+    let _ = tokio::time::timeout(LAST_WAIT, cx.db.close()).await;
     tracing::info!("stopped");
     told
 }

@@ -24,6 +24,8 @@ use crate::store::{self, attempts::Attempt, deliveries::Settled, nodes::Trouble}
 const MOST: usize = 1_000;
 const LULL: Duration = Duration::from_millis(5);
 const OLDEST: Duration = Duration::from_millis(50);
+/// A settlement that takes longer holds sending back.
+const LONG: Duration = Duration::from_secs(2);
 /// How long to wait before a settlement that the database refused is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -113,7 +115,7 @@ impl Engine {
 
     /// Writes a ledger, again and again until the database takes it; meanwhile nothing more is sent.
     async fn write(&self, ledger: &Ledger) {
-        while let Err(error) = self.try_write(ledger).await {
+        while let Err(error) = self.write_in_time(ledger).await {
             self.hold.store(true, Ordering::SeqCst);
             self.cx.metrics.sending_on_hold(true);
             tracing::error!(%error, "the database takes no settlement: sending is on hold until it does");
@@ -123,6 +125,19 @@ impl Engine {
         if self.hold.swap(false, Ordering::SeqCst) {
             tracing::info!("the database takes settlements again: sending goes on");
         }
+    }
+
+    /// The same once. A database that takes long for it may not be there any more: nothing more is sent meanwhile.
+    async fn write_in_time(&self, ledger: &Ledger) -> Result<(), Error> {
+        let writing = self.try_write(ledger);
+        tokio::pin!(writing);
+        if let Ok(written) = timeout(LONG, &mut writing).await {
+            return written;
+        }
+        self.hold.store(true, Ordering::SeqCst);
+        self.cx.metrics.sending_on_hold(true);
+        tracing::warn!("the database takes long for a settlement: sending is on hold until it is done");
+        writing.await
     }
 
     async fn try_write(&self, ledger: &Ledger) -> Result<(), Error> {
