@@ -234,6 +234,8 @@ impl Line<'_> {
         let mut fresh = false;
         // What couldn't be sent ahead, when it is tried with less.
         let mut tried: Option<Pipelining> = None;
+        // What was sent ahead when the relay ended the connection with a word: 421.
+        let mut ended: Option<Pipelining> = None;
         loop {
             if !self.is_wanted(&job.delivery) && !self.connection.as_ref().is_some_and(Connection::is_ahead) {
                 return (Err(Failure::Withdrawn), None);
@@ -250,6 +252,9 @@ impl Line<'_> {
                         // An envelope that follows no body says nothing of those that do.
                         None if ahead || used == Pipelining::Envelope => self.outlet.gate.keeps_step(),
                         None => {}
+                    }
+                    if ended.is_some_and(|used| self.outlet.gate.ends_step(used)) {
+                        tell_step(self.outlet, Pipelining::Full);
                     }
                     return self.body(job).await;
                 }
@@ -274,6 +279,8 @@ impl Line<'_> {
                 if fresh && less == used {
                     return (Err(failure), None);
                 }
+            } else if lost && ahead {
+                ended = Some(used);
             } else if !lost || fresh {
                 if tried.is_some() {
                     // It is about this mail and not about what was sent ahead: the next connection may do that again.

@@ -207,6 +207,10 @@ async fn a_relay_that_minds_what_is_sent_ahead_gets_everything_once() {
     let script = Script::mannered(Manners::DropsBehindTheDot);
     stories.once("throws away what is behind a dot", script).await;
     assert!(stories.service.log().contains("the relay can't do pipelining"));
+    let before = stories.trial.sink.connections();
+    stories.once("says 421 behind a dot", Script::mannered(Manners::EndsBehindTheDot)).await;
+    let made = stories.trial.sink.connections() - before;
+    assert!(made <= 5 * CONNECTIONS, "{made} connections");
 }
 
 /// One in ten does not exist. Behind such a refusal some servers keep the sender, some ask for a body.
