@@ -97,7 +97,7 @@ impl Engine {
                         }
                         self.enter(&mut ledger, &outcome);
                     }
-                    Report::Ended(settled) => ledger.settled.push(settled),
+                    Report::Ended(settled) => self.ends(&mut ledger, settled),
                     Report::Note(note) => ledger.notes.push(note),
                 }
             }
@@ -220,6 +220,21 @@ impl Engine {
         }
         ledger.notes.extend(self.learn(outlet, &judgement.relay, Some(outcome.delivery.id), outcome.at));
         ledger.settled.push(judgement.settled);
+    }
+
+    /// A delivery that no relay was told of; what counts as a try all the same is written down as one.
+    fn ends(&self, ledger: &mut Ledger, settled: Settled) {
+        if settled.tried > 0 {
+            ledger.attempts.push(Tried {
+                delivery_id: settled.id,
+                at: self.cx.clock.now(),
+                relay: String::new(),
+                verdict: judging::BROKEN,
+                code: None,
+                text: settled.reply_text.clone().unwrap_or_default(),
+            });
+        }
+        ledger.settled.push(settled);
     }
 
     /// A recipient was refused for good; where `absent`, because the address does not exist.
