@@ -216,11 +216,10 @@ impl Engine {
         for outlet in self.outlets.iter().filter(|outlet| outlet.len() > 0) {
             let others_open =
                 || self.outlets.iter().any(|other| other.name() != outlet.name() && other.gate.room(now) > 0);
-            if outlet.gate.is_shut(now)
-                || self.deadline.left().is_zero()
-                || (outlet.has_waited(STALLED, now) && others_open())
-            {
+            if outlet.gate.is_shut(now) || self.deadline.left().is_zero() {
                 self.queue_again(reports, outlet.take_all());
+            } else if outlet.has_waited(STALLED, now) && others_open() {
+                self.queue_again(reports, outlet.give_up());
             }
         }
     }

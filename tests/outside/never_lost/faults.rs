@@ -280,7 +280,8 @@ async fn a_relay_without_a_handshake_gets_no_word_and_another_gets_everything() 
     trial.installation.edit_config(&second, &format!("{first}\n[[relays]]\n{second}"));
     let service = trial.installation.serve().await;
     let issue = trial.alert(1).await;
-    trial.all_sent(&issue).await;
+    let sent = tokio::time::timeout(Duration::from_secs(25), trial.all_sent(&issue)).await;
+    sent.expect("it is dealt a share again and again");
     assert_eq!(trial.sink.check(1, &trial.readers).len(), 0);
     assert!(broken.connections() > 0);
     assert_eq!((broken.len(), broken.violations()), (0, Vec::new()));
