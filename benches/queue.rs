@@ -68,7 +68,8 @@ async fn measure(name: &str, url: &str, readers: i64) {
     loop {
         let claimed = claim.step(async {
             let mut tx = cx.db.begin().await?;
-            let claimed = store::claims::claim(&mut tx, node, CLAIM, ALL_PRIORITIES).await?;
+            let claimed =
+                store::claims::claim(&mut tx, node, CLAIM, ALL_PRIORITIES, Default::default()).await?;
             tx.commit().await.map(|()| claimed)
         });
         let claimed = claimed.await.expect("they are claimed");

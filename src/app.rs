@@ -68,7 +68,8 @@ pub enum StartError {
 /// So much may a node's clock differ from the database's.
 const CLOCKS_APART: Duration = Duration::from_secs(2);
 
-/// How long what is in flight may take when a part of the service that it may wait for has ended by itself.
+/// How long what is in flight may take when a part of the service that it may wait for has ended by itself, and how long
+/// the database's connections when all is done.
 const LAST_WAIT: Duration = Duration::from_secs(30);
 
 /// Opens the database, brings it up to date, and puts the configuration's topics, feeds and schedules into it.
@@ -90,6 +91,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         composer: Arc::new(composer),
         signer: Arc::new(Signer::new(&config.dkim)),
         bells: Arc::new(Bells::default()),
+        handover: Arc::default(),
         metrics: Arc::new(Metrics::new(config.relays.iter().map(|relay| relay.name.as_str()))),
         left: Arc::default(),
         cancelled: Arc::default(),
@@ -130,13 +132,16 @@ pub async fn run(
     loops.spawn(cancel_loop(cx.clone(), stopped.clone()));
     loops.spawn(house_loop(cx.clone(), stopped.clone()));
     loops.spawn(listen_loop(cx.clone(), stopped.clone()));
-    loops.spawn(tend_loop(Arc::clone(&engine), stopped.clone()));
+    // The node's heart beats until the last mail in flight is settled, or others would take it over.
+    let (settled, is_settled) = watch::channel(false);
+    loops.spawn(tend_loop(Arc::clone(&engine), is_settled));
     loops.spawn({
         let (engine, stopped) = (Arc::clone(&engine), stopped.clone());
         async move {
             if let Err(error) = engine.pump(Until::Stopped(stopped)).await {
                 tracing::error!(%error, "the senders stopped");
             }
+            settled.send_replace(true);
         }
     });
     if let Some(listener) = metrics {
@@ -162,11 +167,11 @@ pub async fn run(
     loops.abort_all();
     // A browser may hold its connection open; everything that matters is settled.
     let _ = tokio::time::timeout(Duration::from_secs(5), web).await;
-    if let Err(error) = engine.tend().await {
+    if let Err(error) = engine.end().await {
         tracing::warn!(%error, "the last look at the queue failed");
     }
     // It waits for whoever has a connection, which may be what hangs.
-    let _ = tokio::time::timeout(patience, cx.db.close()).await;
+    let _ = tokio::time::timeout(LAST_WAIT, cx.db.close()).await;
     tracing::info!("stopped");
     told
 }

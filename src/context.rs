@@ -1,5 +1,5 @@
 //! What every verb is handed: the configuration, the database, the clock and dice, the keys of links, the composer of
-//! mails, the bells that wake the loops, the metrics, and who left a moment ago.
+//! mails, the bells that wake the loops, the metrics, what the fan-out hands to the senders, and who left a moment ago.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,6 +13,7 @@ use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::domain::token::{AddressHasher, Keys};
+use crate::handover::Handover;
 use crate::mail::{compose::Composer, sign::Signer};
 use crate::metrics::Metrics;
 use crate::store::Db;
@@ -29,6 +30,8 @@ pub struct Context {
     pub signer: Arc<Signer>,
     pub bells: Arc<Bells>,
     pub metrics: Arc<Metrics>,
+    /// From the fan-out to the senders of this node.
+    pub handover: Arc<Handover>,
     /// Subscribers who left.
     pub left: Arc<CalledOff<i64>>,
     /// Issues that were cancelled.

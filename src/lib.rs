@@ -12,6 +12,7 @@ pub mod publishing;
 pub mod subscribing;
 
 pub mod audit;
+pub mod handover;
 pub mod metrics;
 pub mod outbox;
 

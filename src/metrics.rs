@@ -61,6 +61,7 @@ struct Relay {
     deferred: Counter,
     bounced: Counter,
     in_flight: Gauge,
+    refuses_many: Gauge,
     /// In the order of [`RelayState::ALL`].
     states: Vec<Gauge>,
 }
@@ -85,6 +86,10 @@ impl Metrics {
             family
         };
         let in_flight = gauges("deliveries_in_flight", "Deliveries that are being handed to the relay now");
+        let refuses_many = gauges(
+            "relay_refuses_many",
+            "1 while the relay refuses so many recipients for good that nobody is suppressed for it, else 0",
+        );
         let queued = gauges("deliveries_queued", "Deliveries that wait to be sent, of all nodes");
         let states = Family::<Labels<2>, Gauge>::default();
         registry.register(
@@ -123,6 +128,7 @@ impl Metrics {
                 deferred: deferred.get_or_create_owned(&label),
                 bounced: bounced.get_or_create_owned(&label),
                 in_flight: in_flight.get_or_create_owned(&label),
+                refuses_many: refuses_many.get_or_create_owned(&label),
                 states: RelayState::ALL.iter().map(state).collect(),
             }
         };
@@ -182,12 +188,21 @@ impl Metrics {
         }
     }
 
+    /// Whether a relay refuses so many recipients for good that nobody is suppressed for it.
+    pub fn refuses_many(&self, relay: &str, many: bool) {
+        self.with(relay, |relay| relay.refuses_many.set(i64::from(many)));
+    }
+
     pub fn journal_unsettled(&self, mails: usize) {
         self.unsettled.set(i64::try_from(mails).unwrap_or(i64::MAX));
     }
 
     pub fn sending_on_hold(&self, on_hold: bool) {
         self.on_hold.set(i64::from(on_hold));
+    }
+
+    pub fn is_on_hold(&self) -> bool {
+        self.on_hold.get() != 0
     }
 
     /// How many deliveries wait in each lane; none when that isn't known, and then no number is shown.

@@ -63,6 +63,7 @@ pub async fn queue(
         variant_id,
         priority: priority(Kind::Notice, Level::All),
         state: delivery::State::Queued,
+        node: None,
         now,
     };
     store::deliveries::insert_bare(tx, batch, envelope.to).await?;

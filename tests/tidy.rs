@@ -39,15 +39,16 @@ const VERBS: [&str; 5] = ["delivering", "ingesting", "newsroom", "publishing", "
 
 /// What each part may use of the others; `app` may use all.
 fn allowed(part: &str) -> Vec<&'static str> {
-    let base = ["clock", "config", "context", "domain", "mail", "metrics", "store"];
+    let base = ["clock", "config", "context", "domain", "handover", "mail", "metrics", "store"];
     match part {
         "domain" | "clock" => vec!["domain"],
         "config" => vec!["domain"],
         "store" => vec!["domain"],
         "mail" => vec!["config", "domain"],
         "metrics" => vec!["domain"],
-        "context" => vec!["clock", "config", "domain", "mail", "metrics", "store"],
         "audit" => vec!["domain", "store"],
+        "handover" => vec!["store"],
+        "context" => vec!["clock", "config", "domain", "handover", "mail", "metrics", "store"],
         "outbox" => base.to_vec(),
         verb if VERBS.contains(&verb) => [&base[..], &["audit", "outbox"]].concat(),
         // A command runs the service, or does one thing of it; the demo runs both sides.
@@ -56,7 +57,7 @@ fn allowed(part: &str) -> Vec<&'static str> {
     }
 }
 
-const PARTS: [&str; 17] = [
+const PARTS: [&str; 18] = [
     "app",
     "audit",
     "cli",
@@ -65,6 +66,7 @@ const PARTS: [&str; 17] = [
     "context",
     "delivering",
     "domain",
+    "handover",
     "ingesting",
     "mail",
     "metrics",

@@ -9,10 +9,15 @@ use super::perf::Perf;
 use super::report::{print_table, spread};
 use super::source::{self, Pace};
 use super::stock::{Readers, Stock};
-use super::{Result, Verdict};
+use super::{Result, Verdict, wire};
 
-/// An alert, and what smtp-source made of as many messages right after it.
-type Round = (Figures, Option<Pace>);
+/// An alert, and what the yardsticks made of as many messages right after it.
+struct Round {
+    ours: Figures,
+    source: Option<Pace>,
+    /// Only where the sink takes what is sent ahead.
+    wire: Option<Pace>,
+}
 
 /// Runs the chosen cases.
 pub async fn run(options: &Options) -> Result<Verdict> {
@@ -52,15 +57,19 @@ async fn case(path: &mut Path, options: &Options, source: Option<&File>) -> Resu
             println!("round {round}: {loss}");
             verdict = Verdict::Wrong;
         }
-        let theirs = source.map(|source| source::run(source, messages, &mut path.sink)).transpose()?;
-        rounds.push((ours, theirs));
+        let source = source.map(|source| source::run(source, messages, &mut path.sink)).transpose()?;
+        let wire = match path.name {
+            Name::Plain => None,
+            _ => Some(wire::run(messages, &mut path.sink).await?),
+        };
+        rounds.push(Round { ours, source, wire });
     }
     print(path.name, &rounds);
     Ok(verdict)
 }
 
 fn print(name: Name, rounds: &[Round]) {
-    let Some((first, _)) = rounds.first() else { return };
+    let Some(Round { ours: first, .. }) = rounds.first() else { return };
     println!("{} mails of {} bytes in each round; CPU in microseconds a mail", first.messages, first.size);
     let heading = [
         "round",
@@ -76,19 +85,26 @@ fn print(name: Name, rounds: &[Round]) {
         "its CPU",
         "its sink",
         "ratio",
+        "wire/s",
+        "its CPU",
+        "its sink",
     ];
     let rows: Vec<_> = rounds.iter().enumerate().map(|(number, round)| row(number + 1, round)).collect();
     print_table(&heading, &rows);
-    println!("mails a second: {}", spread(rounds.iter().map(|(ours, _)| ours.rate), 0));
+    println!("mails a second: {}", spread(rounds.iter().map(|round| round.ours.rate), 0));
     let ratios: Vec<f64> = rounds.iter().filter_map(ratio).collect();
     if !ratios.is_empty() {
         println!("ratio to smtp-source: {} (floor {})", spread(ratios, 2), name.floor());
     }
+    let most: Vec<f64> = rounds.iter().filter_map(most).collect();
+    if !most.is_empty() {
+        println!("the bare wire's ratio to smtp-source, the most there is here: {}", spread(most, 2));
+    }
 }
 
-fn row(number: usize, round: &Round) -> [String; 13] {
-    let (ours, theirs) = round;
-    let of = |value: fn(&Pace) -> f64, digits: usize| match theirs {
+fn row(number: usize, round: &Round) -> [String; 16] {
+    let Round { ours, source, wire } = round;
+    let of = |pace: &Option<Pace>, value: fn(&Pace) -> f64, digits: usize| match pace {
         Some(pace) => format!("{:.digits$}", value(pace)),
         None => "-".to_owned(),
     };
@@ -102,15 +118,23 @@ fn row(number: usize, round: &Round) -> [String; 13] {
         format!("{:.3}", ours.first),
         format!("{:.3}", ours.last),
         format!("{:.0}", ours.memory),
-        of(|pace| pace.rate, 0),
-        of(|pace| pace.cpu, 1),
-        of(|pace| pace.sink_cpu, 1),
+        of(source, |pace| pace.rate, 0),
+        of(source, |pace| pace.cpu, 1),
+        of(source, |pace| pace.sink_cpu, 1),
         ratio(round).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+        of(wire, |pace| pace.rate, 0),
+        of(wire, |pace| pace.cpu, 1),
+        of(wire, |pace| pace.sink_cpu, 1),
     ]
 }
 
-fn ratio((ours, theirs): &Round) -> Option<f64> {
-    theirs.as_ref().map(|theirs| ours.rate / theirs.rate)
+fn ratio(round: &Round) -> Option<f64> {
+    round.source.as_ref().map(|source| round.ours.rate / source.rate)
+}
+
+/// What the bare wire makes of `smtp-source`'s pace.
+fn most(round: &Round) -> Option<f64> {
+    Some(round.wire.as_ref()?.rate / round.source.as_ref()?.rate)
 }
 
 impl Name {

@@ -22,6 +22,7 @@ mod self_test;
 mod sink;
 mod source;
 mod stock;
+mod wire;
 
 use options::Options;
 

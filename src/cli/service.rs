@@ -13,6 +13,8 @@ use crate::config::Secret;
 pub(super) struct Service {
     http: reqwest::Client,
     address: SocketAddr,
+    /// What it can't do now, as it says itself.
+    trouble: Option<String>,
 }
 
 /// What became of an alert that was handed to it.
@@ -44,15 +46,21 @@ impl Service {
         // It is on this machine: a proxy from the environment would only be in the way.
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build();
         let http = http.map_err(|error| Failure::Failed(format!("no HTTP client: {error}")))?;
-        let service = Self { http, address: reachable(listen) };
+        let mut service = Self { http, address: reachable(listen), trouble: None };
         let answer = service.http.get(service.url("/healthz")).timeout(Duration::from_secs(3)).send().await;
-        let alive = match answer {
-            Ok(response) if response.status().is_success() => {
-                response.text().await.is_ok_and(|body| body.trim() == "ok")
-            }
-            _ => false,
+        let body = match answer {
+            Ok(response) if response.status().is_success() => response.text().await.unwrap_or_default(),
+            _ => String::new(),
         };
+        let mut lines = body.lines();
+        let alive = lines.next() == Some("ok");
+        service.trouble = lines.next().map(ToOwned::to_owned);
         Ok(alive.then_some(service))
+    }
+
+    /// What it can't do now, as it says itself.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     pub(super) fn address(&self) -> SocketAddr {

@@ -38,6 +38,8 @@ struct State {
     pipelining: Pipelining,
     /// Connections in a row that were lost behind commands sent ahead.
     lost: u32,
+    /// Connections in a row that it ended with a reply to what was sent ahead.
+    ended: u32,
 }
 
 /// A trial without an outcome for so long is followed by another: its mail may hang in a connection.
@@ -65,6 +67,7 @@ impl Gate {
             paused: false,
             pipelining: relay.pipelining,
             lost: 0,
+            ended: 0,
         };
         Self { relay: relay.clone(), state: Mutex::new(state) }
     }
@@ -230,7 +233,8 @@ impl Gate {
 
     /// A mail's commands were sent ahead and answered as they should be.
     pub fn keeps_step(&self) {
-        self.lock().lost = 0;
+        let mut state = self.lock();
+        (state.lost, state.ended) = (0, 0);
     }
 
     /// A connection was lost behind commands sent ahead. True when that is no chance: less is sent ahead from now on.
@@ -238,6 +242,14 @@ impl Gate {
         let mut state = self.lock();
         state.lost += 1;
         state.lost >= LOST && state.step_down(used)
+    }
+
+    /// It ended a connection with a reply to what was sent ahead, and took the same mail over a fresh one. True when more
+    /// connections in a row ended so than there are: one that is restarted ends each of them once.
+    pub fn ends_step(&self, used: Pipelining) -> bool {
+        let mut state = self.lock();
+        state.ended += 1;
+        state.ended > self.relay.connections && state.step_down(used)
     }
 
     /// It can't do what is sent ahead: less from now on. False when that is known.
@@ -273,7 +285,7 @@ impl State {
         if used != self.pipelining || used == Pipelining::Off {
             return false;
         }
-        self.lost = 0;
+        (self.lost, self.ended) = (0, 0);
         self.pipelining = used.less();
         true
     }
@@ -393,5 +405,14 @@ mod tests {
         assert!(gate.steps_down(Pipelining::Envelope));
         assert_eq!(gate.pipelining(), Pipelining::Off);
         assert!(!gate.steps_down(Pipelining::Off));
+    }
+
+    #[test]
+    fn a_relay_that_ends_all_connections_once_is_no_reason_to_send_less_ahead() {
+        let gate = gate();
+        assert!((0..10).all(|_| !gate.ends_step(Pipelining::Full)));
+        gate.keeps_step();
+        assert!((0..10).all(|_| !gate.ends_step(Pipelining::Full)));
+        assert!(gate.ends_step(Pipelining::Full), "one of them a second time, and nothing went well between");
     }
 }

@@ -16,6 +16,9 @@ use crate::store::{claims::Claimed, deliveries::Settled};
 /// When a mail that was withdrawn before its body is looked at again.
 const WITHDRAWN: Duration = Duration::from_secs(5);
 
+/// The word for a try that has no reply, in the record of attempts.
+pub const BROKEN: &str = "broken";
+
 /// What one try came to.
 pub struct Judgement {
     pub settled: Settled,
@@ -79,12 +82,12 @@ pub fn judge(
         }
         Err(Failure::Broken(stage, why)) if !stage.names_recipient() => {
             let why = format!("{stage}: {why}");
-            let attempt = names_mail(*stage).then_some("broken");
+            let attempt = names_mail(*stage).then_some(BROKEN);
             judged(State::Queued, false, Some(&local(&why)), attempt, Relay::Fails(why))
         }
         Err(Failure::Broken(stage, why)) => {
             let reply = local(&format!("the connection broke at {stage}: {why}"));
-            later(delivery, relay, &reply, "broken", Relay::Unknown, now, backoff(attempts(delivery), dice))
+            later(delivery, relay, &reply, BROKEN, Relay::Unknown, now, backoff(attempts(delivery), dice))
         }
         Err(Failure::Reply(stage, reply) | Failure::OutOfStep(stage, reply)) => {
             match verdict(*stage, reply) {
@@ -159,7 +162,8 @@ pub fn left_for_later(delivery: &Claimed, now: Timestamp) -> Settled {
 /// What can't be sent for a reason of our own, such as a stored mail that can't be read.
 pub fn put_off(delivery: &Claimed, why: &str, now: Timestamp, dice: f64) -> Settled {
     let wait = backoff(attempts(delivery), dice);
-    later(delivery, "", &local(why), "broken", Relay::Unknown, now, wait).settled
+    let judgement = later(delivery, "", &local(why), BROKEN, Relay::Unknown, now, wait);
+    Settled { relay: None, ..judgement.settled }
 }
 
 /// What the journal knows of a delivery that the database still shows as being sent.

@@ -1,7 +1,5 @@
 //! What the metrics are told of sending.
 
-use std::sync::atomic::Ordering;
-
 use super::{Engine, judging::Judgement, worker::Outcome};
 use crate::domain::{delivery::State, issue::Lane, time::Timestamp};
 
@@ -13,7 +11,7 @@ impl Engine {
         let domain = delivery.address.rsplit('@').next().unwrap_or_default();
         match judgement.settled.state {
             State::Sent => {
-                let since_publish = outcome.at.since(delivery.published_at);
+                let since_publish = outcome.at.since(delivery.issue.created_at);
                 metrics.accepted(relay, domain, Lane::of(delivery.priority), since_publish);
             }
             State::Bounced | State::Failed => metrics.bounced(relay, domain),
@@ -26,10 +24,10 @@ impl Engine {
     /// How this node stands.
     pub(super) fn show(&self, now: Timestamp) {
         let metrics = &self.cx.metrics;
-        metrics.sending_on_hold(self.hold.load(Ordering::SeqCst));
         metrics.journal_unsettled(self.journal.unsettled());
         for outlet in &self.outlets {
             metrics.relay(outlet.name(), outlet.gate.state(now), outlet.gate.rate());
+            metrics.refuses_many(outlet.name(), outlet.refusals().are_many(now));
         }
     }
 }

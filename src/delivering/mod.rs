@@ -2,20 +2,22 @@
 //! was accepted is in the journal first, so that a kill loses nothing and repeats as little as can be.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::context::Context;
 use crate::domain::issue::Lane;
 use crate::domain::pause::{self, Kind, Pause};
 use crate::domain::time::{DAY, Timestamp};
+use crate::mail::compose::Stencil;
 use crate::store::{self, Db, Tx};
 
 mod allowance;
+mod claiming;
 mod deadline;
 mod gate;
 mod journal;
@@ -23,15 +25,17 @@ mod judging;
 mod measuring;
 mod outlet;
 mod pump;
+mod refusals;
 mod settling;
 mod sharing;
 mod stored_mail;
+mod telling;
 mod worker;
 
+use claiming::Claims;
 use deadline::Deadline;
 use journal::Journal;
 use outlet::Outlet;
-use stored_mail::StoredMail;
 
 /// How long a node lives without a heartbeat; past it other nodes take over its claims, and it sends no further body.
 pub const LIFE: Duration = Duration::from_secs(30);
@@ -39,6 +43,9 @@ pub const LIFE: Duration = Duration::from_secs(30);
 const LOOK_BACK: Duration = Duration::from_secs(60);
 /// How many lines of the journal one transaction takes.
 const REPLAY: usize = 1_000;
+/// A node that is past its deadline waits so long for replies, then gives up the connections that owe them: a relay may
+/// be silent for minutes, and until it has let go of its claims the node doesn't live again.
+const GRACE: Duration = Duration::from_secs(10);
 /// How often a node's heart beats.
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -64,15 +71,21 @@ pub struct Engine {
     dealt: Mutex<Vec<f64>>,
     /// Lanes that a person paused.
     paused: Mutex<Vec<Lane>>,
-    mails: Mutex<HashMap<i64, Arc<StoredMail>>>,
+    mails: Mutex<HashMap<i64, Arc<Stencil>>>,
     /// The node's own deadline, moved by each heartbeat.
     deadline: Deadline,
+    /// Rung when every mail that is being handed over is to be given up.
+    give_up: Notify,
     /// Set while the database takes no settlement: no further body is written until it does.
     hold: AtomicBool,
     /// Claimed and not yet settled.
     in_flight: AtomicUsize,
-    /// One claim at a time; whether one failed in a way that leaves open whether it stands.
-    claiming: tokio::sync::Mutex<bool>,
+    /// Mail was queued again: it may stand before the last claim.
+    requeued: AtomicBool,
+    /// How many nodes live.
+    nodes: AtomicU32,
+    /// One claim at a time.
+    claiming: tokio::sync::Mutex<Claims>,
     /// Set at a stop: what has not begun is left for the next start.
     stopping: AtomicBool,
 }
@@ -127,9 +140,12 @@ impl Engine {
             paused: Mutex::default(),
             mails: Mutex::default(),
             deadline: Deadline::new(cx.clock.clone()),
+            give_up: Notify::new(),
             hold: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
-            claiming: tokio::sync::Mutex::new(false),
+            requeued: AtomicBool::new(false),
+            nodes: AtomicU32::new(1),
+            claiming: tokio::sync::Mutex::default(),
             stopping: AtomicBool::new(false),
             cx,
         };
@@ -179,9 +195,15 @@ impl Engine {
         let moment = self.deadline.moment();
         let now = moment.wall;
         let left = self.deadline.left();
+        if left.is_zero() {
+            self.cx.handover.shut();
+        }
         // Past its deadline others may have what it claimed: it lets go of all that before it lives again.
         let lapsed = left.is_zero() && !self.holds_nothing();
         let beats = left + BEAT <= LIFE && !lapsed;
+        if lapsed && self.deadline.seen_past() >= GRACE {
+            self.give_up.notify_waiters();
+        }
         self.show(now);
         let mut tx = self.cx.db.begin().await?;
         if beats {
@@ -213,13 +235,28 @@ impl Engine {
             tracing::info!(%issue, "issue sent");
         }
         if due + rescued > 0 {
+            self.requeued.store(true, Ordering::SeqCst);
             self.cx.bells.deliver.notify_one();
         }
         Ok(())
     }
 
+    /// The last look, when nothing works here any more: lets go of what the fan-out wrote for senders that had ended.
+    ///
+    /// # Errors
+    /// A database that can't be written.
+    pub async fn end(&self) -> Result<(), Error> {
+        if self.holds_nothing() {
+            let mut tx = self.cx.db.begin().await?;
+            store::deliveries::release(&mut tx, self.node).await?;
+            tx.commit().await?;
+        }
+        self.tend().await
+    }
+
     /// What all nodes share of the relays: the rate, the day, and what a person paused.
     fn adjust(&self, shared: &Shared) {
+        self.nodes.store(shared.nodes, Ordering::SeqCst);
         for outlet in &self.outlets {
             let accepted = shared.accepted.iter().find(|(relay, _)| relay == outlet.name());
             let accepted = accepted.map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0));
@@ -245,7 +282,9 @@ impl Engine {
 
     /// Whether nothing is claimed that isn't settled, and nothing is being claimed.
     fn holds_nothing(&self) -> bool {
-        self.claiming.try_lock().is_ok() && self.in_flight.load(Ordering::SeqCst) == 0
+        self.claiming.try_lock().is_ok()
+            && self.cx.handover.outstanding() == 0
+            && self.in_flight.load(Ordering::SeqCst) == 0
     }
 
     /// Whether this node may still write a body.

@@ -2,13 +2,13 @@
 //! pressing first.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{gate::Gate, worker::Job};
+use super::{gate::Gate, refusals::Refusals, worker::Job};
 use crate::config;
 use crate::context::Bells;
 use crate::domain::{issue::Lane, time::Timestamp};
@@ -22,6 +22,7 @@ const MOST: usize = 1_000;
 
 pub struct Outlet {
     pub gate: Gate,
+    refusals: Mutex<Refusals>,
     waiting: Mutex<Waiting>,
     bells: Arc<Bells>,
     /// Rung for all connections when mail was put here, or the end was.
@@ -30,6 +31,8 @@ pub struct Outlet {
     busy: AtomicUsize,
     /// Connections that are open.
     open: AtomicUsize,
+    /// Its mail went to others, for no connection was made in time.
+    hangs: AtomicBool,
     lanes: Vec<Lane>,
 }
 
@@ -51,17 +54,23 @@ impl Outlet {
     pub fn new(relay: &config::Relay, bells: Arc<Bells>) -> Self {
         Self {
             gate: Gate::new(relay),
+            refusals: Mutex::default(),
             waiting: Mutex::default(),
             bells,
             bell: Notify::new(),
             busy: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            hangs: AtomicBool::new(false),
             lanes: relay.lanes.clone(),
         }
     }
 
     pub fn name(&self) -> &str {
         self.gate.name()
+    }
+
+    pub fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many connections it has.
@@ -85,12 +94,24 @@ impl Outlet {
         let allowed = self.gate.room(now);
         let target = waiting.target.clamp(self.least(), MOST).min(allowed);
         // On trial one mail tries the relay, whether it waits here or is on its way.
-        if allowed == 1 && self.is_busy() { 0 } else { target.saturating_sub(ahead) }
+        let no_more = (allowed == 1 && self.is_busy()) || self.hangs();
+        if no_more { 0 } else { target.saturating_sub(ahead) }
     }
 
     /// Whether it can't keep up with what is put here.
     pub fn is_full(&self, now: Timestamp) -> bool {
-        self.has_waited(LONG, now)
+        self.hangs() || self.has_waited(LONG, now)
+    }
+
+    /// Its mail goes to others, for it waited too long here.
+    pub fn give_up(&self) -> Vec<Job> {
+        self.hangs.store(self.open() == 0, Ordering::SeqCst);
+        self.take_all()
+    }
+
+    /// Whether it hangs in the making of a connection, as one time before: it gets no mail until that came to something.
+    fn hangs(&self) -> bool {
+        self.hangs.load(Ordering::SeqCst) && self.is_busy()
     }
 
     /// Whether some mail waits here for so long.
@@ -212,6 +233,7 @@ impl Outlet {
     /// A connection was made.
     pub fn opened(&self) {
         self.open.fetch_add(1, Ordering::SeqCst);
+        self.hangs.store(false, Ordering::SeqCst);
     }
 
     /// A connection ended.

@@ -8,7 +8,9 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::task::JoinSet;
 
 use super::{
-    Engine, Error, Until, judging,
+    Engine, Error, Until,
+    claiming::Claim,
+    judging,
     outlet::Outlet,
     settling::Report,
     sharing::{self, Share},
@@ -19,19 +21,15 @@ use crate::domain::{
     issue::{Kind, Lane, Level, priority},
     time::Timestamp,
 };
-use crate::store::{self, claims::Claimed};
+use crate::store::claims::Claimed;
 
 /// The longest the claimer sleeps when nobody rings: mail queued by another process is seen by then.
 const LOOK: Duration = Duration::from_millis(500);
 /// Mail that waited so long for a connection goes to another relay, if there is one.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// While an issue is being fanned out nothing less pressing is begun, or it would slip in wherever the senders are faster;
-/// for no longer than this after the issue was made.
-const FAN_OUT: Duration = Duration::from_secs(60);
-
 /// What is claimed apart: none of these waits because something less pressing was claimed before.
-const CLASSES: [(i64, i64); 7] = [
+pub(super) const CLASSES: [(i64, i64); 7] = [
     Lane::Transactional.priorities(),
     Lane::Correction.priorities(),
     only(Level::Critical),
@@ -44,11 +42,6 @@ const CLASSES: [(i64, i64); 7] = [
 const fn only(level: Level) -> (i64, i64) {
     (priority(Kind::Alert, level), priority(Kind::Alert, level))
 }
-
-/// So many may be claimed and not settled yet, and a few more of each class that goes before another: a database that is
-/// slower than the relays slows them down, instead of leaving a growing pile that is only in memory.
-const UNSETTLED: usize = 5_000;
-const MORE: usize = 500;
 
 type Reports = UnboundedSender<Report>;
 
@@ -68,6 +61,7 @@ impl Engine {
         }
         let settler = tokio::spawn(Arc::clone(self).settle_all(settling));
         let mut result = self.claim_until(&reports, &mut connections, until).await;
+        self.cx.handover.close();
         self.outlets.iter().for_each(Outlet::close);
         while let Some(ended) = connections.join_next().await {
             if ended.is_err() {
@@ -102,6 +96,11 @@ impl Engine {
                 // They end when they are told to; this one panicked. The service ends, and its next start goes on.
                 return Err(Error::Connections);
             }
+            let handed = self.cx.handover.take(|count| {
+                self.in_flight.fetch_add(count, Ordering::SeqCst);
+            });
+            let mut nothing = handed.is_empty();
+            self.deal(handed, reports).await;
             let now = self.cx.clock.now();
             self.redeal(reports, now);
             let idle = self.is_idle(now);
@@ -113,9 +112,10 @@ impl Engine {
                     None
                 }
             };
-            let mut nothing = true;
-            if let Some((claimed, floor)) = claimed {
-                nothing = claimed.is_empty();
+            let mut whole = true;
+            if let Some(Claim { claimed, whole: all, floor }) = claimed {
+                nothing &= claimed.is_empty();
+                whole = all;
                 self.deal(claimed, reports).await;
                 // Only now: what was just claimed goes before what was held back.
                 self.hold_below(floor);
@@ -124,55 +124,14 @@ impl Engine {
                 continue;
             }
             if idle && matches!(until, Until::Idle) {
-                return Ok(());
+                if whole {
+                    return Ok(());
+                }
+                self.requeued.store(true, Ordering::SeqCst);
+                continue;
             }
             self.rest(&mut until).await;
         }
-    }
-
-    /// Claims what the relays have room for, the most pressing first. Where there is more of a class than room, or an
-    /// issue of it is still being fanned out, nothing less pressing is claimed or begun: that class's priority is given
-    /// as well. None where nothing has room.
-    async fn claim(&self, now: Timestamp) -> Result<Option<(Vec<Claimed>, Option<i64>)>, Error> {
-        self.outlets.iter().for_each(|outlet| outlet.adapt(now));
-        let has_room = CLASSES.iter().any(|class| sharing::total(&self.shares(*class, None, now)) > 0);
-        if !has_room || !self.may_send() {
-            return Ok(None);
-        }
-        let mut unsure = self.claiming.lock().await;
-        let mut tx = self.cx.db.begin().await?;
-        let idle = self.in_flight.load(Ordering::SeqCst) == 0;
-        if *unsure && idle {
-            // A claim whose commit got no answer may stand in the database; nobody works on it.
-            store::deliveries::release(&mut tx, self.node).await?;
-        }
-        let mut floor = store::issues::most_pressing_fan_out(&mut tx, now.minus(FAN_OUT)).await?;
-        if let Some(floor) = floor {
-            // What is held back already stays so until what goes before it is dealt out.
-            self.outlets
-                .iter()
-                .filter(|outlet| outlet.serves(Lane::of(floor)))
-                .for_each(|outlet| outlet.hold_more(floor));
-        }
-        let mut claimed = Vec::new();
-        let in_flight = self.in_flight.load(Ordering::SeqCst);
-        for (class, before) in CLASSES.into_iter().zip((0..CLASSES.len()).rev()) {
-            let most = (UNSETTLED + before * MORE).saturating_sub(in_flight + claimed.len());
-            let room = sharing::total(&self.shares(class, floor, now)).min(most);
-            if room > 0 {
-                let limit = i64::try_from(room).unwrap_or(i64::MAX);
-                let mut some = store::claims::claim(&mut tx, self.node, limit, class).await?;
-                if some.len() >= room {
-                    floor = floor.map_or(Some(class.1), |floor| Some(floor.min(class.1)));
-                }
-                claimed.append(&mut some);
-            }
-        }
-        let committed = tx.commit().await;
-        *unsure = committed.is_err() || (*unsure && !idle);
-        committed?;
-        self.in_flight.fetch_add(claimed.len(), Ordering::SeqCst);
-        Ok(Some((claimed, floor)))
     }
 
     /// Holds back what is less pressing than `floor`, if anything is, before the relays that it goes to.
@@ -184,7 +143,7 @@ impl Engine {
 
     /// The relays that take mail of this class now, or all with no room where it is paused; those that wait for more
     /// pressing mail than `floor` take no other.
-    fn shares(&self, (first, last): (i64, i64), floor: Option<i64>, now: Timestamp) -> Vec<Share> {
+    pub(super) fn shares(&self, (first, last): (i64, i64), floor: Option<i64>, now: Timestamp) -> Vec<Share> {
         let lane = Lane::of(first);
         let dealt = self.lock_dealt();
         let open = self.outlets.iter().zip(dealt.iter()).map(|(outlet, dealt)| {
@@ -232,10 +191,10 @@ impl Engine {
 
     /// A claimed delivery with its stored mail; none for one that is settled without being sent.
     async fn job(&self, delivery: Claimed, reports: &Reports, now: Timestamp) -> Option<Job> {
-        let late = delivery.expires_at.is_some_and(|expiry| expiry <= now);
-        let settled = if delivery.cancelled || !delivery.wanted {
+        let late = delivery.issue.expires_at.is_some_and(|expiry| expiry <= now);
+        let settled = if delivery.issue.cancelled || !delivery.wanted {
             judging::ended(&delivery, State::Cancelled, now)
-        } else if late && delivery.kind != Kind::Digest {
+        } else if late && delivery.issue.kind != Kind::Digest {
             judging::ended(&delivery, State::Expired, now)
         } else {
             match self.stored_mail(delivery.variant_id).await {
@@ -257,11 +216,10 @@ impl Engine {
         for outlet in self.outlets.iter().filter(|outlet| outlet.len() > 0) {
             let others_open =
                 || self.outlets.iter().any(|other| other.name() != outlet.name() && other.gate.room(now) > 0);
-            if outlet.gate.is_shut(now)
-                || self.deadline.left().is_zero()
-                || (outlet.has_waited(STALLED, now) && others_open())
-            {
+            if outlet.gate.is_shut(now) || self.deadline.left().is_zero() {
                 self.queue_again(reports, outlet.take_all());
+            } else if outlet.has_waited(STALLED, now) && others_open() {
+                self.queue_again(reports, outlet.give_up());
             }
         }
     }
@@ -281,7 +239,9 @@ impl Engine {
             let may_go = outlet.has(Lane::Broadcast) && outlet.gate.wait(now, LOOK).is_zero();
             !outlet.is_busy() && !may_go
         };
-        self.in_flight.load(Ordering::SeqCst) == waiting && self.outlets.iter().all(still)
+        self.in_flight.load(Ordering::SeqCst) == waiting
+            && self.cx.handover.outstanding() == 0
+            && self.outlets.iter().all(still)
     }
 
     /// Waits for something to happen: the bell, or the next look.

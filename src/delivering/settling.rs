@@ -13,17 +13,19 @@ use super::{
     Engine, Error,
     judging::{self, Relay},
     outlet::Outlet,
+    telling::ManyRefused,
     worker::Outcome,
 };
 use crate::domain::{address::EmailAddress, delivery::State, suppression, time::Timestamp};
 use crate::mail::{relay::Failure, reply::redacted};
-use crate::outbox;
-use crate::store::{self, Tx, attempts::Attempt, deliveries::Settled, nodes::Trouble};
+use crate::store::{self, attempts::Attempt, deliveries::Settled, nodes::Trouble};
 
 /// A batch is written when it has so many, when nothing came for so long, or when it is so old.
 const MOST: usize = 1_000;
 const LULL: Duration = Duration::from_millis(5);
 const OLDEST: Duration = Duration::from_millis(50);
+/// A settlement that takes longer holds sending back.
+const LONG: Duration = Duration::from_secs(2);
 /// How long to wait before a settlement that the database refused is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -43,6 +45,8 @@ pub enum Note {
     Trouble { trouble: Trouble, tell: bool },
     /// The relay of this name takes mail again.
     Over(String),
+    /// It refuses many recipients, of which the operator is told.
+    ManyRefused(ManyRefused),
 }
 
 /// What one batch has to write.
@@ -50,8 +54,10 @@ pub enum Note {
 struct Ledger {
     settled: Vec<Settled>,
     attempts: Vec<Tried>,
-    /// Addresses that do not exist.
-    suppress: Vec<String>,
+    /// The hashes of addresses that do not exist.
+    suppress: Vec<Vec<u8>>,
+    /// And of those of which that is not believed any more.
+    lift: Vec<Vec<u8>>,
     notes: Vec<Note>,
     /// How many mails each relay accepted, by its number.
     accepted: BTreeMap<usize, i64>,
@@ -91,13 +97,16 @@ impl Engine {
                         }
                         self.enter(&mut ledger, &outcome);
                     }
-                    Report::Ended(settled) => ledger.settled.push(settled),
+                    Report::Ended(settled) => self.ends(&mut ledger, settled),
                     Report::Note(note) => ledger.notes.push(note),
                 }
             }
             self.write(&ledger).await;
             if let Err(error) = self.journal.settled(journaled.into_iter()) {
                 tracing::error!(%error, "the journal can't be cut");
+            }
+            if ledger.settled.iter().any(|settled| settled.state == State::Queued) {
+                self.requeued.store(true, Ordering::SeqCst);
             }
             self.in_flight.fetch_sub(ledger.settled.len(), Ordering::SeqCst);
             self.cx.bells.deliver.notify_one();
@@ -106,14 +115,29 @@ impl Engine {
 
     /// Writes a ledger, again and again until the database takes it; meanwhile nothing more is sent.
     async fn write(&self, ledger: &Ledger) {
-        while let Err(error) = self.try_write(ledger).await {
+        while let Err(error) = self.write_in_time(ledger).await {
             self.hold.store(true, Ordering::SeqCst);
+            self.cx.metrics.sending_on_hold(true);
             tracing::error!(%error, "the database takes no settlement: sending is on hold until it does");
             tokio::time::sleep(AGAIN).await;
         }
+        self.cx.metrics.sending_on_hold(false);
         if self.hold.swap(false, Ordering::SeqCst) {
             tracing::info!("the database takes settlements again: sending goes on");
         }
+    }
+
+    /// The same once. A database that takes long for it may not be there any more: nothing more is sent meanwhile.
+    async fn write_in_time(&self, ledger: &Ledger) -> Result<(), Error> {
+        let writing = self.try_write(ledger);
+        tokio::pin!(writing);
+        if let Ok(written) = timeout(LONG, &mut writing).await {
+            return written;
+        }
+        self.hold.store(true, Ordering::SeqCst);
+        self.cx.metrics.sending_on_hold(true);
+        tracing::warn!("the database takes long for a settlement: sending is on hold until it is done");
+        writing.await
     }
 
     async fn try_write(&self, ledger: &Ledger) -> Result<(), Error> {
@@ -131,11 +155,11 @@ impl Engine {
             };
             store::attempts::record(&mut tx, &attempt).await?;
         }
-        for address in &ledger.suppress {
-            if let Ok(address) = address.parse::<EmailAddress>() {
-                let hash = self.cx.hasher.hash(address.key());
-                store::suppressions::insert(&mut tx, &hash, suppression::Kind::Undeliverable, now).await?;
-            }
+        for hash in &ledger.suppress {
+            store::suppressions::insert(&mut tx, hash, suppression::Kind::Undeliverable, now).await?;
+        }
+        for hash in &ledger.lift {
+            store::suppressions::lift_kind(&mut tx, hash, suppression::Kind::Undeliverable).await?;
         }
         for note in &ledger.notes {
             match note {
@@ -148,6 +172,7 @@ impl Engine {
                 Note::Over(relay) => {
                     store::nodes::trouble_over(&mut tx, relay).await?;
                 }
+                Note::ManyRefused(many) => self.tell_of_refusals(&mut tx, many).await?,
             }
         }
         for (relay, count) in &ledger.accepted {
@@ -166,8 +191,13 @@ impl Engine {
         if matches!(outcome.result, Err(Failure::Withdrawn)) && self.stopping.load(Ordering::SeqCst) {
             judgement.settled = judging::left_for_later(&outcome.delivery, outcome.at);
         }
-        if judgement.settled.state == State::Sent {
-            *ledger.accepted.entry(outcome.relay).or_default() += 1;
+        match judgement.settled.state {
+            State::Sent => {
+                *ledger.accepted.entry(outcome.relay).or_default() += 1;
+                outlet.refusals().accepted(outcome.at);
+            }
+            State::Bounced => self.bounces(ledger, outcome, judgement.suppress),
+            _ => {}
         }
         self.measure(outcome, &judgement);
         if let Some(verdict) = judgement.attempt {
@@ -188,11 +218,39 @@ impl Engine {
                 "not accepted"
             );
         }
-        if judgement.suppress {
-            ledger.suppress.push(outcome.delivery.address.clone());
-        }
         ledger.notes.extend(self.learn(outlet, &judgement.relay, Some(outcome.delivery.id), outcome.at));
         ledger.settled.push(judgement.settled);
+    }
+
+    /// A delivery that no relay was told of; what counts as a try all the same is written down as one.
+    fn ends(&self, ledger: &mut Ledger, settled: Settled) {
+        if settled.tried > 0 {
+            ledger.attempts.push(Tried {
+                delivery_id: settled.id,
+                at: self.cx.clock.now(),
+                relay: String::new(),
+                verdict: judging::BROKEN,
+                code: None,
+                text: settled.reply_text.clone().unwrap_or_default(),
+            });
+        }
+        ledger.settled.push(settled);
+    }
+
+    /// A recipient was refused for good; where `absent`, because the address does not exist.
+    fn bounces(&self, ledger: &mut Ledger, outcome: &Outcome, absent: bool) {
+        let outlet = &self.outlets[outcome.relay];
+        let address = outcome.delivery.address.parse::<EmailAddress>().ok().filter(|_| absent);
+        let hash = address.map(|address| self.cx.hasher.hash(address.key()));
+        let mut refusals = outlet.refusals();
+        let effect = refusals.refused(hash, outcome.at);
+        ledger.suppress.extend(effect.suppress);
+        ledger.lift.extend(effect.lift);
+        if effect.tell {
+            let (refused, of) = refusals.counts();
+            let relay = outlet.name().to_owned();
+            ledger.notes.push(Note::ManyRefused(ManyRefused { relay, reply: told(outcome), refused, of }));
+        }
     }
 
     /// Tells the relay's gate what was learned, by a try of `delivery` or without one; gives what is to be written down.
@@ -243,22 +301,6 @@ impl Engine {
                 Some(trouble(true, reason, until, tell))
             }
         }
-    }
-
-    async fn tell_of_pause(&self, tx: &mut Tx, trouble: &Trouble) -> Result<(), Error> {
-        let subject = format!("Relay \"{}\" refuses our mail", trouble.relay);
-        let paragraphs = vec![
-            format!("It said: {}", trouble.reason),
-            "No mail is lost: it waits, and the relay is tried again after a pause that grows from five minutes to a \
-             day. Nobody was suppressed for it. If the relay takes other mail meanwhile, only what it refused waits."
-                .to_owned(),
-            "What to do: look at this relay's account and settings (credentials, sender address, whether it may relay \
-             for this machine), put them right in the configuration, and restart the service, which tries at once. \
-             \"bellwether check\" talks to the relay and says what it finds."
-                .to_owned(),
-        ];
-        outbox::tell_operator(&self.cx, tx, &subject, paragraphs).await?;
-        Ok(())
     }
 }
 

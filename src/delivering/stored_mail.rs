@@ -4,20 +4,15 @@ use std::sync::{Arc, PoisonError};
 
 use super::{Engine, Error};
 use crate::domain::token::Purpose;
-use crate::mail::compose::{Fragment, Slots, splice};
+use crate::mail::compose::{Fragment, Slots, Stencil};
 use crate::store::{self, claims::Claimed};
 
 /// How many variants are kept in memory; beyond it all are read anew.
 const KEPT: usize = 256;
 
-pub struct StoredMail {
-    head: String,
-    fragments: Vec<Fragment>,
-}
-
 impl Engine {
     /// The mail of a variant, from memory where it was read before.
-    pub(super) async fn stored_mail(&self, variant_id: i64) -> Result<Arc<StoredMail>, Error> {
+    pub(super) async fn stored_mail(&self, variant_id: i64) -> Result<Arc<Stencil>, Error> {
         if let Some(mail) = self.mails.lock().unwrap_or_else(PoisonError::into_inner).get(&variant_id) {
             return Ok(Arc::clone(mail));
         }
@@ -26,9 +21,9 @@ impl Engine {
         let ids: Vec<i64> = serde_json::from_str(&ids).map_err(|error| store::Error::Decode(error.into()))?;
         let mut pieces = store::issues::fragments(&mut tx, &ids).await?;
         pieces.sort_by_key(|(id, ..)| ids.iter().position(|wanted| wanted == id));
-        let fragments =
+        let fragments: Vec<_> =
             pieces.into_iter().map(|(_, text, html)| Fragment { name: String::new(), text, html }).collect();
-        let mail = Arc::new(StoredMail { head, fragments });
+        let mail = Arc::new(Stencil::new(&head, &fragments.iter().collect::<Vec<_>>()));
         let mut mails = self.mails.lock().unwrap_or_else(PoisonError::into_inner);
         if mails.len() >= KEPT {
             mails.clear();
@@ -38,20 +33,19 @@ impl Engine {
     }
 
     /// The message for one recipient: the same bytes each time, whatever has changed since.
-    pub(super) fn message(&self, mail: &StoredMail, delivery: &Claimed) -> Vec<u8> {
+    pub(super) fn message(&self, mail: &Stencil, delivery: &Claimed) -> String {
         let token = |purpose, subject: Option<uuid::Uuid>| {
-            subject.map(|id| self.cx.keys.sign(&delivery.link_key, purpose, id)).unwrap_or_default()
+            subject.map(|id| self.cx.keys.sign(&delivery.issue.link_key, purpose, id)).unwrap_or_default()
         };
         let slots = Slots {
             to: &delivery.address,
             delivery: &delivery.id.to_string(),
             date: delivery.due_at,
             // A test goes to somebody who need not be a reader: its links name the issue, and open nothing.
-            unsubscribe: &token(Purpose::Unsubscribe, delivery.subscriber.or(Some(delivery.issue))),
-            preferences: &token(Purpose::Preferences, delivery.subscriber.or(Some(delivery.issue))),
-            confirm: &token(Purpose::Confirm, delivery.signup),
+            unsubscribe: &token(Purpose::Unsubscribe, delivery.subscriber.or(Some(delivery.issue.public_id))),
+            preferences: &token(Purpose::Preferences, delivery.subscriber.or(Some(delivery.issue.public_id))),
+            confirm: &token(Purpose::Confirm, delivery.issue.signup),
         };
-        let message = splice(&mail.head, &mail.fragments.iter().collect::<Vec<_>>(), &slots);
-        self.cx.signer.signed(&delivery.signing, message, delivery.due_at)
+        self.cx.signer.signed(&delivery.issue.signing, mail.splice(&slots), delivery.due_at)
     }
 }

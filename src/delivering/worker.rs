@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Engine, judging, outlet::Outlet, settling::Report, stored_mail::StoredMail};
+use super::{Engine, judging, outlet::Outlet, settling::Report};
 use crate::config::Pipelining;
 use crate::domain::{issue::Lane, time::Timestamp};
 use crate::mail::{
+    compose::Stencil,
     head::ascii_address,
     relay::{Connection, Envelope, Failure},
     reply::{Reply, Stage, redacted},
@@ -30,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A claimed delivery that waits for a connection.
 pub struct Job {
     pub delivery: Claimed,
-    pub mail: Arc<StoredMail>,
+    pub mail: Arc<Stencil>,
     pub claimed_at: Timestamp,
 }
 
@@ -73,6 +74,25 @@ impl Engine {
             }
         }
         line.quit().await;
+    }
+}
+
+impl Engine {
+    /// One step of a conversation; given up, and the conversation with it, when this node is past its deadline for long.
+    async fn patiently<T>(
+        &self,
+        smtp: &mut Connection,
+        step: impl AsyncFnOnce(&mut Connection) -> Result<T, Failure>,
+        given_up: impl FnOnce() -> Failure,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            // What the relay has said already counts.
+            biased;
+            done = step(smtp) => return done,
+            () = self.give_up.notified() => {}
+        }
+        smtp.withdraw();
+        Err(given_up())
     }
 }
 
@@ -131,6 +151,7 @@ impl Line<'_> {
         let opened = tokio::select! {
             opened = opening => opened?,
             () = stopping => return Err(Failure::Withdrawn),
+            () = engine.give_up.notified() => return Err(Failure::Withdrawn),
         };
         self.connection = Some(opened);
         self.outlet.opened();
@@ -213,6 +234,8 @@ impl Line<'_> {
         let mut fresh = false;
         // What couldn't be sent ahead, when it is tried with less.
         let mut tried: Option<Pipelining> = None;
+        // What was sent ahead when the relay ended the connection with a word: 421.
+        let mut ended: Option<Pipelining> = None;
         loop {
             if !self.is_wanted(&job.delivery) && !self.connection.as_ref().is_some_and(Connection::is_ahead) {
                 return (Err(Failure::Withdrawn), None);
@@ -221,13 +244,17 @@ impl Line<'_> {
                 return (Err(Failure::Broken(Stage::Connect, "no connection".to_owned())), None);
             };
             let (used, ahead) = (smtp.pipelining(), smtp.is_ahead());
-            let failure = match smtp.envelope(&envelope).await {
+            let step = async |smtp: &mut Connection| smtp.envelope(&envelope).await;
+            let failure = match self.engine.patiently(smtp, step, || Failure::Withdrawn).await {
                 Ok(()) => {
                     match tried {
                         Some(more) => self.steps_down(more),
                         // An envelope that follows no body says nothing of those that do.
                         None if ahead || used == Pipelining::Envelope => self.outlet.gate.keeps_step(),
                         None => {}
+                    }
+                    if ended.is_some_and(|used| self.outlet.gate.ends_step(used)) {
+                        tell_step(self.outlet, Pipelining::Full);
                     }
                     return self.body(job).await;
                 }
@@ -252,6 +279,8 @@ impl Line<'_> {
                 if fresh && less == used {
                     return (Err(failure), None);
                 }
+            } else if lost && ahead {
+                ended = Some(used);
             } else if !lost || fresh {
                 if tried.is_some() {
                     // It is about this mail and not about what was sent ahead: the next connection may do that again.
@@ -295,14 +324,16 @@ impl Line<'_> {
         let Some(smtp) = &mut self.connection else {
             return (Err(Failure::Broken(Stage::Connect, "no connection".to_owned())), next);
         };
-        (smtp.body(message, announced.as_ref()).await, next)
+        let step = async |smtp: &mut Connection| smtp.body(message, announced.as_ref()).await;
+        let lost = || Failure::Broken(Stage::Body, "no answer, and others may have taken it over".to_owned());
+        (self.engine.patiently(smtp, step, lost).await, next)
     }
 
     fn is_wanted(&self, delivery: &Claimed) -> bool {
         let cx = &self.engine.cx;
         let now = cx.clock.now();
         let left = delivery.subscriber_id.is_some_and(|id| cx.left.contains(&id, now));
-        let called_off = left || cx.cancelled.contains(&delivery.issue, now);
+        let called_off = left || cx.cancelled.contains(&delivery.issue.public_id, now);
         // A lane that a person paused waits also where its mail was claimed before.
         !called_off && !self.engine.is_paused(Lane::of(delivery.priority)) && self.engine.may_send()
     }
@@ -328,7 +359,7 @@ impl Line<'_> {
 /// The bounce of a mail names it by the return path.
 fn envelope(delivery: &Claimed) -> Envelope {
     Envelope {
-        from: delivery.return_path.replace("{id}", &delivery.id.to_string()),
+        from: delivery.issue.return_path.replace("{id}", &delivery.id.to_string()),
         to: ascii_address(&delivery.address).into_owned(),
     }
 }

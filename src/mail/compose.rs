@@ -9,7 +9,7 @@ pub use crate::domain::issue::Level;
 
 pub use super::{
     digest::digest_order,
-    fragment::{Draft, Fragment, Slots, splice},
+    fragment::{Draft, Fragment, Slots, Stencil},
     templates::ComposeError,
 };
 use super::{

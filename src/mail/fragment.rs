@@ -50,8 +50,8 @@ impl Draft {
     }
 
     /// The whole message for one recipient.
-    pub fn splice(&self, slots: &Slots) -> Vec<u8> {
-        splice(&self.head, &self.fragments.iter().collect::<Vec<_>>(), slots)
+    pub fn splice(&self, slots: &Slots) -> String {
+        Stencil::new(&self.head, &self.fragments.iter().collect::<Vec<_>>()).splice(slots)
     }
 }
 
@@ -82,61 +82,117 @@ pub(super) const CONFIRM: &str = "\u{1}c";
 pub(super) const TEXT: &str = "\u{1}x";
 pub(super) const HTML: &str = "\u{1}h";
 
-/// The whole message, ready for DATA: 7-bit, CRLF line ends (also the last), no line begins with a dot (so nothing is
-/// to be stuffed), and no line is longer than 78 characters but for an address or a URL in the header that can't be
-/// folded. The same input gives the same bytes.
-pub fn splice(head: &str, fragments: &[&Fragment], slots: &Slots) -> Vec<u8> {
-    let stored: usize = fragments.iter().map(|fragment| fragment.size()).sum();
-    let mut message = Vec::with_capacity(head.len() + stored + 1024);
-    fill(&mut message, head, |message, slot| match slot {
-        TEXT => fragments.iter().for_each(|fragment| fill_body(message, &fragment.text, slots)),
-        HTML => fragments.iter().for_each(|fragment| fill_body(message, &fragment.html, slots)),
-        TO => put_header_value(message, &head::ascii_address(slots.to)),
-        DATE => put_header_value(message, &head::date(slots.date)),
-        _ => put_header_value(message, slots.token(slot)),
-    });
-    message
+/// A whole mail as it is stored, cut at its slots, so that a recipient costs little more than a copy.
+#[derive(Debug)]
+pub struct Stencil {
+    /// All that is the same for everybody.
+    text: String,
+    /// The slots, with where in the text each is, in bytes.
+    slots: Vec<(usize, Slot)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    Header(Value),
+    Body(Value),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    To,
+    Delivery,
+    Date,
+    Unsubscribe,
+    Preferences,
+    Confirm,
+}
+
+impl Stencil {
+    pub fn new(head: &str, fragments: &[&Fragment]) -> Self {
+        let stored: usize = fragments.iter().map(|fragment| fragment.size()).sum();
+        let mut stencil = Self { text: String::with_capacity(head.len() + stored), slots: Vec::new() };
+        stencil.cut(head, |stencil, slot| match slot {
+            TEXT => fragments.iter().for_each(|fragment| stencil.cut_body(&fragment.text)),
+            HTML => fragments.iter().for_each(|fragment| stencil.cut_body(&fragment.html)),
+            _ => stencil.put(slot, Slot::Header),
+        });
+        stencil
+    }
+
+    /// Appends `stored`, with each slot in it told to `put`.
+    fn cut(&mut self, stored: &str, put: impl Fn(&mut Self, &str)) {
+        let mut rest = stored;
+        while let Some(at) = rest.find(MARK) {
+            self.text.push_str(&rest[..at]);
+            let end = (at + TO.len()).min(rest.len());
+            put(self, rest.get(at..end).unwrap_or_default());
+            rest = rest.get(end..).unwrap_or_default();
+        }
+        self.text.push_str(rest);
+    }
+
+    fn cut_body(&mut self, stored: &str) {
+        self.cut(stored, |stencil, slot| stencil.put(slot, Slot::Body));
+    }
+
+    fn put(&mut self, slot: &str, place: impl Fn(Value) -> Slot) {
+        let value = match slot {
+            TO => Value::To,
+            DELIVERY => Value::Delivery,
+            DATE => Value::Date,
+            UNSUBSCRIBE => Value::Unsubscribe,
+            PREFERENCES => Value::Preferences,
+            CONFIRM => Value::Confirm,
+            _ => return,
+        };
+        self.slots.push((self.text.len(), place(value)));
+    }
+
+    /// The whole message, ready for DATA: 7-bit, CRLF line ends (also the last), no line begins with a dot (so nothing
+    /// is to be stuffed), and no line is longer than 78 characters but for an address or a URL in the header that can't
+    /// be folded. The same input gives the same bytes.
+    pub fn splice(&self, slots: &Slots) -> String {
+        let mut message = String::with_capacity(self.text.len() + 1024);
+        let mut from = 0;
+        for (at, slot) in &self.slots {
+            message.push_str(self.text.get(from..*at).unwrap_or_default());
+            from = *at;
+            match slot {
+                Slot::Header(value) => put_header_value(&mut message, &slots.value(*value)),
+                Slot::Body(value) => put_body_value(&mut message, &slots.value(*value)),
+            }
+        }
+        message.push_str(self.text.get(from..).unwrap_or_default());
+        message
+    }
 }
 
 impl Slots<'_> {
-    fn token(&self, slot: &str) -> &str {
-        match slot {
-            DELIVERY => self.delivery,
-            UNSUBSCRIBE => self.unsubscribe,
-            PREFERENCES => self.preferences,
-            CONFIRM => self.confirm,
-            _ => "",
-        }
+    fn value(&self, value: Value) -> Cow<'_, str> {
+        Cow::Borrowed(match value {
+            Value::To => return head::ascii_address(self.to),
+            Value::Date => return Cow::Owned(head::date(self.date)),
+            Value::Delivery => self.delivery,
+            Value::Unsubscribe => self.unsubscribe,
+            Value::Preferences => self.preferences,
+            Value::Confirm => self.confirm,
+        })
     }
-}
-
-fn fill_body(message: &mut Vec<u8>, stored: &str, slots: &Slots) {
-    fill(message, stored, |message, slot| put_body_value(message, slots.token(slot)));
-}
-
-/// Copies `stored` with each slot replaced by what `put` puts for it.
-fn fill(message: &mut Vec<u8>, stored: &str, put: impl Fn(&mut Vec<u8>, &str)) {
-    let mut rest = stored;
-    while let Some(at) = rest.find(MARK) {
-        message.extend_from_slice(&rest.as_bytes()[..at]);
-        let end = (at + TO.len()).min(rest.len());
-        put(message, rest.get(at..end).unwrap_or_default());
-        rest = rest.get(end..).unwrap_or_default();
-    }
-    message.extend_from_slice(rest.as_bytes());
 }
 
 /// A slot's value can't end its header line, whatever it holds.
-fn put_header_value(message: &mut Vec<u8>, value: &str) {
-    message.extend(value.bytes().filter(|byte| (b' '..=b'~').contains(byte)));
+fn put_header_value(message: &mut String, value: &str) {
+    message.extend(value.chars().filter(|c| (' '..='~').contains(c)));
 }
 
 /// A slot in a body stands alone between soft line breaks, so a value only has to keep to the line's length itself.
-fn put_body_value(message: &mut Vec<u8>, value: &str) {
+fn put_body_value(message: &mut String, value: &str) {
+    let needs_no_encoding = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if value.len() <= Line::LONGEST && value.bytes().all(needs_no_encoding) {
+        return message.push_str(value);
+    }
     let mut line = Line::default();
-    let mut encoded = String::with_capacity(value.len());
-    value.bytes().for_each(|byte| line.put(&mut encoded, &[byte]));
-    message.extend_from_slice(encoded.as_bytes());
+    value.bytes().for_each(|byte| line.put(message, &[byte]));
 }
 
 /// Encodes text to quoted-printable with CRLF line ends, the last one included. A slot is put on a line of its own
@@ -250,8 +306,8 @@ mod tests {
 
     #[test]
     fn a_value_longer_than_a_line_is_broken_softly() {
-        let mut message = Vec::new();
+        let mut message = String::new();
         put_body_value(&mut message, &"k".repeat(80));
-        assert_eq!(String::from_utf8(message).unwrap(), format!("{}=\r\nkkkkk", "k".repeat(75)));
+        assert_eq!(message, format!("{}=\r\nkkkkk", "k".repeat(75)));
     }
 }

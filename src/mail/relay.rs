@@ -164,18 +164,14 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Failure`] says.
-    pub async fn body(&mut self, message: Vec<u8>, next: Option<&Envelope>) -> Result<Reply, Failure> {
-        let mut text = String::from_utf8(message).map_err(|_| {
-            self.over = true;
-            Failure::Broken(Stage::Data, "the message is not 7-bit text".to_owned())
-        })?;
-        text.push_str(".\r\n");
+    pub async fn body(&mut self, mut message: String, next: Option<&Envelope>) -> Result<Reply, Failure> {
+        message.push_str(".\r\n");
         if let Some(next) = next {
-            text.push_str(&next.commands());
+            message.push_str(&next.commands());
             self.announced = true;
         }
         self.sent += 1;
-        let response = within(FINAL_DOT, Stage::Body, self.smtp.command(text)).await;
+        let response = within(FINAL_DOT, Stage::Body, self.smtp.command(message)).await;
         self.checked(Stage::Body, response).map(|response| reply_of(&response))
     }
 

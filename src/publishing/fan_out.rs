@@ -11,6 +11,7 @@ use crate::domain::{
     issue::Kind,
     time::Timestamp,
 };
+use crate::handover::Promise;
 use crate::mail::compose::digest_order;
 use crate::store::{self, Tx, deliveries::Batch, issues::Issue, subscribers::ReaderRow};
 
@@ -66,18 +67,31 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
     let readers: Vec<_> =
         rows.chunk_by(|a, b| a.subscriber_id == b.subscriber_id).map(Recipient::new).collect();
     let now = cx.clock.now();
-    let (mut tx, added) = match issue.kind {
+    let (mut tx, added, promise) = match issue.kind {
         Kind::Digest => {
             let added = digest_window(cx, &mut tx, &issue, &readers, (after, last), now).await?;
-            (tx, added)
+            (tx, added, None)
         }
         Kind::Alert | Kind::Notice => alert_window(cx, tx, &issue, &topics, &readers, now).await?,
     };
-    if store::issues::advance(&mut tx, issue.id, after, last, i64::try_from(added).unwrap_or(0)).await? {
-        store::bells::ring(&mut tx).await?;
-        tx.commit().await?;
-        cx.bells.deliver.notify_one();
+    if !store::issues::advance(&mut tx, issue.id, after, last, i64::try_from(added).unwrap_or(0)).await? {
+        return Ok(true);
     }
+    let handed = match &promise {
+        Some(promise) => store::claims::fresh(&mut tx, promise.node, issue.id, after, last).await?,
+        None => {
+            store::bells::ring(&mut tx).await?;
+            Vec::new()
+        }
+    };
+    let committed = tx.commit().await;
+    match (promise, &committed) {
+        (Some(promise), Ok(())) => promise.keep(handed),
+        (Some(promise), Err(_)) => promise.doubt(),
+        (None, _) => {}
+    }
+    committed?;
+    cx.bells.deliver.notify_one();
     Ok(true)
 }
 
@@ -118,14 +132,15 @@ impl Recipient {
     }
 }
 
-async fn alert_window(
-    cx: &Context,
+/// Where the senders of this node have room for them, the deliveries go to them at once: as promised.
+async fn alert_window<'a>(
+    cx: &'a Context,
     mut tx: Tx,
     issue: &Issue,
     topics: &[i64],
     readers: &[Recipient],
     now: Timestamp,
-) -> Result<(Tx, u64), Error> {
+) -> Result<(Tx, u64, Option<Promise<'a>>), Error> {
     let (mut in_time, mut late) = (Vec::new(), Vec::new());
     for reader in readers {
         match reader.decide(issue, topics, now) {
@@ -135,15 +150,23 @@ async fn alert_window(
         }
     }
     let variant_id = store::issues::only_variant(&mut tx, issue.id).await?;
+    // The first mails of an issue wait for nothing.
+    let promise = match in_time.len() {
+        0 => None,
+        count if issue.audience == 0 => cx.handover.promise_now(issue.priority, count),
+        count => cx.handover.promise(issue.priority, count).await,
+    };
+    let node = promise.as_ref().map(|promise| promise.node);
+    let state = if node.is_some() { delivery::State::Sending } else { delivery::State::Queued };
     let mut tx = cx.db.now_writing(tx).await?;
     let mut added = 0;
-    for (state, ids) in [(delivery::State::Queued, in_time), (delivery::State::Expired, late)] {
+    for (state, node, ids) in [(state, node, in_time), (delivery::State::Expired, None, late)] {
         if !ids.is_empty() {
-            let batch = Batch { issue_id: issue.id, variant_id, priority: issue.priority, state, now };
+            let batch = Batch { issue_id: issue.id, variant_id, priority: issue.priority, state, node, now };
             added += store::deliveries::insert_for(&mut tx, batch, &ids).await?;
         }
     }
-    Ok((tx, added))
+    Ok((tx, added, promise))
 }
 
 async fn digest_window(
@@ -190,7 +213,8 @@ async fn digest_window(
             digest_order(&full, &seen).iter().filter_map(|name| fragments.get(name).copied()).collect();
         let variant_id = store::issues::variant(tx, issue.id, &head, &order).await?;
         let state = delivery::State::Queued;
-        let batch = Batch { issue_id: issue.id, variant_id, priority: issue.priority, state, now };
+        let batch =
+            Batch { issue_id: issue.id, variant_id, priority: issue.priority, state, node: None, now };
         added += store::deliveries::insert_for(tx, batch, &ids).await?;
     }
     for (alert, ids) in carried {

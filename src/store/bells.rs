@@ -1,11 +1,16 @@
 //! Nodes on PostgreSQL wake each other by LISTEN and NOTIFY; on SQLite there is one. A lost notice costs nothing but the
 //! time to the next look.
 
-use sqlx::postgres::PgListener;
+use std::time::Duration;
 
-use super::{Db, Result, Tx, on};
+use sqlx::postgres::PgListener;
+use tokio::time::timeout;
+
+use super::{Db, Result, Tx, answered, on};
 
 const CHANNEL: &str = "bellwether";
+/// After so long without a word it is asked whether the connection still leads anywhere.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// Tells every node, once this transaction is committed, that mail is queued.
 pub async fn ring(tx: &mut Tx) -> Result<()> {
@@ -33,7 +38,13 @@ impl Bell {
     /// # Errors
     /// When the database can't be reached.
     pub async fn rung(&mut self) -> Result<()> {
-        // None: the connection was lost, and is made again by the next call.
-        self.0.try_recv().await.map(drop)
+        loop {
+            // None: the connection was lost, and is made again by the next call.
+            match timeout(QUIET, self.0.try_recv()).await {
+                Ok(heard) => return heard.map(drop),
+                // Whether somebody would be heard at all; who listens already goes on doing so.
+                Err(_) => answered(self.0.listen(CHANNEL)).await?,
+            }
+        }
     }
 }

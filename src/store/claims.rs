@@ -1,6 +1,10 @@
 //! Claims: what is queued is taken by one node, the most pressing first. A claim is a list of rows that travels as one
 //! JSON text: row by row and value by value it would cost as much as all else. Its statements are planned anew each time:
-//! PostgreSQL would keep the plan that it made when the queue was empty.
+//! PostgreSQL would keep the plan that it made when the queue was empty. (The plus signs here and in the settlements, and
+//! the empty texts on PostgreSQL, keep the database from going through all that is queued, or claimed, for each list of
+//! ids: it goes by the id.)
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
@@ -15,26 +19,33 @@ pub const ALL_PRIORITIES: (i64, i64) = (0, i64::MAX);
 #[derive(Clone, Debug)]
 pub struct Claimed {
     pub id: i64,
+    pub issue: Arc<Issue>,
     pub priority: i64,
     pub address: String,
     pub variant_id: i64,
     pub due_at: Timestamp,
-    /// When its issue was published.
-    pub published_at: Timestamp,
     pub attempts: i64,
     pub subscriber_id: Option<i64>,
     /// The names in its links; none for notices.
     pub subscriber: Option<Uuid>,
-    pub signup: Option<Uuid>,
     /// What `decide` says by now: false for who left, may not be mailed, or wants it no more since the fan-out.
     pub wanted: bool,
-    pub issue: Uuid,
+}
+
+/// What the claimed deliveries of an issue share; read once for each claim.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Issue {
+    pub id: i64,
+    pub public_id: Uuid,
     pub kind: Kind,
     pub cancelled: bool,
+    /// When it was published.
+    pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub return_path: String,
     pub link_key: String,
     pub signing: String,
+    pub signup: Option<Uuid>,
 }
 
 /// What a claim reads for each delivery.
@@ -53,33 +64,40 @@ struct Row {
     wanted: bool,
 }
 
-/// What the claimed deliveries of an issue share; read once.
-#[derive(sqlx::FromRow)]
-struct Shared {
+/// A place in the queue: behind the delivery of this priority and id. The default is its start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Behind {
+    priority: i64,
     id: i64,
-    issue: Uuid,
-    kind: Kind,
-    cancelled: bool,
-    expires_at: Option<Timestamp>,
-    return_path: String,
-    link_key: String,
-    signing: String,
-    published_at: Timestamp,
-    signup: Option<Uuid>,
 }
 
-/// Takes up to `limit` queued deliveries for `node`, the most pressing first: of those from the first to the last of
-/// `priorities`, which are a lane's, or [`ALL_PRIORITIES`].
-pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, priorities: (i64, i64)) -> Result<Vec<Claimed>> {
+impl Behind {
+    pub const fn of(claimed: &Claimed) -> Self {
+        Self { priority: claimed.priority, id: claimed.id }
+    }
+}
+
+/// Takes up to `limit` queued deliveries for `node`, the most pressing first, that stand behind `behind`: of those from the
+/// first to the last of `priorities`, which are a lane's, or [`ALL_PRIORITIES`].
+pub async fn claim(
+    tx: &mut Tx,
+    node: Uuid,
+    limit: i64,
+    priorities: (i64, i64),
+    behind: Behind,
+) -> Result<Vec<Claimed>> {
     let sql = tx.fork(
-        "SELECT json_group_array(id) FROM (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $1 AND priority <= $2
-                                           ORDER BY priority, id LIMIT $3) c",
-        "SELECT json_agg(id)::TEXT FROM (SELECT id FROM deliveries WHERE state = 'queued' AND priority >= $1 AND priority <= $2
-                                         ORDER BY priority, id LIMIT $3 FOR UPDATE SKIP LOCKED) c",
+        "SELECT json_group_array(id) FROM (SELECT id FROM deliveries WHERE state = 'queued' AND (priority, id) > ($1, $2) AND priority <= $3
+                                           ORDER BY priority, id LIMIT $4) c",
+        "SELECT json_agg(id)::TEXT FROM (SELECT id FROM deliveries WHERE state = 'queued' AND (priority, id) > ($1, $2) AND priority <= $3
+                                         ORDER BY priority, id LIMIT $4 FOR UPDATE SKIP LOCKED) c",
     );
+    // Before the first of the class there is none of it.
+    let from = if behind.priority < priorities.0 { Behind { priority: priorities.0, id: 0 } } else { behind };
     let ids: Option<String> = on!(tx, c => sqlx::query_scalar(sql)
         .persistent(false)
-        .bind(priorities.0)
+        .bind(from.priority)
+        .bind(from.id)
         .bind(priorities.1)
         .bind(limit)
         .fetch_one(c))?;
@@ -88,19 +106,25 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, priorities: (i64, i64)) 
         "UPDATE deliveries SET state = 'sending', node = $1
          WHERE id IN (SELECT value FROM json_each($2)) AND +state = 'queued'",
         "UPDATE deliveries SET state = 'sending', node = $1
-         WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($2::JSONB)) AND state = 'queued'",
+         WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($2::JSONB)) AND state || '' = 'queued'",
     );
     touched!(tx, sqlx::query(sql).persistent(false).bind(node).bind(&ids))?;
-    let mut rows: Vec<Row> = list(rows(tx, &ids).await?)?;
+    let rows = list(rows(tx, &ids).await?)?;
+    claimed(tx, rows).await
+}
+
+/// Puts the rows of a claim in order, and their issues to them.
+async fn claimed(tx: &mut Tx, mut rows: Vec<Row>) -> Result<Vec<Claimed>> {
     rows.sort_unstable_by_key(|row| (row.priority, row.id));
     let mut issues: Vec<i64> = rows.iter().map(|row| row.issue_id).collect();
     issues.sort_unstable();
     issues.dedup();
-    let shared = shared(tx, &issues).await?;
+    let issues: Vec<_> = of_ids(tx, &issues).await?.into_iter().map(Arc::new).collect();
     let claimed = rows.into_iter().map(|row| {
-        let of = shared.iter().find(|shared| shared.id == row.issue_id).ok_or(Error::RowNotFound)?;
+        let issue = issues.iter().find(|issue| issue.id == row.issue_id).ok_or(Error::RowNotFound)?;
         Ok(Claimed {
             id: row.id,
+            issue: Arc::clone(issue),
             priority: row.priority,
             address: row.address,
             variant_id: row.variant_id,
@@ -108,19 +132,33 @@ pub async fn claim(tx: &mut Tx, node: Uuid, limit: i64, priorities: (i64, i64)) 
             attempts: row.attempts,
             subscriber_id: row.subscriber_id,
             subscriber: row.subscriber,
-            signup: of.signup,
             wanted: row.wanted,
-            issue: of.issue,
-            kind: of.kind,
-            cancelled: of.cancelled,
-            expires_at: of.expires_at,
-            return_path: of.return_path.clone(),
-            link_key: of.link_key.clone(),
-            signing: of.signing.clone(),
-            published_at: of.published_at,
         })
     });
     claimed.collect()
+}
+
+/// What the fan-out has just written for `node`: an issue's deliveries to the readers with `after < id <= last`. They are
+/// wanted, for they were decided on a moment ago.
+pub async fn fresh(tx: &mut Tx, node: Uuid, issue_id: i64, after: i64, last: i64) -> Result<Vec<Claimed>> {
+    let sql = tx.fork(
+        "SELECT json_group_array(json_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
+                  d.subscriber_id, hex(s.public_id), 1))
+         FROM deliveries d CROSS JOIN subscribers s ON s.id = d.subscriber_id
+         WHERE d.issue_id = $2 AND d.subscriber_id > $3 AND d.subscriber_id <= $4 AND +d.state = 'sending' AND +d.node = $1",
+        "SELECT json_agg(json_build_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
+                  d.subscriber_id, s.public_id, 1))::TEXT
+         FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
+         WHERE d.issue_id = $2 AND d.subscriber_id > $3 AND d.subscriber_id <= $4 AND d.state || '' = 'sending' AND d.node = $1",
+    );
+    let rows: Option<String> = on!(tx, c => sqlx::query_scalar(sql)
+        .persistent(false)
+        .bind(node)
+        .bind(issue_id)
+        .bind(after)
+        .bind(last)
+        .fetch_one(c))?;
+    claimed(tx, list(rows)?).await
 }
 
 async fn rows(tx: &mut Tx, ids: &str) -> Result<Option<String>> {
@@ -159,16 +197,16 @@ pub(super) fn list<T: for<'a> Deserialize<'a>>(text: Option<String>) -> Result<V
     serde_json::from_str(text.as_deref().unwrap_or("[]")).map_err(|error| Error::Decode(error.into()))
 }
 
-async fn shared(tx: &mut Tx, issues: &[i64]) -> Result<Vec<Shared>> {
+async fn of_ids(tx: &mut Tx, issues: &[i64]) -> Result<Vec<Issue>> {
     if issues.is_empty() {
         return Ok(Vec::new());
     }
     let sql = tx.fork(
-        "SELECT i.id, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at, i.return_path, i.link_key,
-                i.signing, i.created_at AS published_at, f.public_id AS signup
+        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.created_at, i.expires_at, i.return_path,
+                i.link_key, i.signing, f.public_id AS signup
          FROM issues i LEFT JOIN signups f ON f.id = i.signup_id WHERE i.id IN (SELECT value FROM json_each($1))",
-        "SELECT i.id, i.public_id AS issue, i.kind, i.state = 'cancelled' AS cancelled, i.expires_at, i.return_path, i.link_key,
-                i.signing, i.created_at AS published_at, f.public_id AS signup
+        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.created_at, i.expires_at, i.return_path,
+                i.link_key, i.signing, f.public_id AS signup
          FROM issues i LEFT JOIN signups f ON f.id = i.signup_id
          WHERE i.id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
     );

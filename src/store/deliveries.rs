@@ -13,20 +13,24 @@ pub struct Batch {
     pub issue_id: i64,
     pub variant_id: i64,
     pub priority: i64,
-    /// `queued`, or `expired` for what came too late.
+    /// `queued`, `sending` for what a node takes at once, or `expired` for what came too late.
     pub state: State,
+    /// Who has it; for `sending`.
+    pub node: Option<Uuid>,
     pub now: Timestamp,
 }
 
-/// Writes the deliveries to these subscribers; one that is there already stays as it is. Returns how many were new.
+/// Writes the deliveries to these subscribers; one that is there already stays as it is, and one who is being erased gets
+/// none. Returns how many were new.
 pub async fn insert_for(tx: &mut Tx, batch: Batch, subscriber_ids: &[i64]) -> Result<u64> {
+    super::subscribers::keep_from_erasure(tx).await?;
     let sql = tx.fork(
-        "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, due_at, attempts, ended_at)
-         SELECT $1, s.id, s.address, $2, $3, $4, $5, 0, $6
+        "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, node, due_at, attempts, ended_at)
+         SELECT $1, s.id, s.address, $2, $3, $4, $8, $5, 0, $6
          FROM json_each($7) j JOIN subscribers s ON s.id = j.value WHERE TRUE
          ON CONFLICT (issue_id, subscriber_id) DO NOTHING",
-        "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, due_at, attempts, ended_at)
-         SELECT $1, s.id, s.address, $2, $3, $4, $5, 0, $6
+        "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, node, due_at, attempts, ended_at)
+         SELECT $1, s.id, s.address, $2, $3, $4, $8, $5, 0, $6
          FROM jsonb_array_elements_text($7::JSONB) j(value) JOIN subscribers s ON s.id = j.value::BIGINT
          ON CONFLICT (issue_id, subscriber_id) DO NOTHING",
     );
@@ -40,6 +44,7 @@ pub async fn insert_for(tx: &mut Tx, batch: Batch, subscriber_ids: &[i64]) -> Re
             .bind(batch.now)
             .bind((batch.state == State::Expired).then_some(batch.now))
             .bind(super::key_set(subscriber_ids))
+            .bind(batch.node)
     )
 }
 
@@ -78,8 +83,7 @@ pub struct Settled {
 }
 
 /// Writes down how claimed deliveries of `node` ended; one that is no longer its own stays as it is, and one that nobody
-/// answered keeps the last reply. Those that ended alike, as most do, go together. (The plus signs keep SQLite from looking through all claims of the node for each row:
-/// it goes by the id.)
+/// answered keeps the last reply. Those that ended alike, as most do, go together.
 pub async fn settle(tx: &mut Tx, node: Uuid, settled: &[Settled]) -> Result<u64> {
     let sql = tx.fork(
         "UPDATE deliveries SET state = $3, node = NULL, attempts = attempts + $4,
@@ -96,7 +100,7 @@ pub async fn settle(tx: &mut Tx, node: Uuid, settled: &[Settled]) -> Result<u64>
                 retry_at = (v.value ->> 1)::BIGINT, ended_at = (v.value ->> 2)::BIGINT,
                 reply_text = coalesce(v.value ->> 3, reply_text)
          FROM jsonb_array_elements($2::JSONB) v(value)
-         WHERE deliveries.id = (v.value ->> 0)::BIGINT AND deliveries.state = 'sending' AND deliveries.node = $1",
+         WHERE deliveries.id = (v.value ->> 0)::BIGINT AND deliveries.state || '' = 'sending' AND deliveries.node = $1",
     );
     let mut alike: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for one in settled {
@@ -322,6 +326,11 @@ pub async fn sending_to(tx: &mut Tx, address_key: &str) -> Result<i64> {
     )
     .bind(address_key)
     .fetch_one(c))
+}
+
+/// Removes the deliveries to a subscriber.
+pub(super) async fn delete_for(tx: &mut Tx, subscriber_id: i64) -> Result<u64> {
+    touched!(tx, sqlx::query("DELETE FROM deliveries WHERE subscriber_id = $1").bind(subscriber_id))
 }
 
 /// Removes the notices to a bare address, whatever its case.

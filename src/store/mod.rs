@@ -10,6 +10,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
+use tokio::time::timeout;
 
 pub mod attempts;
 pub mod audit;
@@ -42,6 +43,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// After so long without a word PostgreSQL ends a transaction, in milliseconds: a node that is suspended in the middle of
 /// one would hold its locks, and with them the other nodes, until it wakes. Well below a node's life.
 const ABANDONED: &str = "10000";
+/// A statement that PostgreSQL doesn't answer for so long has failed: where a network loses a connection's packets and tells
+/// nobody, it would never be answered.
+const UNANSWERED: Duration = Duration::from_secs(30);
+/// The same for the smallest one, by which it shows whether a connection still leads anywhere.
+const UNHEARD: Duration = Duration::from_secs(3);
 /// How often a checkpoint is tried that readers or writers keep from its end.
 const FORGETTING: usize = 10;
 
@@ -68,7 +74,7 @@ macro_rules! on {
             }
             $crate::store::Tx::Postgres(t) => {
                 let $c = &mut **t;
-                $run.await
+                $crate::store::answered($run).await
             }
         }
     };
@@ -80,7 +86,9 @@ macro_rules! touched {
     ($tx:expr, $query:expr) => {
         match $tx {
             $crate::store::Tx::Sqlite(t) => $query.execute(&mut **t).await.map(|done| done.rows_affected()),
-            $crate::store::Tx::Postgres(t) => $query.execute(&mut **t).await.map(|done| done.rows_affected()),
+            $crate::store::Tx::Postgres(t) => {
+                $crate::store::answered($query.execute(&mut **t)).await.map(|done| done.rows_affected())
+            }
         }
     };
 }
@@ -95,10 +103,15 @@ impl Db {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url)?
                 .application_name("bellwether")
-                .options([("idle_in_transaction_session_timeout", ABANDONED)]);
+                // What is known of the queue's size is always old: by a bitmap all of it is read and sorted for each claim,
+                // where its index has it in order.
+                .options([("idle_in_transaction_session_timeout", ABANDONED), ("enable_bitmapscan", "off")]);
             let pool = PgPoolOptions::new()
                 .max_connections(10)
                 .acquire_timeout(Duration::from_secs(10))
+                .test_before_acquire(false)
+                .before_acquire(|connection, _| Box::pin(is_heard(connection)))
+                .after_release(|connection, _| Box::pin(is_heard(connection)))
                 .connect_with(options.clone())
                 .await;
             return match pool {
@@ -176,7 +189,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(answered(pool.begin()).await?),
         })
     }
 
@@ -184,7 +197,7 @@ impl Db {
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
             Self::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(answered(pool.begin()).await?),
         })
     }
 
@@ -257,7 +270,7 @@ impl Tx {
     pub async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+            Self::Postgres(tx) => answered(tx.commit()).await,
         }
     }
 
@@ -268,6 +281,21 @@ impl Tx {
             Self::Postgres(_) => postgres,
         }
     }
+}
+
+/// # Errors
+/// The statement's, or that PostgreSQL didn't answer it in time.
+async fn answered<T>(statement: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(UNANSWERED, statement).await.unwrap_or_else(|_| Err(unanswered()))
+}
+
+/// Whether a connection still leads to the database. An error closes it, and whoever wanted it gets another.
+async fn is_heard(connection: &mut PgConnection) -> Result<bool> {
+    timeout(UNHEARD, connection.ping()).await.unwrap_or_else(|_| Err(unanswered())).map(|()| true)
+}
+
+fn unanswered() -> Error {
+    Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database didn't answer in time"))
 }
 
 /// A set of keys as a parameter: JSON text, which both databases can unfold.

@@ -167,6 +167,7 @@ async fn end_and_delete(
 ) -> Result<Option<bool>, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
+    store::subscribers::begin_erasure(&mut tx).await?;
     let subscriber = store::subscribers::by_key(&mut tx, address.key()).await?;
     if let Some(subscriber) = &subscriber {
         leaving::end(cx, &mut tx, subscriber, "erasure").await?;

@@ -55,17 +55,22 @@ async fn with_strict_headers(mut response: Response) -> Response {
     response
 }
 
-async fn alive() -> &'static str {
-    "ok"
+/// That the program lives, and in the second line what it can't do now: no restart would mend that, so it is no error.
+async fn alive(State(cx): State<Context>) -> String {
+    if cx.metrics.is_on_hold() { format!("ok\n{ON_HOLD}") } else { "ok".to_owned() }
 }
 
-/// Whether the database answers. A relay's outage must not take sign-up down, so no relay is asked.
+/// The database's disk is full, or it can't be reached.
+const ON_HOLD: &str = "sending is on hold: the database takes no writes; the log says what it answers";
+
+/// Whether the database answers and takes what was sent. A relay's outage must not take sign-up down, so no relay is asked.
 async fn ready(State(cx): State<Context>) -> (StatusCode, &'static str) {
     let asking = async {
         let mut tx = cx.db.read().await?;
         store::topics::all(&mut tx).await
     };
     match tokio::time::timeout(READY_WITHIN, asking).await {
+        Ok(Ok(_)) if cx.metrics.is_on_hold() => (StatusCode::SERVICE_UNAVAILABLE, ON_HOLD),
         Ok(Ok(_)) => (StatusCode::OK, "ready"),
         Ok(Err(error)) => {
             tracing::error!(%error, "not ready: the database doesn't answer");

@@ -168,7 +168,8 @@ impl Installation {
         super::run(self.command().args(arguments))
     }
 
-    fn command(&self) -> Command {
+    /// A command that may fail.
+    pub fn command(&self) -> Command {
         program::command(self.folder(), &["--config", "config.toml"])
     }
 
@@ -328,6 +329,11 @@ impl Service {
     /// The same, for who goes on with another.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits for the end of one that was told to stop.
+    pub async fn ended(&mut self) -> ExitStatus {
         until("the service to end", async || self.process.0.try_wait().unwrap()).await
     }
 

@@ -224,7 +224,7 @@ both! {
         let issue = stage.alert("Polls close at eight").queued().await;
         let (node, journal) = journal(&stage);
         let mut tx = stage.cx.db.begin().await.unwrap();
-        let claimed = store::claims::claim(&mut tx, node, 10, (0, 99)).await.unwrap();
+        let claimed = store::claims::claim(&mut tx, node, 10, (0, 99), Default::default()).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(stage.outcome(issue).await, "2 sending");
         let accepted = claimed.iter().find(|claimed| claimed.address == ADA).unwrap().id;

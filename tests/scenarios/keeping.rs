@@ -85,7 +85,7 @@ both! {
         let node = stage.cx.entropy.uuid(stage.now());
         let mut tx = stage.cx.db.begin().await.unwrap();
         store::nodes::beat(&mut tx, node, stage.now()).await.unwrap();
-        let claimed = store::claims::claim(&mut tx, node, 1, (0, 99)).await.unwrap().remove(0);
+        let claimed = store::claims::claim(&mut tx, node, 1, (0, 99), Default::default()).await.unwrap().remove(0);
         tx.commit().await.unwrap();
         let the_other_node = async {
             loop {

@@ -18,6 +18,7 @@ mod metrics;
 mod newsroom;
 mod nodes;
 mod queue;
+mod refusals;
 mod rehearsing;
 mod relays;
 mod sample_site;

@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bellwether::app::{self, StartError};
+use bellwether::clock::Clock;
 use bellwether::context::Context;
 use bellwether::delivering::{Engine, Until};
-use bellwether::domain::issue::Level;
+use bellwether::domain::{issue::Level, time::Timestamp};
 use bellwether::store::{self, Db, Tx};
 use bellwether::subscribing;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::stage::sink::{Answer, Moment, Script, Sink, Step};
 use crate::stage::{Backend, Setup, Span, Stage, both};
 
 const ADA: &str = "ada@example.org";
@@ -21,7 +25,7 @@ both! {
         let mut tx = stage.cx.db.begin().await.unwrap();
         let gone = stage.cx.entropy.uuid(stage.now());
         store::nodes::beat(&mut tx, gone, stage.now()).await.unwrap();
-        store::claims::claim(&mut tx, gone, 10, (0, 99)).await.unwrap();
+        store::claims::claim(&mut tx, gone, 10, (0, 99), Default::default()).await.unwrap();
         tx.commit().await.unwrap();
         stage.advance(30.seconds()).await;
         assert_eq!(stage.outcome(issue).await, "1 sending", "it may still be at work");
@@ -37,6 +41,48 @@ both! {
         assert_eq!(stage.outcome(issue).await, "1 queued");
         stage.settle().await;
         assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
+    async fn a_node_that_missed_its_heartbeats_lives_again_soon_though_a_relay_is_silent(setup: Setup) {
+        let sink = Sink::open().await;
+        let silent = |step: &Step<'_>| step.times == 1 && match step.moment {
+            Moment::Rcpt => step.address.starts_with("eve"),
+            Moment::Dot => step.address.starts_with("ada"),
+            _ => false,
+        };
+        sink.play(Script::default().answering(move |step| if silent(step) { Answer::Silence } else { Answer::Usual }));
+        let setup = setup.with("relays.0.url", &format!("smtp://127.0.0.1:{}", sink.port(0)));
+        let stage = setup.with("sender.bounces", "bounces+{id}@example.org").open().await;
+        stage.imported(ADA).await;
+        stage.imported("eve@example.org").await;
+        let issue = stage.alert("Polls close at eight").queued().await;
+        let (stop, stopped) = watch::channel(false);
+        let story = async {
+            sink.wait_until(|sink| sink.len() == 1 && sink.times("eve@example.org") == 1).await;
+            stage.cx.clock.advance(31.seconds());
+            stage.engine.tend().await.unwrap();
+            stage.cx.clock.advance(9.seconds());
+            stage.engine.tend().await.unwrap();
+            assert_eq!(living(&stage).await, 0, "it may have an answer yet");
+            stage.cx.clock.advance(1.seconds());
+            let lives = async {
+                while living(&stage).await == 0 {
+                    stage.engine.tend().await.unwrap();
+                }
+            };
+            tokio::time::timeout(20.seconds(), lives).await.expect("it waits for the relay");
+            assert_eq!(stage.outcome(issue).await, "2 deferred");
+            stage.cx.clock.advance(20.seconds());
+            while stage.outcome(issue).await != "2 sent" {
+                stage.engine.tend().await.unwrap();
+            }
+            stop.send_replace(true);
+        };
+        let (pumped, ()) = tokio::join!(stage.engine.pump(Until::Stopped(stopped)), story);
+        pumped.unwrap();
+        let copies = sink.messages();
+        assert_eq!(copies.iter().filter(|copy| copy.to == [ADA]).count(), 2, "its fate was unknown");
+        assert_eq!((copies.len(), sink.violations()), (3, Vec::new()));
     }
 
     async fn who_came_back_by_another_node_is_mailed_a_little_later(stage: Stage) {
@@ -135,6 +181,30 @@ async fn two_nodes_share_the_work_and_each_mail_leaves_once() {
     assert_eq!((to.len(), stage.mailbox.len()), (400, 400));
 }
 
+/// On PostgreSQL only: there the nodes have clocks of their own.
+#[tokio::test]
+async fn a_node_whose_clock_is_off_refuses_to_start() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let stage = Stage::on(Backend::Postgres).await;
+    let mut tx = stage.cx.db.read().await.unwrap();
+    let theirs = store::nodes::database_time(&mut tx).await.unwrap().unwrap();
+    drop(tx);
+    let starts = async |now: Timestamp| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let cx = app::connect((*stage.cx.config).clone(), Clock::simulated(now), stage.cx.entropy.clone());
+        app::run(cx.await.unwrap(), listener, std::future::ready(())).await
+    };
+    // Far enough for a machine that is busy.
+    for (off, now) in [("ahead", theirs.plus(12.seconds())), ("behind", theirs.minus(3.seconds()))] {
+        let refused = starts(now).await.unwrap_err();
+        assert!(matches!(refused, StartError::Clock(_)), "{off}: {refused}");
+        assert!(refused.to_string().contains("set them by the same time server"), "{refused}");
+    }
+    starts(Clock::System.now()).await.expect("the machine's clock is the database's");
+}
+
 /// On PostgreSQL only: SQLite has one writer.
 #[tokio::test]
 async fn two_nodes_never_write_the_same_window() {
@@ -167,4 +237,10 @@ async fn on_postgres_a_node_hears_of_mail_that_another_queued() {
     stage.imported(ADA).await;
     stage.alert("Polls close at eight").queued().await;
     tokio::time::timeout(30.seconds(), bell.rung()).await.unwrap().unwrap();
+}
+
+/// How many nodes the database has as living.
+async fn living(stage: &Stage) -> i64 {
+    let mut tx = stage.cx.db.read().await.unwrap();
+    store::nodes::living(&mut tx, stage.now().minus(bellwether::delivering::LIFE)).await.unwrap()
 }

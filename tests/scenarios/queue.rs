@@ -1,5 +1,7 @@
 //! The operator at night: what waits, why, trying again, pausing and resuming, with the real program.
 
+use bellwether::store::Db;
+
 use crate::stage::{Span, Stage, both};
 
 const ADA: &str = "ada@example.org";
@@ -35,6 +37,23 @@ both! {
         assert_eq!(queue["lanes"][2]["deferred"], 1);
         assert_eq!(queue["lanes"][2]["oldest"], "2026-10-30T12:00:00Z");
         assert_eq!(queue["relays"][0]["trouble"]["paused"], false);
+    }
+
+    async fn a_stored_mail_that_cannot_be_read_is_told_like_every_try(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("Polls close at eight").queued().await;
+        let id = stage.issue(issue).await.id;
+        let spoil = "UPDATE variants SET fragments = 'spoilt' WHERE issue_id = $1";
+        match &stage.cx.db {
+            Db::Sqlite { write, .. } => drop(sqlx::query(spoil).bind(id).execute(write).await.unwrap()),
+            Db::Postgres(pool) => drop(sqlx::query(spoil).bind(id).execute(pool).await.unwrap()),
+        }
+        stage.deliver().await;
+        assert_eq!(stage.outcome(issue).await, "1 deferred");
+        let told = stage.operator_reads_json(&["queue", "why", ADA]).await;
+        assert_eq!((&told[0]["attempts"], &told[0]["tried"][0]["verdict"]), (&1.into(), &"broken".into()), "{told}");
+        let said = stage.operator_reads(&["queue", "why", ADA]).await;
+        assert!(said.contains("UTC  (no relay)  broken: "), "{said}");
     }
 
     async fn why_tells_every_try_with_the_answer_and_what_to_do(stage: Stage) {

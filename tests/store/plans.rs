@@ -177,3 +177,30 @@ async fn plan(db: &Db, sql: &str) -> String {
     let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(write).await.unwrap();
     rows.into_iter().map(|row| row.3).collect::<Vec<_>>().join("\n")
 }
+
+/// PostgreSQL plans the claim by what it knew of the queue a while ago: it must go along the index whatever that was.
+#[tokio::test]
+async fn a_claim_on_postgres_reads_no_more_of_the_queue_than_it_takes() {
+    if !Backend::Postgres.is_here() {
+        return;
+    }
+    let stage = Stage::on(Backend::Postgres).await;
+    let Db::Postgres(pool) = &stage.cx.db else { unreachable!() };
+    sqlx::query("ANALYZE deliveries").execute(pool).await.unwrap();
+    sqlx::query(
+        "INSERT INTO deliveries (issue_id, subscriber_id, address, variant_id, priority, state, due_at, attempts)
+         SELECT 1, n, 'reader@example.com', 1, 22, 'queued', 0, 0 FROM generate_series(1, 5000) n",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+    let claim = statements::all()
+        .into_iter()
+        .find(|s| s.only == Some(Backend::Postgres) && s.sql.starts_with("SELECT json_agg(id)::TEXT"))
+        .unwrap();
+    let filled = claim.sql.replace("$1, $2", "0, 0").replace("$3", "99").replace("$4", "1000");
+    let explained = AssertSqlSafe(format!("EXPLAIN {filled}"));
+    let plan: Vec<String> = sqlx::query_scalar(explained).fetch_all(pool).await.unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("Index Scan using deliveries_queued") && !plan.contains("Sort"), "{plan}");
+}

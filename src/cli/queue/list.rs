@@ -1,6 +1,6 @@
 //! `bellwether queue`: what waits, by lane and by issue, and how the relays stand.
 
-use super::super::issues::Progress;
+use super::super::{issues::Progress, service::Service};
 use super::{Failure, by_hand, moment, span, told};
 use crate::cli::{print, print_json};
 use crate::context::Context;
@@ -20,6 +20,8 @@ const LISTED: i64 = 20;
 struct Overview {
     /// When a service was last heard of.
     last_heartbeat: Option<Timestamp>,
+    /// What the service on this machine says that it can't do now.
+    service_trouble: Option<String>,
     lanes: Vec<InLane>,
     /// Alerts and digests on their way.
     issues: Vec<Progress>,
@@ -49,7 +51,9 @@ struct AtRelay {
 }
 
 pub(super) async fn list(cx: &Context, json: bool) -> Result<(), Failure> {
-    let overview = look(cx).await?;
+    let mut overview = look(cx).await?;
+    let service = Service::find(cx.config.server.listen).await?;
+    overview.service_trouble = service.and_then(|service| service.trouble().map(ToOwned::to_owned));
     if json { print_json(&overview) } else { tell(&overview, cx.clock.now()) }
 }
 
@@ -91,7 +95,7 @@ async fn look(cx: &Context) -> Result<Overview, Failure> {
             relays.push(relay(&pause.name, false));
         }
     }
-    Ok(Overview { last_heartbeat, lanes, issues, relays })
+    Ok(Overview { last_heartbeat, service_trouble: None, lanes, issues, relays })
 }
 
 fn tell(overview: &Overview, now: Timestamp) -> Result<(), Failure> {
@@ -102,6 +106,9 @@ fn tell(overview: &Overview, now: Timestamp) -> Result<(), Failure> {
             moment(at)
         ))?,
         None => print("No service has run on this database yet. `bellwether serve` sends what waits.\n")?,
+    }
+    if let Some(trouble) = &overview.service_trouble {
+        print(format_args!("The service says: {trouble}.\n"))?;
     }
     let waits = |lane: &InLane| lane.queued + lane.sending + lane.deferred > 0;
     if overview.lanes.iter().any(waits) {

@@ -172,6 +172,7 @@ impl Told {
         }
         for Tried { at, relay, verdict, reply_code, reply_text } in &self.tried {
             let code = reply_code.map_or_else(String::new, |code| format!("{code} "));
+            let relay = if relay.is_empty() { "(no relay)" } else { relay };
             print(format_args!("    {}  {relay}  {verdict}: {code}{reply_text}", moment(*at)))?;
         }
         for line in &self.because {

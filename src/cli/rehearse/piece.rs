@@ -204,7 +204,8 @@ impl Piece {
             };
             let takers = self.takers(&mut tx, (after, end), now).await?;
             let state = crate::domain::delivery::State::Queued;
-            let batch = Batch { issue_id: issue.id, variant_id, priority: issue.priority, state, now };
+            let batch =
+                Batch { issue_id: issue.id, variant_id, priority: issue.priority, state, node: None, now };
             let added = store::deliveries::insert_for(&mut tx, batch, &takers).await?;
             let added = i64::try_from(added).unwrap_or(0);
             store::issues::advance(&mut tx, issue.id, after, end, added).await?;

@@ -59,12 +59,12 @@ impl Signer {
     }
 
     /// `message` with its signatures before it.
-    pub fn signed(&self, selectors: &str, message: Vec<u8>, at: Timestamp) -> Vec<u8> {
-        let mut signed = self.sign(selectors, &message, at).into_bytes();
+    pub fn signed(&self, selectors: &str, message: String, at: Timestamp) -> String {
+        let mut signed = self.sign(selectors, message.as_bytes(), at);
         if signed.is_empty() {
             return message;
         }
-        signed.extend_from_slice(&message);
+        signed.push_str(&message);
         signed
     }
 
@@ -267,6 +267,6 @@ mod tests {
         assert!(sign("old@shopping.example.net").contains(" d=shopping.example.net;\r\n s=old;\r\n"));
         assert_eq!(sign("gone,a@football.example.com"), sign("a@football.example.com"));
         assert_eq!(sign("gone@football.example.com"), "");
-        assert_eq!(signer.signed("", MESSAGE.into(), at()), MESSAGE.as_bytes());
+        assert_eq!(signer.signed("", MESSAGE.into(), at()), MESSAGE);
     }
 }

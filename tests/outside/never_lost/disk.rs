@@ -95,6 +95,14 @@ async fn a_full_disk_pauses_the_send_until_there_is_room() {
     let ballast = disk.full();
     until("the service to say so", async || service.log().contains("sending is on hold").then_some(())).await;
     let before = trial.sink.len();
+    let (status, alive) = trial.installation.get("/healthz").await;
+    assert!(status == 200 && alive.starts_with("ok\nsending is on hold: the database"), "{status} {alive}");
+    let (status, ready) = trial.installation.get("/readyz").await;
+    assert!(status == 503 && ready.starts_with("sending is on hold"), "{status} {ready}");
+    // Whether it gets as far as the list, is a matter of the last bytes.
+    let queue = trial.installation.command().arg("queue").output().unwrap();
+    let said = String::from_utf8([queue.stdout, queue.stderr].concat()).unwrap();
+    assert!(said.contains("disk is full") || said.contains("sending is on hold"), "{said}");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(trial.sink.len() <= before + CONNECTIONS, "it sends what it can't write down");
     assert!(trial.sink.len() < READERS);
@@ -102,6 +110,8 @@ async fn a_full_disk_pauses_the_send_until_there_is_room() {
     trial.all_sent(&issue).await;
     assert_eq!(trial.sink.check(1, &trial.readers).len(), 0, "second copies");
     assert!(service.log().contains("sending goes on"));
+    assert_eq!(trial.installation.get("/healthz").await, (200, "ok".to_owned()));
+    assert_eq!(trial.installation.get("/readyz").await.0, 200);
     assert_eq!(service.panic(), None);
     drop(service);
     drop(disk);

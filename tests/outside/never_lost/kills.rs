@@ -224,10 +224,13 @@ async fn stopped(backend: Backend) {
     }
     assert_eq!(trial.sink.check(issues.len(), &trial.readers).len(), 0, "second copies");
     assert_eq!(trial.sink.unanswered().len(), 0);
+    trial.installation.ready(&mut service).await;
     assert_eq!(service.terminate().await.code(), Some(0));
 }
 
-async fn stop(service: Service, trial: &Trial) -> Service {
+/// Once it hears: a signal that comes before it listens for one ends it like any program.
+async fn stop(mut service: Service, trial: &Trial) -> Service {
+    trial.installation.ready(&mut service).await;
     assert_eq!(service.terminate().await.code(), Some(0));
     trial.installation.launch()
 }

@@ -4,6 +4,7 @@
 mod disk;
 mod faults;
 mod kills;
+mod network;
 mod nodes;
 
 use std::collections::BTreeSet;

@@ -1,17 +1,14 @@
-//! Two nodes on one PostgreSQL: one is stopped and wakes late, one is killed; the database is
-//! restarted, or out of reach.
+//! Two nodes on one PostgreSQL: one is stopped and wakes late, one is told to stop, one is
+//! killed; the database is restarted.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether::domain::delivery::State;
+use bellwether::clock::Clock;
+use bellwether::domain::{delivery::State, time::Timestamp};
 use bellwether::store::{self, Db};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Trial, long, relay_lines, until, within};
@@ -19,23 +16,23 @@ use crate::outside::installation::{Installation, Service};
 use crate::outside::leave_out;
 use crate::stage::Backend;
 use crate::stage::postgres::Cluster;
-use crate::stage::sink::{Answer, Moment, Script, Sink};
+use crate::stage::sink::{Moment, Sink};
 
-const CONNECTIONS: usize = 4;
-const READERS: usize = 1_000;
+pub const CONNECTIONS: usize = 4;
+pub const READERS: usize = 1_000;
 /// How long a node lives without a heartbeat, and a little more.
 const LIFE: Duration = Duration::from_secs(32);
 
 /// Two nodes, each with a door of the sink to itself.
-struct Pair {
-    trial: Trial,
+pub struct Pair {
+    pub trial: Trial,
     second_door: usize,
     /// How far the nodes' wall clocks are ahead of the machine's.
     shift: Shift,
 }
 
 impl Pair {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let trial = Trial::new(Backend::Postgres, CONNECTIONS, READERS).await;
         let second_door = trial.sink.door().await;
         let (first, second) = (relay_lines(trial.sink.port(0)), relay_lines(trial.sink.port(second_door)));
@@ -44,12 +41,22 @@ impl Pair {
         Self { trial, second_door, shift }
     }
 
-    fn launch(&self, name: &str) -> Service {
+    pub fn launch(&self, name: &str) -> Service {
         self.trial.installation.launch_as(name, |command| self.shift.apply(command))
     }
 
+    /// Time passes for both, up to `altogether` since their start; gives what they have for now.
+    async fn passes(&self, altogether: Duration, step: Duration) -> Timestamp {
+        if long() {
+            tokio::time::sleep(step).await;
+            return Clock::System.now();
+        }
+        self.shift.by(altogether);
+        Clock::System.now().plus(altogether)
+    }
+
     /// A node's life passes, for both.
-    async fn outlive(&self) {
+    pub async fn outlive(&self) {
         if long() {
             tokio::time::sleep(LIFE).await;
         } else {
@@ -112,13 +119,13 @@ impl Shift {
 }
 
 /// Waits until the database has all of an issue as sent; no node is asked.
-async fn all_settled(db: &Db, issue: &str) {
+pub async fn all_settled(db: &Db, issue: &str) {
     let all = READERS as i64;
     until("the rest to be sent", async || (super::progress(db, issue).await.0 == all).then_some(())).await;
 }
 
 /// The recipients whose mail the database doesn't show as sent.
-async fn unsettled(db: &Db, issue: &str) -> BTreeSet<String> {
+pub async fn unsettled(db: &Db, issue: &str) -> BTreeSet<String> {
     let mut tx = db.read().await.unwrap();
     let issue = store::issues::by_public_id(&mut tx, issue.parse::<Uuid>().unwrap()).await.unwrap().unwrap();
     let rows = store::deliveries::page(&mut tx, issue.id, None, 0, 1_000_000).await.unwrap();
@@ -188,97 +195,36 @@ async fn what_a_killed_node_had_claimed_is_sent_by_the_other() {
     assert_eq!(second.panic(), None);
 }
 
-/// What stands between the service and the database.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Network {
-    Whole,
-    /// Connections are reset, and no new ones are taken.
-    Cut,
-}
-
-/// A proxy to the database that the URL names; gives its port and what the network is like.
-async fn network_to(url: &str) -> (u16, watch::Sender<Network>) {
-    let url: url::Url = url.parse().unwrap();
-    let folder = url.query_pairs().find(|(key, _)| key == "host").map(|(_, folder)| folder.into_owned());
-    let server = (url.host_str().unwrap_or("localhost").to_owned(), url.port().unwrap_or(5432));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (change, network) = watch::channel(Network::Whole);
-    let server = Arc::new((folder, server));
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let (server, mut network) = (Arc::clone(&server), network.clone());
-            tokio::spawn(async move {
-                tokio::select! {
-                    // It ends when either side or the network does.
-                    _ = pass(client, &server) => {}
-                    _ = network.wait_for(|network| *network == Network::Cut) => {}
-                }
-            });
-        }
-    });
-    (port, change)
-}
-
-async fn pass(mut client: TcpStream, server: &(Option<String>, (String, u16))) -> std::io::Result<()> {
-    match &server.0 {
-        Some(folder) => {
-            let mut server = UnixStream::connect(format!("{folder}/.s.PGSQL.5432")).await?;
-            copy_bidirectional(&mut client, &mut server).await?;
-        }
-        None => {
-            let mut server = TcpStream::connect(&server.1).await?;
-            copy_bidirectional(&mut client, &mut server).await?;
-        }
-    }
-    Ok(())
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_out_of_reach_for_a_while_costs_nothing() {
+async fn a_node_that_is_told_to_stop_lives_until_a_slow_relay_has_answered() {
     if !Backend::Postgres.is_here() {
         return;
     }
-    let trial = Trial::new(Backend::Postgres, CONNECTIONS, READERS).await;
-    let direct = trial.installation.database_url();
-    let (port, network) = network_to(&direct).await;
-    let mut through: url::Url = direct.parse().unwrap();
-    through.set_query(None);
-    through.set_host(Some("127.0.0.1")).unwrap();
-    through.set_port(Some(port)).unwrap();
-    trial.installation.edit_config(&direct, through.as_str());
-    // A little slower than the network is cut and healed.
-    trial.sink.play(Script::default().answering(|step| {
-        if step.moment == Moment::Rcpt && step.address.contains("9@") && step.times == 1 {
-            Answer::Say("451 4.3.0 Later")
-        } else {
-            Answer::Usual
-        }
-    }));
-    let service = trial.installation.serve().await;
-    let issue = trial.alert(1).await;
-    for point in [100, 400, 700] {
-        trial.came(point).await;
-        network.send_replace(Network::Cut);
-        until("the service to see it", async || {
-            let seen = service.log().matches("sending is on hold").count()
-                + service.log().matches("trying again").count();
-            (seen > 0).then_some(())
+    let pair = Pair::new().await;
+    let sink = &pair.trial.sink;
+    let meetings: Vec<_> = (0..CONNECTIONS).map(|_| sink.meeting(Moment::Dot, 0, 60)).collect();
+    let mut first = pair.launch("config");
+    pair.trial.installation.ready(&mut first).await;
+    let issue = pair.trial.alert(1).await;
+    within("the first node to wait", sink.wait_until(Sink::is_held)).await;
+    let second = pair.launch("second");
+    until("the second node to be there", async || second.log().contains("listening").then_some(())).await;
+    first.signal("TERM");
+    let db = pair.trial.database().await;
+    for step in 1..=3 {
+        let now = pair.passes(step * Duration::from_secs(12), Duration::from_secs(12)).await;
+        until("both hearts to beat", async || {
+            let mut tx = db.read().await.unwrap();
+            let living = store::nodes::living(&mut tx, now.minus(Duration::from_secs(6))).await.unwrap();
+            (living == 2).then_some(())
         })
         .await;
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        network.send_replace(Network::Whole);
     }
-    until("the issue to be sent", async || {
-        let sent = trial.installation.issue(&issue).await.is_some_and(|issue| issue["state"] == "sent");
-        if !sent && trial.sink.len() + 110 > READERS {
-            trial.retry();
-        }
-        sent.then_some(())
-    })
-    .await;
-    assert_eq!(trial.sink.check(1, &trial.readers).len(), 0, "second copies");
-    assert_eq!(service.panic(), None);
+    drop(meetings);
+    assert_eq!(first.ended().await.code(), Some(0));
+    all_settled(&db, &issue).await;
+    assert_eq!(sink.check(1, &pair.trial.readers).len(), 0, "second copies");
+    assert_eq!((first.panic(), second.panic()), (None, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,6 +80,7 @@ impl Conversation {
             Manners::CallsItInvalid => (grouped && ahead, "554 5.5.0 Error: SMTP protocol synchronization"),
             // All of what came behind a dot, up to the end of that group.
             Manners::RefusesBehindTheDot => (grouped && self.behind_dot, "503 5.5.1 Wait for the answer"),
+            Manners::EndsBehindTheDot => (grouped && self.behind_dot, "421 4.5.1 Wait for the answer"),
             _ => (false, ""),
         };
         if refused {

@@ -57,6 +57,8 @@ pub enum Manners {
     CallsItInvalid,
     /// The same, only behind a final dot.
     RefusesBehindTheDot,
+    /// Answers 421 to what came behind a final dot, and hangs up.
+    EndsBehindTheDot,
     /// Throws away what came behind a final dot, and hangs up when then nothing comes.
     DropsBehindTheDot,
     /// 354 to every DATA.
