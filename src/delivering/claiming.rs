@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Engine, Error, pump::CLASSES, sharing};
-use crate::domain::{issue::Lane, time::Timestamp};
+use crate::domain::time::Timestamp;
 use crate::store::{
     self, Tx,
     claims::{Behind, Claimed},
@@ -74,10 +74,7 @@ impl Engine {
         let mut floor = store::issues::most_pressing_fan_out(&mut tx, now.minus(FAN_OUT)).await?;
         if let Some(floor) = floor {
             // What is held back already stays so until what goes before it is dealt out.
-            self.outlets
-                .iter()
-                .filter(|outlet| outlet.serves(Lane::of(floor)))
-                .for_each(|outlet| outlet.hold_more(floor));
+            self.hold_more(floor);
         }
         let mut claimed = Vec::new();
         let mut left = BTreeMap::new();

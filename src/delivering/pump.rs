@@ -100,6 +100,9 @@ impl Engine {
                 self.in_flight.fetch_add(count, Ordering::SeqCst);
             });
             let mut nothing = handed.is_empty();
+            if let Some(first) = handed.iter().map(|delivery| delivery.priority).min() {
+                self.hold_more(first);
+            }
             self.deal(handed, reports).await;
             let now = self.cx.clock.now();
             self.redeal(reports, now);
@@ -132,6 +135,13 @@ impl Engine {
             }
             self.rest(&mut until).await;
         }
+    }
+
+    /// Holds back what is less pressing than this until the next claim, before the relays that it goes to: in front of
+    /// what is about to be dealt out.
+    pub(super) fn hold_more(&self, floor: i64) {
+        let serving = self.outlets.iter().filter(|outlet| outlet.serves(Lane::of(floor)));
+        serving.for_each(|outlet| outlet.hold_more(floor));
     }
 
     /// Holds back what is less pressing than `floor`, if anything is, before the relays that it goes to.

@@ -72,7 +72,12 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
             let added = digest_window(cx, &mut tx, &issue, &readers, (after, last), now).await?;
             (tx, added, None)
         }
-        Kind::Alert | Kind::Notice => alert_window(cx, tx, &issue, &topics, &readers, now).await?,
+        Kind::Alert | Kind::Notice => {
+            let Some(written) = alert_window(cx, tx, &issue, &topics, &readers, now).await? else {
+                return Ok(true);
+            };
+            written
+        }
     };
     if !store::issues::advance(&mut tx, issue.id, after, last, i64::try_from(added).unwrap_or(0)).await? {
         return Ok(true);
@@ -132,7 +137,8 @@ impl Recipient {
     }
 }
 
-/// Where the senders of this node have room for them, the deliveries go to them at once: as promised.
+/// Where the senders of this node have room for them, the deliveries go to them at once: as promised. None where something
+/// else was published while it waited for that.
 async fn alert_window<'a>(
     cx: &'a Context,
     mut tx: Tx,
@@ -140,7 +146,7 @@ async fn alert_window<'a>(
     topics: &[i64],
     readers: &[Recipient],
     now: Timestamp,
-) -> Result<(Tx, u64, Option<Promise<'a>>), Error> {
+) -> Result<Option<(Tx, u64, Option<Promise<'a>>)>, Error> {
     let (mut in_time, mut late) = (Vec::new(), Vec::new());
     for reader in readers {
         match reader.decide(issue, topics, now) {
@@ -154,7 +160,11 @@ async fn alert_window<'a>(
     let promise = match in_time.len() {
         0 => None,
         count if issue.audience == 0 => cx.handover.promise_now(issue.priority, count),
-        count => cx.handover.promise(issue.priority, count).await,
+        count => tokio::select! {
+            promise = cx.handover.promise(issue.priority, count) => promise,
+            // Something was published meanwhile: that may be more pressing. This window is read again.
+            () = cx.bells.publish.notified() => return Ok(None),
+        },
     };
     let node = promise.as_ref().map(|promise| promise.node);
     let state = if node.is_some() { delivery::State::Sending } else { delivery::State::Queued };
@@ -166,7 +176,7 @@ async fn alert_window<'a>(
             added += store::deliveries::insert_for(&mut tx, batch, &ids).await?;
         }
     }
-    Ok((tx, added, promise))
+    Ok(Some((tx, added, promise)))
 }
 
 async fn digest_window(

@@ -32,8 +32,14 @@ const HOT: &[(&str, &[&str])] = &[
     ),
     ("UPDATE deliveries SET state = 'sending'", &["deliveries USING INTEGER PRIMARY KEY"]),
     (
-        "SELECT json_group_array(json_array(d.id",
+        "SELECT json_group_array(json_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
+                  d.subscriber_id, iif",
         &["d USING INTEGER PRIMARY KEY", "i USING INTEGER PRIMARY KEY"],
+    ),
+    (
+        "SELECT json_group_array(json_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
+                  d.subscriber_id, hex",
+        &["deliveries_of_readers (issue_id=? AND subscriber_id>? AND subscriber_id<?)"],
     ),
     ("SELECT min(priority) FROM issues WHERE state = 'publishing'", &["issues_publishing"]),
     ("UPDATE deliveries SET state = 'queued', retry_at = NULL", &["deliveries_deferred"]),
