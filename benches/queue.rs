@@ -43,6 +43,8 @@ async fn measure(name: &str, url: &str, readers: i64) {
 
     let started = Instant::now();
     let request = AlertRequest {
+        preheader: None,
+        about: None,
         subject: Some("Polls are closed".to_owned()),
         body: Body::Html("<p>First counts are expected at nine.</p>".to_owned()),
         link: None,

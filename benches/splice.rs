@@ -23,6 +23,7 @@ fn main() {
         title: String::new(),
         html: "<p>First counts are expected at nine. Lines at the harbour were long.</p>".repeat(25),
         link: Some("https://site.example.org/polls-are-closed".to_owned()),
+        preheader: None,
         link_text: None,
         author: None,
         published_at: None,

@@ -219,6 +219,7 @@ fn letter(cx: &Context) -> Result<String> {
             title: String::new(),
             html: html::markdown(&longer),
             link: Some(program::LINK.to_owned()),
+            preheader: None,
             link_text: None,
             author: None,
             published_at: None,

@@ -114,6 +114,8 @@ impl Alert {
             .with_database(async |cx| {
                 known_topics(cx, &self.topics).await?;
                 let request = AlertRequest {
+                    preheader: None,
+                    about: None,
                     subject: Some(self.subject.clone()),
                     body: Body::Markdown(markdown.clone()),
                     link: None,

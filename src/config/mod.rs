@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::domain::{
     address::EmailAddress,
-    issue::Lane,
+    issue::{Lane, Level},
     signing_key::SigningKey,
     subscription::Digest,
     time::{DAY, HOUR},
@@ -83,11 +83,24 @@ pub struct Newsroom {
     pub session_idle: Duration,
     /// and after so long in any case.
     pub session_longest: Duration,
+    /// How long a release can be undone.
+    pub hold: Duration,
+    /// Alerts of these levels are released by somebody who wrote none of them.
+    pub two_person: Vec<Level>,
+    /// What must not stand in what is released.
+    pub blocked_phrases: Vec<String>,
 }
 
 impl Default for Newsroom {
     fn default() -> Self {
-        Self { require_totp: false, session_idle: 12 * HOUR, session_longest: 7 * DAY }
+        Self {
+            require_totp: false,
+            session_idle: 12 * HOUR,
+            session_longest: 7 * DAY,
+            hold: Duration::from_secs(30),
+            two_person: Vec::new(),
+            blocked_phrases: ["TEST", "DO NOT PUBLISH"].map(ToOwned::to_owned).to_vec(),
+        }
     }
 }
 

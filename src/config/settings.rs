@@ -14,7 +14,13 @@ use super::{
     Config, Database, Feed, Fetching, Mail, Mailbox, Metrics, Network, Newsroom, Schedule, Sender, Server,
     Signup, Topic,
 };
-use crate::domain::{cadence::Cadence, issue::Lane, subscription::Digest, time::MINUTE, topic::Slug};
+use crate::domain::{
+    cadence::Cadence,
+    issue::{Lane, Level},
+    subscription::Digest,
+    time::MINUTE,
+    topic::Slug,
+};
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const TIMEZONE: &str = "UTC";
@@ -144,6 +150,13 @@ fn newsroom(s: &mut Section) -> Newsroom {
         require_totp: s.flag("require_totp").unwrap_or(usual.require_totp),
         session_idle,
         session_longest,
+        hold: s.duration("hold").unwrap_or(usual.hold),
+        two_person: s.texts("two_person", str::parse::<Level>),
+        blocked_phrases: if s.has("blocked_phrases") {
+            s.texts("blocked_phrases", values::some_prose)
+        } else {
+            usual.blocked_phrases
+        },
     }
 }
 

@@ -20,6 +20,8 @@ super::words! {
 
 super::words! {
     pub enum State {
+        /// Released, and may still be undone: nothing of it is written or sent.
+        Held = "held",
         /// Its deliveries are being written; the first may be on their way.
         Publishing = "publishing",
         Sending = "sending",

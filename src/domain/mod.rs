@@ -5,6 +5,7 @@ pub mod attempts;
 pub mod cadence;
 pub mod decision;
 pub mod delivery;
+pub mod draft;
 pub mod forecast;
 pub mod import;
 pub mod issue;

@@ -52,6 +52,8 @@ pub struct Alert {
     /// The headline; empty for the subject.
     pub title: String,
     pub html: String,
+    /// What an inbox shows beside the subject; none for the beginning of the text.
+    pub preheader: Option<String>,
     pub link: Option<String>,
     /// What the button says; "Read the full story" if none.
     pub link_text: Option<String>,
@@ -176,7 +178,8 @@ impl Composer {
         context.insert("title", &title);
         context.insert("html", &html::sanitize(&alert.html));
         context.insert("text", &text::plain_text(&alert.html));
-        context.insert("preheader", &text::excerpt(&alert.html, PREHEADER));
+        let preheader = alert.preheader.as_ref().map(|preheader| line(preheader));
+        context.insert("preheader", &preheader.unwrap_or_else(|| text::excerpt(&alert.html, PREHEADER)));
         context.insert("link", &web_address(alert.link.as_deref()));
         context.insert("link_text", &line(link_text));
         context.insert("author", &line(alert.author.as_deref().unwrap_or_default()));

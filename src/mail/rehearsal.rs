@@ -112,6 +112,7 @@ fn alert(level: Level, full: bool) -> Alert {
         title: sample(),
         html: "<p>Sample</p>".to_owned(),
         link: story.link,
+        preheader: None,
         link_text: full.then(sample),
         author: story.author,
         published_at: story.published_at,

@@ -25,7 +25,11 @@ use crate::store::{self, Tx, issues::NewIssue, posts::Post, tokens::Used, topics
 pub struct AlertRequest {
     /// None for the post's title.
     pub subject: Option<String>,
+    /// What an inbox shows beside the subject; none for the beginning of the text.
+    pub preheader: Option<String>,
     pub body: Body,
+    /// The post that a text of its own is about, which is alerted by it.
+    pub about: Option<Uuid>,
     pub link: Option<String>,
     /// At least one.
     pub topics: Vec<Slug>,
@@ -67,8 +71,8 @@ pub struct Once<'a> {
 }
 
 /// A request made ready: the mail is composed and the names are resolved.
-struct Prepared {
-    public_id: Uuid,
+pub(super) struct Prepared {
+    pub public_id: Uuid,
     draft: Draft,
     topic_ids: Vec<i64>,
     post_id: Option<i64>,
@@ -80,9 +84,13 @@ struct Prepared {
 /// # Errors
 /// An unknown topic or post, a text that shows nothing, a template that can't be rendered, a database that can't be read.
 pub async fn preview(cx: &Context, request: &AlertRequest) -> Result<Preview, Error> {
-    let mut tx = cx.db.read().await?;
-    let prepared = prepare(cx, &mut tx, request).await?;
-    let audience = audience(&mut tx, &prepared.topic_ids, request.level).await?;
+    preview_in(cx, &mut cx.db.read().await?, request).await
+}
+
+/// The same, in a transaction.
+pub(super) async fn preview_in(cx: &Context, tx: &mut Tx, request: &AlertRequest) -> Result<Preview, Error> {
+    let prepared = prepare(cx, tx, request).await?;
+    let audience = audience(tx, &prepared.topic_ids, request.level).await?;
     Ok(Preview { audience, draft: prepared.draft })
 }
 
@@ -112,7 +120,7 @@ pub async fn publish(
     let prepared = prepare(cx, &mut tx, request).await?;
     drop(tx);
     let mut tx = cx.db.begin().await?;
-    let issue_id = insert(cx, &mut tx, &prepared, request, &by.to_string()).await?;
+    let issue_id = insert(cx, &mut tx, &prepared, request, &by.to_string(), State::Publishing).await?;
     let id = prepared.public_id.to_string();
     let change = Change::new("alert released", "issue", &id)
         .to(&serde_json::json!({ "subject": prepared.draft.subject, "level": request.level, "topics": request.topics }));
@@ -207,7 +215,9 @@ async fn alert_post(cx: &Context, post: &Post) -> Result<bool, Error> {
     let topics = store::posts::alert_topics(&mut tx, post.id).await?;
     let request = AlertRequest {
         subject: None,
+        preheader: None,
         body: Body::Post(post.public_id),
+        about: None,
         link: None,
         topics: topics.iter().filter_map(|slug| slug.parse().ok()).collect(),
         level: Level::All,
@@ -220,7 +230,7 @@ async fn alert_post(cx: &Context, post: &Post) -> Result<bool, Error> {
         return Ok(false);
     }
     if let Some(prepared) = &prepared {
-        insert(cx, &mut tx, prepared, &request, "feed").await?;
+        insert(cx, &mut tx, prepared, &request, "feed", State::Publishing).await?;
     }
     tx.commit().await?;
     if let Some(prepared) = &prepared {
@@ -252,7 +262,7 @@ async fn audience(tx: &mut Tx, topic_ids: &[i64], level: Level) -> Result<i64, s
     store::subscribers::count_audience(tx, topic_ids, level == Level::Critical).await
 }
 
-async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -> Result<Prepared, Error> {
+pub(super) async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -> Result<Prepared, Error> {
     let (alert, topic_ids, post_id) = resolve(tx, request).await?;
     let public_id = cx.entropy.uuid(cx.clock.now());
     let draft = cx.composer.alert(public_id, &alert)?;
@@ -284,11 +294,16 @@ async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>
         },
         link: request.link.clone().or_else(|| post.as_ref().and_then(|post| post.url.clone())),
         link_text: None,
+        preheader: request.preheader.clone(),
         author: post.as_ref().and_then(|post| post.author.clone()),
         published_at: post.as_ref().map(|post| post.published_at),
         image: post.as_ref().and_then(super::stories::picture),
     };
-    Ok((alert, topics.iter().map(|topic| topic.id).collect(), post.map(|post| post.id)))
+    let about = match request.about {
+        Some(id) => Some(store::posts::by_public_id(tx, id).await?.ok_or(Error::UnknownPost(id))?.id),
+        None => post.map(|post| post.id),
+    };
+    Ok((alert, topics.iter().map(|topic| topic.id).collect(), about))
 }
 
 fn shown(field: &'static str, html: String) -> Result<String, Error> {
@@ -313,18 +328,20 @@ async fn named_topics(tx: &mut Tx, slugs: &[Slug]) -> Result<Vec<Topic>, Error> 
     Ok(named)
 }
 
-async fn insert(
+/// Writes the issue down, to be published at once or held. Its post is alerted when it is published.
+pub(super) async fn insert(
     cx: &Context,
     tx: &mut Tx,
     prepared: &Prepared,
     request: &AlertRequest,
     created_by: &str,
+    state: State,
 ) -> Result<i64, Error> {
     let now = cx.clock.now();
     let issue = NewIssue {
         public_id: prepared.public_id,
         kind: Kind::Alert,
-        state: State::Publishing,
+        state,
         subject: &prepared.draft.subject,
         level: request.level,
         digest: Digest::None,
@@ -345,7 +362,7 @@ async fn insert(
         store::issues::add_topic(tx, issue_id, *topic_id).await?;
     }
     store::issues::add_mail(tx, issue_id, &prepared.draft.head, prepared.draft.pieces()).await?;
-    if let Some(post_id) = prepared.post_id {
+    if let Some(post_id) = prepared.post_id.filter(|_| state == State::Publishing) {
         store::posts::mark_alerted(tx, post_id, now).await?;
     }
     Ok(issue_id)

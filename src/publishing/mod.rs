@@ -6,9 +6,12 @@ use crate::store;
 
 pub mod alerting;
 mod cancelling;
+pub mod desk;
 mod digesting;
 mod fan_out;
 mod housekeeping;
+pub mod progress;
+pub mod releasing;
 mod scheduling;
 mod stories;
 
@@ -40,7 +43,7 @@ pub enum Error {
     Schedule { name: String, reason: String },
 }
 
-/// Alerts the posts that wait for it, then writes the next window of the most pressing issue: a long digest holds up no
+/// Alerts the posts that wait for it and publishes what was held, then writes the next window of the most pressing issue: a long digest holds up no
 /// alert. False when no issue waits for its fan-out.
 ///
 /// # Errors
@@ -48,6 +51,9 @@ pub enum Error {
 pub async fn publish_next(cx: &Context) -> Result<bool, Error> {
     if let Err(error) = alerting::alert_posts(cx).await {
         tracing::error!(%error, "the posts to alert can't be read; trying again");
+    }
+    if let Err(error) = releasing::let_go(cx).await {
+        tracing::error!(%error, "what was released can't be published; trying again");
     }
     fan_out::fan_out(cx).await
 }

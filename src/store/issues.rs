@@ -289,6 +289,11 @@ pub async fn cancel(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
     Ok(rows == 1)
 }
 
+/// When it ended; none while it hasn't.
+pub async fn ended_at(tx: &mut Tx, id: i64) -> Result<Option<Timestamp>> {
+    on!(tx, c => sqlx::query_scalar("SELECT ended_at FROM issues WHERE id = $1").bind(id).fetch_one(c))
+}
+
 /// Those cancelled after `since`: a sender that holds a claim of theirs drops it.
 pub async fn cancelled_since(tx: &mut Tx, since: Timestamp) -> Result<Vec<Uuid>> {
     on!(tx, c => sqlx::query_scalar(

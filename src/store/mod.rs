@@ -17,6 +17,7 @@ pub mod audit;
 pub mod bells;
 pub mod claims;
 pub mod deliveries;
+pub mod drafts;
 pub mod feeds;
 pub mod issues;
 pub mod login_attempts;

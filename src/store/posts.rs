@@ -142,6 +142,26 @@ pub async fn add_topic(tx: &mut Tx, post_id: i64, topic_id: i64) -> Result<u64> 
 }
 
 /// Whether this call was the first to alert readers to the post.
+/// The name of a post.
+pub async fn public_id(tx: &mut Tx, id: i64) -> Result<Option<Uuid>> {
+    on!(tx, c => sqlx::query_scalar("SELECT public_id FROM posts WHERE id = $1").bind(id).fetch_optional(c))
+}
+
+/// Whether it was alerted before.
+pub async fn is_alerted(tx: &mut Tx, id: i64) -> Result<bool> {
+    let at: Option<Option<Timestamp>> = on!(tx, c => sqlx::query_scalar("SELECT alerted_at FROM posts WHERE id = $1").bind(id).fetch_optional(c))?;
+    Ok(at.flatten().is_some())
+}
+
+/// The newest posts, for who wants to alert one.
+pub async fn newest(tx: &mut Tx, limit: i64) -> Result<Vec<(Uuid, String, Timestamp, Option<Timestamp>)>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT public_id, title, published_at, alerted_at FROM posts WHERE id > 0 ORDER BY id DESC LIMIT $1",
+    )
+    .bind(limit)
+    .fetch_all(c))
+}
+
 pub async fn mark_alerted(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
     let rows = touched!(
         tx,
@@ -230,6 +250,15 @@ pub async fn want_alert(tx: &mut Tx, id: i64, topic_id: i64) -> Result<u64> {
 /// Its alert will not be published.
 pub async fn give_up_alert(tx: &mut Tx, id: i64) -> Result<u64> {
     touched!(tx, sqlx::query("UPDATE posts SET alert_due = FALSE WHERE id = $1").bind(id))
+}
+
+/// The topics that the post is on, without those that the configuration has no more.
+pub async fn topics(tx: &mut Tx, post_id: i64) -> Result<Vec<String>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT t.slug FROM post_topics p JOIN topics t ON t.id = p.topic_id WHERE p.post_id = $1 AND t.provisioned ORDER BY t.id",
+    )
+    .bind(post_id)
+    .fetch_all(c))
 }
 
 /// The topics that want the post's alert, without those that the configuration has no more.

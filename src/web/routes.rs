@@ -47,7 +47,7 @@ pub struct Table {
 
 /// Everything, in the order: for readers and the site, for programs, for the newsroom.
 pub fn table(cx: &Context) -> Table {
-    use admin::{account, audit, codes, links, overview, sign_in, tokens, users};
+    use admin::{account, audit, codes, desk, links, live, overview, sign_in, tokens, users};
     use api::{alerts, issues, posts};
     use public::{confirm, preferences, sign_up, unsubscribe};
     let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
@@ -97,6 +97,21 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/account/codes/renew", SignedIn, codes::renew)
         .post("/admin/account/codes/end", SignedIn, codes::turn_off)
         .get("/admin", User(Read), overview::page)
+        .get("/admin/desk", User(Read), desk::page)
+        .post("/admin/desk", User(Compose), desk::create)
+        .get("/admin/desk/{id}", User(Read), desk::one)
+        .post("/admin/desk/{id}", User(Compose), desk::save)
+        .get("/admin/desk/{id}/mail", User(Read), desk::mail)
+        .post("/admin/desk/{id}/test", User(Compose), desk::test)
+        .post("/admin/desk/{id}/ask", User(Compose), desk::ask)
+        .post("/admin/desk/{id}/release", User(Release), desk::release)
+        .post("/admin/desk/{id}/discard", User(Compose), desk::discard)
+        .post("/admin/desk/{id}/restore", User(Compose), desk::restore)
+        .get("/admin/live/{issue}", User(Read), live::page)
+        .get("/admin/live/{issue}/state", User(Read), live::state)
+        .get("/admin/live/{issue}/events", User(Read), live::events)
+        .post("/admin/live/{issue}/undo", User(Release), live::undo)
+        .post("/admin/live/{issue}/stop", User(Release), live::stop)
         .get("/admin/users", User(Manage), users::page)
         .post("/admin/users", User(Manage), users::invite)
         .get("/admin/users/{id}", User(Manage), users::one)

@@ -88,6 +88,7 @@ pub fn alert() -> Alert {
                <p>Results from the county are now expected after midnight.</p>"
             .to_owned(),
         link: Some("https://example.org/2026/marlow-county-hours".to_owned()),
+        preheader: None,
         link_text: None,
         author: Some("Rosa Field".to_owned()),
         published_at: Some(Timestamp::from_micros(1_793_746_800_000_000)),

@@ -28,6 +28,8 @@ impl Stage {
     /// Breaking news for the first topic.
     pub fn alert(&self, subject: &str) -> Alert<'_> {
         let request = AlertRequest {
+            preheader: None,
+            about: None,
             subject: Some(subject.to_owned()),
             body: Body::Html(format!("<p>{subject}: what we know.</p>")),
             link: Some("https://site.example.org/live/".to_owned()),

@@ -136,6 +136,8 @@ impl Piece {
     pub async fn publish(&self, cx: &Context) -> Result<Uuid, Failure> {
         let Some(stored) = &self.stored else {
             let request = AlertRequest {
+                preheader: None,
+                about: None,
                 subject: Some(self.subject.clone()),
                 body: Body::Markdown(SAMPLE.to_owned()),
                 link: Some(cx.config.server.public_url.to_string()),

@@ -18,6 +18,7 @@ use crate::web::pages::{self, Site};
 /// Where one can go, in order: path, label, and the right that it takes.
 const PLACES: &[(&str, &str, Right)] = &[
     ("/admin", "Overview", Read),
+    ("/admin/desk", "Desk", Read),
     ("/admin/users", "People", Manage),
     ("/admin/tokens", "API tokens", Manage),
     ("/admin/audit", "Changes", Manage),
@@ -41,6 +42,12 @@ pub const SAID: &[(&str, &str)] = &[
     ),
     ("revoked", "Revoked. Who sends this token is refused from now on."),
     ("signed-out", "You are signed out."),
+    ("tested", "A test is on its way to you."),
+    ("asked", "Whoever may release it sees that you ask."),
+    ("undone", "Undone. Nobody got it."),
+    ("stopped", "Stopped. Nobody more gets it."),
+    ("too-late", "The hold was over: it is on its way. Stop it below."),
+    ("all-gone", "There was nothing left to stop."),
 ];
 
 /// The surroundings of a page.

@@ -26,7 +26,7 @@ const LARGEST: usize = 1024 * 1024;
 const TOKEN_HEADER: &str = "x-csrf-token";
 
 /// As for all pages, and scripts of ours may ask us how it goes.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; \
      img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// A request that was let in.

@@ -123,6 +123,8 @@ fn alert(cx: &Context, input: Input) -> Result<AlertRequest, Problem> {
         return Err(invalid("/expires_at", "must be in the future"));
     }
     Ok(AlertRequest {
+        preheader: None,
+        about: None,
         subject,
         body,
         link: input.url.as_deref().map(|url| web_address("/url", url)).transpose()?,

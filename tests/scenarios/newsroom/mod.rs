@@ -2,6 +2,7 @@
 
 mod attempts;
 mod codes;
+mod desk;
 mod log;
 mod people;
 mod sessions;

@@ -1,0 +1,287 @@
+//! An alert that somebody writes: what it says, what two people who write at once make of it, and what stands in the way
+//! of its release.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::issue::Level;
+use super::text::one_line;
+use super::time::{HOUR, Timestamp};
+
+super::words! {
+    pub enum State {
+        Open = "open",
+        /// There is an issue of it.
+        Released = "released",
+        ThrownAway = "thrown-away",
+    }
+}
+
+/// What it says, as it stands in the form. Times count from the release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Text {
+    pub subject: String,
+    /// What an inbox shows beside the subject; empty for the beginning of the text.
+    pub preheader: String,
+    /// Markdown.
+    pub body: String,
+    pub link: String,
+    pub level: Level,
+    /// Slugs.
+    pub topics: Vec<String>,
+    /// In minutes, from the release; 0 for no end.
+    pub useful_for: u32,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self {
+            subject: String::new(),
+            preheader: String::new(),
+            body: String::new(),
+            link: String::new(),
+            level: Level::All,
+            topics: Vec::new(),
+            useful_for: 0,
+        }
+    }
+}
+
+/// The longest parts, in characters.
+pub const LONGEST_SUBJECT: usize = 250;
+pub const LONGEST_PREHEADER: usize = 250;
+pub const LONGEST_BODY: usize = 20_000;
+pub const LONGEST_LINK: usize = 2_000;
+/// What a phone shows of a subject, in characters, more or less.
+pub const PHONE: usize = 40;
+
+impl Text {
+    /// As it is kept: lines of one line, nothing longer than it may be, no topic twice.
+    pub fn tidied(mut self) -> Self {
+        self.subject = one_line(&self.subject, LONGEST_SUBJECT);
+        self.preheader = one_line(&self.preheader, LONGEST_PREHEADER);
+        self.link = one_line(&self.link, LONGEST_LINK);
+        self.body = self.body.replace("\r\n", "\n").chars().take(LONGEST_BODY).collect();
+        self.topics.sort();
+        self.topics.dedup();
+        self
+    }
+
+    pub fn expires_at(&self, released: Timestamp) -> Option<Timestamp> {
+        (self.useful_for > 0).then(|| released.plus(Duration::from_secs(u64::from(self.useful_for) * 60)))
+    }
+}
+
+/// What a save makes of a draft that somebody else may have changed meanwhile: of each part that only one of the two
+/// changed their text, of one that both changed differently what stands there, and its name.
+pub fn merge(current: &Text, base: &Text, mine: &Text) -> (Text, Vec<&'static str>) {
+    let mut conflicts = Vec::new();
+    let mut of = |name, changed_here: bool, changed_there: bool, same: bool| {
+        if changed_here && changed_there && !same {
+            conflicts.push(name);
+        }
+        changed_here && !changed_there
+    };
+    macro_rules! merged {
+        ($($field:ident),+) => {
+            Text { $($field: if of(stringify!($field), mine.$field != base.$field, current.$field != base.$field, mine.$field == current.$field) {
+                mine.$field.clone()
+            } else {
+                current.$field.clone()
+            }),+ }
+        };
+    }
+    (merged!(subject, preheader, body, link, level, topics, useful_for), conflicts)
+}
+
+/// What is known beside the text when somebody wants to release it.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The size of the mail, in bytes; none where it can't be composed.
+    pub bytes: Option<usize>,
+    /// When an alert with the same subject was last released.
+    pub same_subject: Option<Timestamp>,
+    /// The post was alerted before.
+    pub alerted: bool,
+    /// How many the one decision would mail now.
+    pub audience: i64,
+}
+
+/// Providers cut a mail that is larger, and with it the link to unsubscribe. In bytes.
+pub const LARGEST: usize = 90_000;
+
+/// What an editor should know before the release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    NoSubject,
+    NoText,
+    NoTopic,
+    NobodyToMail,
+    BrokenLink,
+    /// One of the phrases that must not go out.
+    Phrase(String),
+    /// In bytes.
+    TooLarge(usize),
+    SameSubject(Timestamp),
+    AlertedBefore,
+    NoLink,
+}
+
+impl Warning {
+    /// Whether it can't be released like that.
+    pub const fn blocks(&self) -> bool {
+        !matches!(self, Self::TooLarge(_) | Self::SameSubject(_) | Self::AlertedBefore | Self::NoLink)
+    }
+
+    pub fn as_sentence(&self, now: Timestamp) -> String {
+        match self {
+            Self::NoSubject => "It has no subject.".to_owned(),
+            Self::NoText => "It has no text.".to_owned(),
+            Self::NoTopic => "Choose at least one topic: it goes to that topic’s readers.".to_owned(),
+            Self::NobodyToMail => "Nobody would get it: these topics have no readers with alerts.".to_owned(),
+            Self::BrokenLink => {
+                "The link is no web address, as in https://site.example.org/story.".to_owned()
+            }
+            Self::Phrase(phrase) => format!("“{phrase}” stands in it, which must not go out."),
+            Self::TooLarge(bytes) => format!(
+                "The mail has {} KB. Over {} KB many providers cut it off.",
+                bytes / 1000,
+                LARGEST / 1000
+            ),
+            Self::SameSubject(at) => {
+                let minutes = now.since(*at).as_secs() / 60;
+                format!("An alert with this subject was released {minutes} minutes ago.")
+            }
+            Self::AlertedBefore => "This post was alerted before.".to_owned(),
+            Self::NoLink => "It has no link to the story.".to_owned(),
+        }
+    }
+}
+
+/// Everything that stands in the way, what blocks first.
+pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) -> Vec<Warning> {
+    let mut found = Vec::new();
+    let mut warn = |applies: bool, warning: Warning| {
+        if applies {
+            found.push(warning);
+        }
+    };
+    warn(text.subject.is_empty(), Warning::NoSubject);
+    warn(text.body.trim().is_empty(), Warning::NoText);
+    warn(text.topics.is_empty(), Warning::NoTopic);
+    warn(!text.topics.is_empty() && facts.audience == 0, Warning::NobodyToMail);
+    warn(!text.link.is_empty() && !is_web_address(&text.link), Warning::BrokenLink);
+    for phrase in phrases {
+        let stands = [&text.subject, &text.preheader, &text.body].iter().any(|part| says(part, phrase));
+        warn(stands, Warning::Phrase(phrase.clone()));
+    }
+    if let Some(bytes) = facts.bytes.filter(|bytes| *bytes > LARGEST) {
+        warn(true, Warning::TooLarge(bytes));
+    }
+    if let Some(at) = facts.same_subject.filter(|at| now.since(*at) < HOUR) {
+        warn(true, Warning::SameSubject(at));
+    }
+    warn(facts.alerted, Warning::AlertedBefore);
+    warn(text.link.is_empty(), Warning::NoLink);
+    found.sort_by_key(|warning| !warning.blocks());
+    found
+}
+
+fn is_web_address(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// Whether a phrase stands in a text as words of their own: "TEST" in "TEST: polls", not in "CONTEST" or "test".
+fn says(text: &str, phrase: &str) -> bool {
+    let ends = |side: Option<char>| side.is_none_or(|c| !c.is_alphanumeric());
+    text.match_indices(phrase)
+        .any(|(at, _)| ends(text[..at].chars().next_back()) && ends(text[at + phrase.len()..].chars().next()))
+}
+
+/// Whether the audience has moved since somebody typed it: by more than one in a hundred.
+pub const fn has_moved(typed: i64, now: i64) -> bool {
+    typed.abs_diff(now) * 100 > typed.unsigned_abs()
+}
+
+/// The shortest hold of what one person writes and releases.
+pub const SHORTEST_HOLD: Duration = Duration::from_secs(10);
+/// A release whose hold was over for longer when somebody could look, for the service was down, is not carried out.
+pub const LAPSE: Duration = Duration::from_secs(120);
+
+/// How long a release can be undone: as configured, and where nobody else looked at it for ten seconds at least.
+pub fn hold(configured: Duration, second_person: bool) -> Duration {
+    if second_person { configured } else { configured.max(SHORTEST_HOLD) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(subject: &str, body: &str) -> Text {
+        Text { subject: subject.to_owned(), body: body.to_owned(), ..Text::default() }
+    }
+
+    #[test]
+    fn what_only_one_changed_is_theirs() {
+        let base = text("Polls close", "At eight.");
+        let (merged, conflicts) =
+            merge(&text("Polls are closed", "At eight."), &base, &text("Polls close", "At nine."));
+        assert_eq!((merged, conflicts.len()), (text("Polls are closed", "At nine."), 0));
+    }
+
+    #[test]
+    fn what_both_changed_stays_and_is_named() {
+        let base = text("Polls close", "");
+        let (merged, conflicts) = merge(&text("Polls are closed", ""), &base, &text("Closed", ""));
+        assert_eq!((merged.subject.as_str(), conflicts), ("Polls are closed", vec!["subject"]));
+        let (_, conflicts) = merge(&text("Closed", ""), &base, &text("Closed", ""));
+        assert!(conflicts.is_empty(), "both wrote the same");
+    }
+
+    #[test]
+    fn a_phrase_is_found_as_words_of_their_own() {
+        assert!(
+            says("TEST: polls", "TEST") && says("a TEST", "TEST") && says("DO NOT PUBLISH", "DO NOT PUBLISH")
+        );
+        assert!(!says("CONTESTED", "TEST") && !says("a test", "TEST"));
+    }
+
+    #[test]
+    fn one_in_a_hundred_may_come_and_go() {
+        assert!(!has_moved(1_000, 1_010) && !has_moved(1_000, 990) && !has_moved(0, 0));
+        assert!(has_moved(1_000, 1_011) && has_moved(1_000, 989) && has_moved(0, 1) && has_moved(50, 51));
+    }
+
+    #[test]
+    fn what_blocks_stands_first() {
+        let now = Timestamp::from_micros(7_200_000_000);
+        let facts = Facts { bytes: Some(100_000), alerted: true, audience: 5, ..Facts::default() };
+        let draft =
+            Text { topics: vec!["news".to_owned()], link: "nowhere".to_owned(), ..text("TEST", "words") };
+        let found = warnings(&draft, &facts, &["TEST".to_owned()], now);
+        assert_eq!(
+            found,
+            [
+                Warning::BrokenLink,
+                Warning::Phrase("TEST".to_owned()),
+                Warning::TooLarge(100_000),
+                Warning::AlertedBefore
+            ]
+        );
+        assert!(found.iter().all(|warning| warning.as_sentence(now).ends_with('.')));
+        let ready = Text {
+            topics: vec!["news".to_owned()],
+            link: "https://site.example.org/a".to_owned(),
+            ..text("Polls", "words")
+        };
+        assert!(warnings(&ready, &Facts { audience: 1, ..Facts::default() }, &[], now).is_empty());
+    }
+
+    #[test]
+    fn one_person_alone_waits_ten_seconds_at_least() {
+        let short = Duration::from_secs(3);
+        assert_eq!((hold(short, false), hold(short, true)), (SHORTEST_HOLD, short));
+    }
+}

@@ -1,0 +1,326 @@
+//! The desk: alerts that people write. A draft is saved as it is typed; two who write at once lose nothing. What it will
+//! look like, whom it reaches and what stands in its way is asked for as often as it changes. `releasing` sends it.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{
+    Error,
+    alerting::{self, AlertRequest, Body},
+};
+use crate::audit::{self, Actor, Change};
+use crate::context::Context;
+use crate::domain::{
+    draft::{self, Facts, State, Text, Warning, merge},
+    issue::Level,
+    text::multi_line,
+    time::{HOUR, MINUTE, Timestamp},
+};
+use crate::mail::{
+    html,
+    preview::{Preview, preview},
+};
+use crate::store::{self, Tx, drafts::Draft, posts::Post};
+
+/// So many saves of others are merged with, one after the other, before it is given up.
+const TRIES: usize = 20;
+/// Whose page said nothing for so long has closed it.
+const GONE: Duration = Duration::from_secs(15);
+
+/// A draft with what it says.
+pub struct Written {
+    pub draft: Draft,
+    pub text: Text,
+}
+
+impl Written {
+    fn of(draft: Draft) -> Self {
+        let text = serde_json::from_str(&draft.text).unwrap_or_default();
+        Self { draft, text }
+    }
+
+    pub fn authors(&self) -> Vec<String> {
+        serde_json::from_str(&self.draft.authors).unwrap_or_default()
+    }
+}
+
+/// What became of a save.
+pub struct Saved {
+    pub written: Written,
+    /// The parts that somebody else had changed as well: there stands what they wrote.
+    pub conflicts: Vec<&'static str>,
+}
+
+/// A topic as the desk shows it.
+pub struct Choice {
+    pub slug: String,
+    pub name: String,
+    /// Active readers who get alerts on it, and those who find them in their digest.
+    pub now: i64,
+    pub later: i64,
+}
+
+/// How it stands with a draft.
+pub struct Look {
+    /// How many the one decision would mail now.
+    pub audience: i64,
+    pub warnings: Vec<Warning>,
+    /// The mail as it would be; none while it can't be composed.
+    pub mail: Option<Preview>,
+    /// How long it takes to the last mail, from the relays' limits and the speed of the last large alert; none where
+    /// neither is known.
+    pub takes: Option<Duration>,
+}
+
+/// A new draft, from nothing or from a post.
+///
+/// # Errors
+/// An unknown post, a database that can't be written.
+pub async fn create(cx: &Context, actor: &Actor, post: Option<Uuid>) -> Result<Uuid, Error> {
+    let now = cx.clock.now();
+    let id = cx.entropy.uuid(now);
+    let mut tx = cx.db.begin().await?;
+    let (text, post_id) = match post {
+        None => (Text::default(), None),
+        Some(public_id) => {
+            let post = store::posts::by_public_id(&mut tx, public_id).await?;
+            let post = post.ok_or(Error::UnknownPost(public_id))?;
+            let topics = store::posts::topics(&mut tx, post.id).await?;
+            (text_of(&post, topics), Some(post.id))
+        }
+    };
+    store::drafts::insert(&mut tx, id, &json(&text), post_id, &actor.name, now).await?;
+    audit::record(&mut tx, now, actor, Change::new("began", "draft", &id.to_string()).to(&text)).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+fn text_of(post: &Post, topics: Vec<String>) -> Text {
+    let words = if post.summary.is_empty() { html::plain_text(&post.html) } else { post.summary.clone() };
+    Text {
+        subject: post.title.clone(),
+        body: multi_line(&words, 1_200),
+        link: post.url.clone().unwrap_or_default(),
+        topics,
+        ..Text::default()
+    }
+    .tidied()
+}
+
+fn json(text: &Text) -> String {
+    serde_json::json!(text).to_string()
+}
+
+/// # Errors
+/// A database that can't be read.
+pub async fn find(cx: &Context, id: Uuid) -> Result<Option<Written>, Error> {
+    let mut tx = cx.db.read().await?;
+    Ok(store::drafts::by_public_id(&mut tx, id).await?.map(Written::of))
+}
+
+/// The open drafts, the last changed first.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn open(cx: &Context) -> Result<Vec<Written>, Error> {
+    let mut tx = cx.db.read().await?;
+    Ok(store::drafts::open(&mut tx, 100).await?.into_iter().map(Written::of).collect())
+}
+
+/// Saves what somebody wrote, who had begun from `base`. None where there is no such draft or it is not open.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn save(
+    cx: &Context,
+    actor: &Actor,
+    id: Uuid,
+    base: &Text,
+    mine: Text,
+) -> Result<Option<Saved>, Error> {
+    let mine = mine.tidied();
+    let mut conflicts = Vec::new();
+    for _ in 0..TRIES {
+        let now = cx.clock.now();
+        let mut tx = cx.db.begin().await?;
+        let found = store::drafts::by_public_id(&mut tx, id).await?.map(Written::of);
+        let Some(written) = found.filter(|it| it.draft.state == State::Open) else { return Ok(None) };
+        let (text, clashes) = merge(&written.text, base, &mine);
+        conflicts = clashes;
+        if text == written.text {
+            return Ok(Some(Saved { written, conflicts }));
+        }
+        let mut authors = written.authors();
+        if !authors.contains(&actor.name) {
+            authors.push(actor.name.clone());
+        }
+        let saved =
+            store::drafts::save(&mut tx, &written.draft, &json(&text), &authors, &actor.name, now).await?;
+        if saved {
+            // As one types, a minute's saves are one change; what is released is written down whole.
+            let goes_on =
+                written.draft.updated_by == actor.name && now.since(written.draft.updated_at) < MINUTE;
+            if !goes_on {
+                let subject = id.to_string();
+                let change = Change::new("wrote", "draft", &subject).from(&written.text).to(&text);
+                audit::record(&mut tx, now, actor, change).await?;
+            }
+            tx.commit().await?;
+            let written = find(cx, id).await?;
+            return Ok(written.map(|written| Saved { written, conflicts }));
+        }
+        // Somebody else was faster: once more, from what they wrote.
+    }
+    Ok(find(cx, id).await?.map(|written| Saved { written, conflicts }))
+}
+
+/// Notes that somebody has it open, and tells who else has.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn visit(cx: &Context, actor: &Actor, draft: &Draft) -> Result<Vec<String>, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.begin().await?;
+    store::drafts::visit(&mut tx, draft.id, &actor.name, now).await?;
+    let others = store::drafts::visitors(&mut tx, draft.id, &actor.name, now.minus(GONE)).await?;
+    tx.commit().await?;
+    Ok(others)
+}
+
+/// The topics there are, with their readers.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn choices(cx: &Context) -> Result<Vec<Choice>, Error> {
+    let mut tx = cx.db.read().await?;
+    let mut choices = Vec::new();
+    for topic in store::topics::all(&mut tx).await? {
+        let (now, later) = store::drafts::topic_readers(&mut tx, topic.id).await?;
+        choices.push(Choice { slug: topic.slug, name: topic.name, now, later });
+    }
+    Ok(choices)
+}
+
+/// How it stands with a draft, for a reader of this address.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn look(cx: &Context, written: &Written, to: &str) -> Result<Look, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.read().await?;
+    let request = request(&mut tx, written, now).await?;
+    let (audience, mail) = match alerting::preview_in(cx, &mut tx, &request).await {
+        Ok(made) => (made.audience, Some(preview(&made.draft, to, now))),
+        Err(Error::Store(error)) => return Err(error.into()),
+        // What is missing is told by the warnings.
+        Err(_) => (audience(&mut tx, &written.text).await?, None),
+    };
+    let facts = Facts {
+        bytes: mail.as_ref().map(|mail| mail.bytes),
+        same_subject: store::drafts::last_with_subject(&mut tx, &written.text.subject, now.minus(HOUR))
+            .await?,
+        alerted: alerted(&mut tx, written.draft.post_id).await?,
+        audience,
+    };
+    let warnings = draft::warnings(&written.text, &facts, &cx.config.newsroom.blocked_phrases, now);
+    let takes = takes(cx, &mut tx, audience).await?;
+    Ok(Look { audience, warnings, mail, takes })
+}
+
+async fn audience(tx: &mut Tx, text: &Text) -> Result<i64, Error> {
+    let topics = store::topics::all(tx).await?;
+    let ids: Vec<i64> =
+        topics.iter().filter(|topic| text.topics.contains(&topic.slug)).map(|topic| topic.id).collect();
+    Ok(store::subscribers::count_audience(tx, &ids, text.level == Level::Critical).await?)
+}
+
+async fn alerted(tx: &mut Tx, post_id: Option<i64>) -> Result<bool, Error> {
+    match post_id {
+        Some(id) => Ok(store::posts::is_alerted(tx, id).await?),
+        None => Ok(false),
+    }
+}
+
+/// The slower of what the relays' rates allow and of how the last large alert went.
+async fn takes(cx: &Context, tx: &mut Tx, audience: i64) -> Result<Option<Duration>, Error> {
+    let relays = &cx.config.relays;
+    let rated = relays.iter().all(|relay| relay.rate.is_some());
+    let rates = rated.then(|| relays.iter().filter_map(|relay| relay.rate).sum::<f64>());
+    let last = store::drafts::last_run(tx).await?.and_then(|(mails, from, to)| {
+        let seconds = to.since(from).as_secs_f64();
+        (seconds > 0.0).then(|| mails as f64 / seconds)
+    });
+    let speed = match (rates, last) {
+        (Some(rate), Some(last)) => Some(rate.min(last)),
+        (rate, last) => rate.or(last),
+    };
+    Ok(speed.filter(|speed| *speed > 0.0).map(|speed| Duration::from_secs_f64(audience as f64 / speed)))
+}
+
+/// The alert that a draft asks for, released now.
+pub(super) async fn request(tx: &mut Tx, written: &Written, now: Timestamp) -> Result<AlertRequest, Error> {
+    let text = &written.text;
+    let about = match written.draft.post_id {
+        Some(id) => store::posts::public_id(tx, id).await?,
+        None => None,
+    };
+    Ok(AlertRequest {
+        subject: Some(text.subject.clone()),
+        preheader: Some(text.preheader.clone()).filter(|preheader| !preheader.is_empty()),
+        body: Body::Markdown(text.body.clone()),
+        about,
+        link: Some(text.link.clone()).filter(|link| !link.is_empty()),
+        topics: text.topics.iter().filter_map(|slug| slug.parse().ok()).collect(),
+        level: text.level,
+        expires_at: text.expires_at(now),
+    })
+}
+
+/// Mails the draft as it would be to whoever asks, marked as a test.
+///
+/// # Errors
+/// A draft that can't be composed, a database that can't be written.
+pub async fn test(cx: &Context, actor: &Actor, written: &Written) -> Result<(), Error> {
+    let mut tx = cx.db.read().await?;
+    let request = request(&mut tx, written, cx.clock.now()).await?;
+    drop(tx);
+    alerting::send_test(cx, &request, &actor.name).await?;
+    Ok(())
+}
+
+/// Asks for the release of what stands there. False where somebody changed it meanwhile.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn ask(cx: &Context, actor: &Actor, written: &Written) -> Result<bool, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.begin().await?;
+    if !store::drafts::ask(&mut tx, written.draft.id, written.draft.version, &actor.name).await? {
+        return Ok(false);
+    }
+    let subject = written.draft.public_id.to_string();
+    audit::record(&mut tx, now, actor, Change::new("asked to release", "draft", &subject)).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Throws an open draft away, or takes one back. False where it is neither.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn put_away(cx: &Context, actor: &Actor, draft: &Draft, back: bool) -> Result<bool, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.begin().await?;
+    let done = match back {
+        true => store::drafts::take_back(&mut tx, draft.id, now).await?,
+        false => store::drafts::throw_away(&mut tx, draft.id, now).await?,
+    };
+    if done {
+        let subject = draft.public_id.to_string();
+        let action = if back { "took back" } else { "threw away" };
+        audit::record(&mut tx, now, actor, Change::new(action, "draft", &subject)).await?;
+        tx.commit().await?;
+    }
+    Ok(done)
+}

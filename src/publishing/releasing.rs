@@ -1,0 +1,216 @@
+//! The release of a draft: whoever does it types how many it goes to, then there is a hold in which it can be undone.
+//! The issue is there at once, held; when the hold is over it is published like any other. Nothing of it leaves before.
+
+use uuid::Uuid;
+
+use super::{
+    Error,
+    alerting::{self, Prepared},
+    cancelling::{self, Cancelled},
+    desk::{self, Written},
+};
+use crate::audit::{self, Actor, Change};
+use crate::context::Context;
+use crate::domain::{
+    draft::{self, LAPSE, State as DraftState, Warning, has_moved},
+    issue::State,
+    time::Timestamp,
+};
+use crate::outbox;
+use crate::store;
+
+/// What became of a release.
+#[derive(Debug)]
+pub enum Release {
+    /// Until then it can be undone; then it goes out.
+    Held { issue: Uuid, until: Timestamp },
+    /// It goes to so many by now: type that.
+    Moved(i64),
+    /// These stand in the way.
+    Blocked(Vec<Warning>),
+    /// Somebody wrote in it since.
+    Changed,
+    /// Somebody who wrote none of it has to release it.
+    SecondPerson,
+    /// It is released or thrown away.
+    Closed,
+}
+
+/// Releases the version of a draft that was looked at, to `typed` readers.
+///
+/// # Errors
+/// A template that can't be rendered, a database that can't be written.
+pub async fn release(
+    cx: &Context,
+    actor: &Actor,
+    id: Uuid,
+    version: i64,
+    typed: i64,
+) -> Result<Option<Release>, Error> {
+    let Some(written) = desk::find(cx, id).await? else { return Ok(None) };
+    let authors = written.authors();
+    let second_person = !authors.contains(&actor.name);
+    if written.draft.state != DraftState::Open {
+        return Ok(Some(Release::Closed));
+    }
+    if written.draft.version != version {
+        return Ok(Some(Release::Changed));
+    }
+    if !second_person && cx.config.newsroom.two_person.contains(&written.text.level) {
+        return Ok(Some(Release::SecondPerson));
+    }
+    let look = desk::look(cx, &written, &actor.name).await?;
+    if look.warnings.iter().any(Warning::blocks) {
+        let blocking = look.warnings.into_iter().filter(Warning::blocks).collect();
+        return Ok(Some(Release::Blocked(blocking)));
+    }
+    if has_moved(typed, look.audience) {
+        return Ok(Some(Release::Moved(look.audience)));
+    }
+    let now = cx.clock.now();
+    let until = now.plus(draft::hold(cx.config.newsroom.hold, second_person));
+    let issue = hold(cx, actor, &written, typed, until).await?;
+    Ok(Some(issue.map_or(Release::Changed, |issue| Release::Held { issue, until })))
+}
+
+/// Writes the issue down, held. None where somebody changed the draft meanwhile.
+async fn hold(
+    cx: &Context,
+    actor: &Actor,
+    written: &Written,
+    typed: i64,
+    until: Timestamp,
+) -> Result<Option<Uuid>, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.read().await?;
+    let request = desk::request(&mut tx, written, now).await?;
+    let prepared: Prepared = alerting::prepare(cx, &mut tx, &request).await?;
+    drop(tx);
+    let mut tx = cx.db.begin().await?;
+    let created_by = actor.to_string();
+    let issue_id = alerting::insert(cx, &mut tx, &prepared, &request, &created_by, State::Held).await?;
+    store::drafts::hold(&mut tx, issue_id, until).await?;
+    if !store::drafts::released(&mut tx, written.draft.id, written.draft.version, issue_id).await? {
+        return Ok(None);
+    }
+    store::issues::expect(&mut tx, issue_id, typed).await?;
+    let subject = written.draft.public_id.to_string();
+    let after = serde_json::json!({ "issue": prepared.public_id, "audience": typed, "until": until, "text": written.text });
+    audit::record(&mut tx, now, actor, Change::new("released", "draft", &subject).to(&after)).await?;
+    tx.commit().await?;
+    tracing::info!(issue = %prepared.public_id, audience = typed, %until, "alert released and held");
+    Ok(Some(prepared.public_id))
+}
+
+/// What became of an undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// Nobody got it; the draft is open again.
+    Yes,
+    /// The hold was over.
+    TooLate,
+    Unknown,
+}
+
+/// Takes a release back while it is held.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn undo(cx: &Context, actor: &Actor, issue: Uuid) -> Result<Undone, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.begin().await?;
+    let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else { return Ok(Undone::Unknown) };
+    if !store::drafts::undo(&mut tx, found.id, now).await? {
+        return Ok(Undone::TooLate);
+    }
+    store::drafts::reopen(&mut tx, found.id, "The release was undone. Nobody got it.", now).await?;
+    audit::record(&mut tx, now, actor, Change::new("undid the release of", "issue", &issue.to_string()))
+        .await?;
+    tx.commit().await?;
+    tracing::info!(%issue, "release undone");
+    Ok(Undone::Yes)
+}
+
+/// The draft that an issue came of, or was before its release was undone.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn draft_of(cx: &Context, issue: Uuid) -> Result<Option<Uuid>, Error> {
+    let mut tx = cx.db.read().await?;
+    let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else { return Ok(None) };
+    Ok(store::drafts::by_issue(&mut tx, found.id).await?.map(|draft| draft.public_id))
+}
+
+/// Stops an issue, whatever its state: a held one is undone, of one that is on its way nobody more gets it.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn stop(cx: &Context, actor: &Actor, issue: Uuid) -> Result<Cancelled, Error> {
+    if undo(cx, actor, issue).await? == Undone::Yes {
+        return Ok(Cancelled::Now { waiting: 0 });
+    }
+    cancelling::cancel(cx, issue, actor).await
+}
+
+/// Publishes what was held long enough. What should have gone long ago, for the service was down, is not sent: whoever
+/// released it may have told it otherwise by then. Its draft is open again, and the operator is told.
+///
+/// # Errors
+/// A database that can't be written.
+pub(super) async fn let_go(cx: &Context) -> Result<usize, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.read().await?;
+    let due = store::drafts::due(&mut tx, now).await?;
+    drop(tx);
+    let mut gone = 0;
+    for (issue_id, issue, until) in due {
+        let mut tx = cx.db.begin().await?;
+        if now.since(until) > LAPSE {
+            lapse(cx, &mut tx, issue_id, issue, now).await?;
+            tx.commit().await?;
+            cx.bells.deliver.notify_one();
+            continue;
+        }
+        let draft = store::drafts::by_issue(&mut tx, issue_id).await?;
+        let post_id = draft.as_ref().and_then(|draft| draft.post_id);
+        let expires_at = draft.and_then(|draft| {
+            let text: draft::Text = serde_json::from_str(&draft.text).unwrap_or_default();
+            text.expires_at(now)
+        });
+        let last = store::subscribers::last_id(&mut tx).await?;
+        if store::drafts::let_go(&mut tx, issue_id, last, now, expires_at).await? {
+            if let Some(post_id) = post_id {
+                store::posts::mark_alerted(&mut tx, post_id, now).await?;
+            }
+            tx.commit().await?;
+            tracing::info!(%issue, "the hold is over: alert published");
+            gone += 1;
+        }
+    }
+    Ok(gone)
+}
+
+async fn lapse(
+    cx: &Context,
+    tx: &mut store::Tx,
+    issue_id: i64,
+    issue: Uuid,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if !store::drafts::undo(tx, issue_id, now).await? {
+        return Ok(());
+    }
+    let note = "It was not sent: the service was down when its hold ended. Look at it and release it again.";
+    store::drafts::reopen(tx, issue_id, note, now).await?;
+    let name = issue.to_string();
+    let change = Change::new("let the release lapse of", "issue", &name).to(&note);
+    audit::record(tx, now, &Actor::service(), change).await?;
+    let paragraphs = vec![
+        "An alert was released, but the service was down when its hold ended, and for two minutes after. Nobody got it."
+            .to_owned(),
+        "What to do: open the draft in the newsroom, see whether it still holds, and release it again.".to_owned(),
+    ];
+    outbox::tell_operator(cx, tx, "A released alert was not sent", paragraphs).await?;
+    tracing::warn!(%issue, "a release lapsed: the service was down when its hold ended");
+    Ok(())
+}

@@ -1,0 +1,423 @@
+//! `/admin/desk`: alerts that people write, and their release.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{done, frame::Frame, missing, when};
+use crate::context::Context;
+use crate::domain::{
+    draft::{LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, Warning},
+    issue::Level,
+    role::Right,
+    time::Timestamp,
+};
+use crate::newsroom::Me;
+use crate::publishing::{
+    self,
+    desk::{self, Look, Written},
+    releasing::{self, Release},
+};
+use crate::store;
+
+/// How long an alert is useful, as the form offers it: minutes and words.
+const USEFUL: [(u32, &str); 5] =
+    [(0, "Always"), (60, "For 1 hour"), (180, "For 3 hours"), (720, "For 12 hours"), (1_440, "For 1 day")];
+
+/// A mail of ours on a page of ours: its own styles and pictures, no scripts, nothing to click.
+const OF_A_MAIL: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:; \
+     frame-ancestors 'self'; form-action 'none'; base-uri 'none'; sandbox";
+
+/// `GET /admin/desk`
+pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
+    let listed = async {
+        let drafts = desk::open(&cx).await?;
+        let mut tx = cx.db.read().await?;
+        let posts = store::posts::newest(&mut tx, 12).await?;
+        Ok::<_, publishing::Error>((drafts, posts))
+    };
+    let (drafts, posts) = match listed.await {
+        Ok(listed) => listed,
+        Err(error) => return failed(&frame, &error),
+    };
+    let drafts: Vec<_> = drafts.iter().map(listed_draft).collect();
+    let posts: Vec<_> = posts
+        .into_iter()
+        .map(|(id, title, at, alerted)| json!({ "id": id, "title": title, "at": when(at), "alerted": alerted.is_some() }))
+        .collect();
+    frame.ok(
+        "desk.html",
+        &json!({ "drafts": drafts, "posts": posts, "may_write": may(&frame, Right::Compose) }),
+    )
+}
+
+/// `POST /admin/desk`: a new draft, from nothing or from the post of this id.
+pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, body: Bytes) -> Response {
+    let post = match field(&body, "post").filter(|it| !it.is_empty()).map(|it| it.parse::<Uuid>()) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return missing(&frame),
+    };
+    match desk::create(&cx, &me.actor(), post).await {
+        Ok(id) => Redirect::to(&path(id)).into_response(),
+        Err(publishing::Error::UnknownPost(_)) => missing(&frame),
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+/// `GET /admin/desk/{id}`
+pub async fn one(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
+    match find(&cx, &frame, &id).await {
+        Ok(written) => show(&cx, &frame, &me, &written, StatusCode::OK, None).await,
+        Err(response) => *response,
+    }
+}
+
+/// `POST /admin/desk/{id}`: saves what was written. A script is told how it stands then; a form leads back to the page.
+pub async fn save(
+    State(cx): State<Context>,
+    frame: Frame,
+    me: Me,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let written = match find(&cx, &frame, &id).await {
+        Ok(written) => written,
+        Err(response) => return *response,
+    };
+    let base = field(&body, "base").and_then(|base| serde_json::from_str(&base).ok());
+    let mine = text_of(&body);
+    let by_script = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
+    let saved =
+        desk::save(&cx, &me.actor(), written.draft.public_id, &base.unwrap_or(written.text), mine).await;
+    match saved {
+        Ok(Some(saved)) if by_script => match standing(&cx, &me, &saved.written, &saved.conflicts).await {
+            Ok(standing) => Json(standing).into_response(),
+            Err(error) => failed(&frame, &error),
+        },
+        Ok(Some(saved)) if saved.conflicts.is_empty() => done(&path(saved.written.draft.public_id), "saved"),
+        Ok(Some(saved)) => {
+            let what = saved.conflicts.join(", ");
+            let fault = format!(
+                "Somebody else changed the {what} at the same time: that stands here now. What you wrote of it was not saved; go back to see it."
+            );
+            show(&cx, &frame, &me, &saved.written, StatusCode::CONFLICT, Some(&fault)).await
+        }
+        Ok(None) => closed(&frame),
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+/// `GET /admin/desk/{id}/mail`: the mail as it would be.
+pub async fn mail(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
+    let written = match find(&cx, &frame, &id).await {
+        Ok(written) => written,
+        Err(response) => return *response,
+    };
+    let html = match desk::look(&cx, &written, &me.user.email).await {
+        Ok(Look { mail: Some(mail), .. }) => mail.html,
+        Ok(_) => {
+            "<p style=\"font: 1rem sans-serif; color: #777\">Once it has a text, the mail stands here.</p>"
+                .to_owned()
+        }
+        Err(error) => return failed(&frame, &error),
+    };
+    let mut response = Html(html).into_response();
+    let own = [
+        (header::CONTENT_SECURITY_POLICY, OF_A_MAIL),
+        (HeaderName::from_static("x-frame-options"), "SAMEORIGIN"),
+    ];
+    for (name, value) in own {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// `POST /admin/desk/{id}/test`
+pub async fn test(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
+    let written = match find(&cx, &frame, &id).await {
+        Ok(written) => written,
+        Err(response) => return *response,
+    };
+    match desk::test(&cx, &me.actor(), &written).await {
+        Ok(()) => done(&path(written.draft.public_id), "tested"),
+        Err(publishing::Error::Blank(_) | publishing::Error::UnknownTopic(_)) => {
+            show(&cx, &frame, &me, &written, StatusCode::UNPROCESSABLE_ENTITY, Some("Write a text first."))
+                .await
+        }
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+/// `POST /admin/desk/{id}/ask`: for who may write and not release.
+pub async fn ask(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
+    let written = match find(&cx, &frame, &id).await {
+        Ok(written) => written,
+        Err(response) => return *response,
+    };
+    match desk::ask(&cx, &me.actor(), &written).await {
+        Ok(true) => done(&path(written.draft.public_id), "asked"),
+        Ok(false) => {
+            show(
+                &cx,
+                &frame,
+                &me,
+                &written,
+                StatusCode::CONFLICT,
+                Some("It was changed meanwhile. Look again."),
+            )
+            .await
+        }
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+/// `POST /admin/desk/{id}/release`
+pub async fn release(
+    State(cx): State<Context>,
+    frame: Frame,
+    me: Me,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Response {
+    let written = match find(&cx, &frame, &id).await {
+        Ok(written) => written,
+        Err(response) => return *response,
+    };
+    let version = field(&body, "version").and_then(|version| version.parse().ok()).unwrap_or(0);
+    let typed =
+        field(&body, "audience").map(|typed| typed.replace([',', '.', ' ', '\u{a0}', '\u{202f}'], ""));
+    let Some(typed) = typed.and_then(|typed| typed.parse().ok()) else {
+        let fault = "Type the number of readers as it stands here.";
+        return show(&cx, &frame, &me, &written, StatusCode::UNPROCESSABLE_ENTITY, Some(fault)).await;
+    };
+    let released = releasing::release(&cx, &me.actor(), written.draft.public_id, version, typed).await;
+    let fault = match released {
+        Ok(Some(Release::Held { issue, .. })) => {
+            return Redirect::to(&format!("/admin/live/{issue}")).into_response();
+        }
+        Ok(Some(Release::Moved(now))) => {
+            format!("It goes to {now} readers now, and {typed} was typed. Look at it and type {now}.")
+        }
+        Ok(Some(Release::Blocked(blocking))) => {
+            let now = cx.clock.now();
+            blocking.iter().map(|warning| warning.as_sentence(now)).collect::<Vec<_>>().join(" ")
+        }
+        Ok(Some(Release::Changed)) => "It was changed since you looked at it. Read it once more.".to_owned(),
+        Ok(Some(Release::SecondPerson)) => {
+            format!(
+                "A {} alert is released by somebody who wrote none of it. Ask for its release.",
+                written.text.level
+            )
+        }
+        Ok(Some(Release::Closed) | None) => return closed(&frame),
+        Err(error) => return failed(&frame, &error),
+    };
+    let Ok(Some(written)) = desk::find(&cx, written.draft.public_id).await else { return missing(&frame) };
+    show(&cx, &frame, &me, &written, StatusCode::CONFLICT, Some(&fault)).await
+}
+
+/// `POST /admin/desk/{id}/discard`
+pub async fn discard(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
+    put_away(&cx, &frame, &me, &id, false).await
+}
+
+/// `POST /admin/desk/{id}/restore`
+pub async fn restore(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
+    put_away(&cx, &frame, &me, &id, true).await
+}
+
+async fn put_away(cx: &Context, frame: &Frame, me: &Me, id: &str, back: bool) -> Response {
+    let written = match find(cx, frame, id).await {
+        Ok(written) => written,
+        Err(response) => return *response,
+    };
+    match desk::put_away(cx, &me.actor(), &written.draft, back).await {
+        Ok(_) => Redirect::to(&path(written.draft.public_id)).into_response(),
+        Err(error) => failed(frame, &error),
+    }
+}
+
+async fn show(
+    cx: &Context,
+    frame: &Frame,
+    me: &Me,
+    written: &Written,
+    status: StatusCode,
+    fault: Option<&str>,
+) -> Response {
+    let shown = async {
+        let choices = desk::choices(cx).await?;
+        let look = desk::look(cx, written, &me.user.email).await?;
+        Ok::<_, publishing::Error>((choices, look))
+    };
+    let (choices, look) = match shown.await {
+        Ok(shown) => shown,
+        Err(error) => return failed(frame, &error),
+    };
+    let text = &written.text;
+    let topics: Vec<_> = choices
+        .iter()
+        .map(|it| json!({ "slug": it.slug, "name": it.name, "now": it.now, "later": it.later, "chosen": text.topics.contains(&it.slug) }))
+        .collect();
+    let levels: Vec<_> = Level::ALL
+        .iter()
+        .map(|level| json!({ "word": level, "chosen": *level == text.level, "meaning": meaning(*level) }))
+        .collect();
+    let useful: Vec<_> = USEFUL
+        .iter()
+        .map(|(minutes, words)| json!({ "minutes": minutes, "words": words, "chosen": *minutes == text.useful_for }))
+        .collect();
+    let draft = &written.draft;
+    let open = draft.state == DraftState::Open;
+    let two_people =
+        cx.config.newsroom.two_person.contains(&text.level) && written.authors().contains(&me.user.email);
+    let content = json!({
+        "id": draft.public_id,
+        "version": draft.version,
+        "text": text,
+        "base": serde_json::json!(text).to_string(),
+        "topics": topics,
+        "levels": levels,
+        "useful": useful,
+        "look": looked(&look, cx.clock.now()),
+        "mail": look.mail,
+        "sender": cx.config.sender.from.name.clone().unwrap_or_else(|| cx.config.sender.from.address.as_str().to_owned()),
+        "longest": { "subject": LONGEST_SUBJECT, "preheader": LONGEST_PREHEADER, "phone": PHONE },
+        "open": open,
+        "thrown_away": draft.state == DraftState::ThrownAway,
+        "note": draft.note,
+        "asked_by": draft.asked_by,
+        "by": draft.updated_by,
+        "at": when(draft.updated_at),
+        "may_write": open && may(frame, Right::Compose),
+        "may_release": open && may(frame, Right::Release) && !two_people,
+        "two_people": two_people,
+        "hold": crate::domain::draft::hold(cx.config.newsroom.hold, !written.authors().contains(&me.user.email)).as_secs(),
+        "fault": fault,
+    });
+    frame.show("draft.html", status, &content)
+}
+
+/// What a script is told after each save.
+async fn standing(
+    cx: &Context,
+    me: &Me,
+    written: &Written,
+    conflicts: &[&'static str],
+) -> Result<Value, publishing::Error> {
+    let look = desk::look(cx, written, &me.user.email).await?;
+    let others = desk::visit(cx, &me.actor(), &written.draft).await?;
+    Ok(json!({
+        "version": written.draft.version,
+        "text": written.text,
+        "conflicts": conflicts,
+        "others": others,
+        "by": written.draft.updated_by,
+        "look": looked(&look, cx.clock.now()),
+        "preheader": look.mail.as_ref().map(|mail| &mail.text),
+        "plain": look.mail.as_ref().map(|mail| &mail.text),
+    }))
+}
+
+fn looked(look: &Look, now: Timestamp) -> Value {
+    let warnings: Vec<_> = look
+        .warnings
+        .iter()
+        .map(|warning| json!({ "blocks": warning.blocks(), "text": warning.as_sentence(now) }))
+        .collect();
+    json!({
+        "audience": look.audience,
+        "warnings": warnings,
+        "blocked": look.warnings.iter().any(Warning::blocks),
+        "takes": look.takes.map(|takes| span(takes.as_secs())),
+        "kilobytes": look.mail.as_ref().map(|mail| mail.bytes.div_ceil(1000)),
+    })
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..2 => "about a second".to_owned(),
+        2..100 => format!("about {seconds} seconds"),
+        100..5_400 => format!("about {} minutes", seconds.div_ceil(60)),
+        _ => format!("about {} hours", seconds.div_ceil(3_600)),
+    }
+}
+
+const fn meaning(level: Level) -> &'static str {
+    match level {
+        Level::All => "readers of the topics who want alerts",
+        Level::Major => "the same readers, marked as major",
+        Level::Critical => "every reader of the topics, also those with digests only",
+    }
+}
+
+fn listed_draft(written: &Written) -> Value {
+    let title = if written.text.subject.is_empty() { "No subject yet" } else { &written.text.subject };
+    json!({
+        "id": written.draft.public_id,
+        "title": title,
+        "level": written.text.level,
+        "topics": written.text.topics,
+        "by": written.draft.updated_by,
+        "at": when(written.draft.updated_at),
+        "asked_by": written.draft.asked_by,
+        "note": written.draft.note,
+    })
+}
+
+/// What a form says of a draft's text.
+fn text_of(body: &[u8]) -> Text {
+    let mut text = Text::default();
+    for (name, value) in url::form_urlencoded::parse(body) {
+        match &*name {
+            "subject" => text.subject = value.into_owned(),
+            "preheader" => text.preheader = value.into_owned(),
+            "body" => text.body = value.into_owned(),
+            "link" => text.link = value.into_owned(),
+            "level" => text.level = value.parse().unwrap_or(Level::All),
+            "topic" => text.topics.push(value.into_owned()),
+            "useful_for" => text.useful_for = value.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    text
+}
+
+fn field(body: &[u8], wanted: &str) -> Option<String> {
+    url::form_urlencoded::parse(body).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+}
+
+fn may(frame: &Frame, right: Right) -> bool {
+    frame.me().is_some_and(|me| me.user.role.may(right))
+}
+
+fn path(id: Uuid) -> String {
+    format!("/admin/desk/{id}")
+}
+
+fn closed(frame: &Frame) -> Response {
+    let text = "It was released or thrown away meanwhile, so nothing of it can be changed.";
+    frame.message(StatusCode::CONFLICT, "This draft is closed", text)
+}
+
+/// What kept a page from being made: our fault.
+pub fn failed(frame: &Frame, error: &publishing::Error) -> Response {
+    tracing::error!(%error, "a page of the desk could not be answered");
+    let text = "Nothing was changed. Please try again in a minute.";
+    frame.message(StatusCode::SERVICE_UNAVAILABLE, "Something is wrong on our side", text)
+}
+
+async fn find(cx: &Context, frame: &Frame, id: &str) -> Result<Written, Box<Response>> {
+    let Ok(id) = id.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
+    match desk::find(cx, id).await {
+        Ok(Some(written)) => Ok(written),
+        Ok(None) => Err(Box::new(missing(frame))),
+        Err(error) => Err(Box::new(failed(frame, &error))),
+    }
+}

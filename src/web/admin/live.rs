@@ -1,0 +1,128 @@
+//! `/admin/live/{issue}`: a released alert, held and then on its way, with the button that undoes or stops it. The page
+//! is told of every change by server-sent events, and asks where these don't come through.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Redirect, Response};
+use futures_util::stream;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{desk::failed, done, frame::Frame, missing, when};
+use crate::context::Context;
+use crate::domain::{issue::State as IssueState, role::Right};
+use crate::newsroom::Me;
+use crate::publishing::{
+    Cancelled,
+    progress::{Progress, progress},
+    releasing::{self, Undone},
+};
+
+/// How often a page is told.
+const BEAT: Duration = Duration::from_millis(500);
+/// A page that is open for longer asks anew.
+const LONGEST: u32 = 2 * 60 * 60;
+
+/// `GET /admin/live/{issue}`
+pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<String>) -> Response {
+    let progress = match find(&cx, &frame, &issue).await {
+        Ok(progress) => progress,
+        Err(response) => return *response,
+    };
+    let releases = frame.me().is_some_and(|me| me.user.role.may(Right::Release));
+    let share = |part: i64| if progress.audience > 0 { part * 100 / progress.audience } else { 0 };
+    let held_for = progress.held_until.map(|until| until.since(progress.now).as_secs() + 1);
+    let content = json!({
+        "progress": progress,
+        "since": when(progress.since),
+        "share": share(progress.accepted),
+        "held_for": held_for,
+        "is_held": progress.state == IssueState::Held,
+        "is_over": progress.is_over(),
+        "is_stopped": progress.state == IssueState::Cancelled,
+        "may_stop": releases && !progress.is_over() && progress.state != IssueState::Cancelled,
+    });
+    frame.ok("live.html", &content)
+}
+
+/// `GET /admin/live/{issue}/state`
+pub async fn state(State(cx): State<Context>, frame: Frame, Path(issue): Path<String>) -> Response {
+    match find(&cx, &frame, &issue).await {
+        Ok(progress) => Json(progress).into_response(),
+        Err(response) => *response,
+    }
+}
+
+/// `GET /admin/live/{issue}/events`: the state, twice a second, until nothing changes any more.
+pub async fn events(State(cx): State<Context>, frame: Frame, Path(issue): Path<String>) -> Response {
+    let progress = match find(&cx, &frame, &issue).await {
+        Ok(progress) => progress,
+        Err(response) => return *response,
+    };
+    let events = stream::unfold((cx, Some(progress), 0_u32), |(cx, current, told)| async move {
+        let current = current?;
+        let event = Event::default().json_data(&current).unwrap_or_default();
+        let next = if current.is_over() || told > LONGEST {
+            None
+        } else {
+            tokio::time::sleep(BEAT).await;
+            progress_of(&cx, current.issue).await
+        };
+        Some((Ok::<_, Infallible>(event), (cx, next, told + 1)))
+    });
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+}
+
+async fn progress_of(cx: &Context, issue: Uuid) -> Option<Progress> {
+    match progress(cx, issue).await {
+        Ok(progress) => progress,
+        Err(error) => {
+            tracing::warn!(%error, "the progress of an issue can't be read; the page asks anew");
+            None
+        }
+    }
+}
+
+/// `POST /admin/live/{issue}/undo`
+pub async fn undo(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): Path<String>) -> Response {
+    let progress = match find(&cx, &frame, &issue).await {
+        Ok(progress) => progress,
+        Err(response) => return *response,
+    };
+    match releasing::undo(&cx, &me.actor(), progress.issue).await {
+        Ok(Undone::Yes) => match releasing::draft_of(&cx, progress.issue).await {
+            Ok(Some(draft)) => done(&format!("/admin/desk/{draft}"), "undone"),
+            _ => Redirect::to("/admin/desk").into_response(),
+        },
+        Ok(Undone::TooLate) => done(&format!("/admin/live/{issue}"), "too-late"),
+        Ok(Undone::Unknown) => missing(&frame),
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+/// `POST /admin/live/{issue}/stop`
+pub async fn stop(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): Path<String>) -> Response {
+    let progress = match find(&cx, &frame, &issue).await {
+        Ok(progress) => progress,
+        Err(response) => return *response,
+    };
+    match releasing::stop(&cx, &me.actor(), progress.issue).await {
+        Ok(Cancelled::Now { .. } | Cancelled::Already) => done(&format!("/admin/live/{issue}"), "stopped"),
+        Ok(Cancelled::TooLate) => done(&format!("/admin/live/{issue}"), "all-gone"),
+        Ok(Cancelled::Unknown) => missing(&frame),
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+async fn find(cx: &Context, frame: &Frame, issue: &str) -> Result<Progress, Box<Response>> {
+    let Ok(issue) = issue.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
+    match progress(cx, issue).await {
+        Ok(Some(progress)) => Ok(progress),
+        Ok(None) => Err(Box::new(missing(frame))),
+        Err(error) => Err(Box::new(failed(frame, &error))),
+    }
+}

@@ -1,0 +1,121 @@
+// The desk: saves while one types, and shows what the mail will look like, whom it reaches and what stands in its way.
+// Without this the form is saved by its button.
+const form = document.querySelector("[data-desk]");
+const at = (name) => document.querySelector(`[data-${name}]`);
+const all = (name) => document.querySelectorAll(`[data-${name}]`);
+const id = form.dataset.desk;
+const frame = at("mail");
+const PAUSE = 600, LOOK = 4000;
+let base = form.elements.base.value, timer, saving = false, again = false;
+
+const inUse = () => !form.querySelector("fieldset.plain").disabled;
+
+function counted() {
+  const subject = form.elements.subject;
+  const count = [...subject.value].length, phone = Number(subject.dataset.phone);
+  const hint = document.querySelector("[data-count=subject]");
+  hint.textContent = count > phone
+    ? `${count} characters: a phone cuts it to “${[...subject.value].slice(0, phone).join("")}…”`
+    : `${count} characters; a phone shows about ${phone}.`;
+  at("subject").textContent = subject.value || "No subject yet";
+  at("preheader").textContent = form.elements.preheader.value || form.elements.body.value.slice(0, 80);
+}
+
+function shows(standing) {
+  const { look, version, others, plain } = standing;
+  for (const place of all("audience")) place.textContent = look.audience;
+  at("takes").textContent = look.takes ? `, the last of them after ${look.takes}` : "";
+  at("size").textContent = look.kilobytes ? `${look.kilobytes} KB` : "";
+  at("plain").textContent = plain || "";
+  at("warnings").replaceChildren(...look.warnings.map((warning) => {
+    const item = document.createElement("li");
+    item.className = warning.blocks ? "bad" : "warn";
+    item.textContent = warning.text;
+    return item;
+  }));
+  const release = document.querySelector("form[action$='/release']");
+  if (release) release.elements.version.value = version;
+  const there = at("others");
+  there.hidden = others.length === 0;
+  there.textContent = `${others.join(", ")} ${others.length > 1 ? "have" : "has"} it open as well. What each of you writes is kept.`;
+}
+
+// What somebody else wrote goes into the fields that one has not changed; what both changed is asked.
+function takes(standing, sent) {
+  const theirs = standing.text;
+  for (const name of ["subject", "preheader", "body", "link"]) {
+    const input = form.elements[name];
+    if (input.value === sent[name] && !standing.conflicts.includes(name) && input.value !== theirs[name]) input.value = theirs[name];
+  }
+  at("conflicts").replaceChildren(...standing.conflicts.filter((name) => form.elements[name]?.value !== undefined).map((name) => {
+    const box = document.createElement("p");
+    box.className = "notice warn";
+    box.append(`${standing.by} changed the ${name} as well: “${theirs[name]}” `);
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "second";
+    button.textContent = "Take theirs";
+    button.addEventListener("click", () => { form.elements[name].value = theirs[name]; box.remove(); later(); });
+    box.append(button);
+    return box;
+  }));
+  base = JSON.stringify(theirs);
+  form.elements.base.value = base;
+}
+
+const written = () => ({ ...Object.fromEntries(["subject", "preheader", "body", "link"].map((name) => [name, form.elements[name].value])) });
+
+async function save() {
+  if (saving) { again = true; return; }
+  saving = true;
+  const sent = written();
+  const saved = at("saved");
+  try {
+    const answer = await fetch(`/admin/desk/${id}`, {
+      method: "POST",
+      headers: { accept: "application/json" },
+      body: new URLSearchParams(new FormData(form)),
+    });
+    if (answer.status === 401) throw new Error("You are signed out. Sign in in another tab; what you wrote is still here.");
+    if (!answer.ok) throw new Error("Not saved: the draft was released or thrown away, or the service can’t be reached.");
+    const standing = await answer.json();
+    takes(standing, sent);
+    shows(standing);
+    frame.src = `/admin/desk/${id}/mail?v=${standing.version}`;
+    saved.textContent = "Saved.";
+    saved.classList.remove("bad");
+  } catch (error) {
+    saved.textContent = error instanceof TypeError ? "Not saved: no connection. Trying again." : error.message;
+    saved.classList.add("bad");
+    timer = setTimeout(save, 3000);
+  } finally {
+    saving = false;
+    if (again) { again = false; save(); }
+  }
+}
+
+function later() {
+  counted();
+  at("saved").textContent = "…";
+  clearTimeout(timer);
+  timer = setTimeout(save, PAUSE);
+}
+
+counted();
+if (inUse()) {
+  form.addEventListener("input", later);
+  form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); save(); });
+  addEventListener("pagehide", () => { if (at("saved").textContent === "…") navigator.sendBeacon(`/admin/desk/${id}`, new URLSearchParams(new FormData(form))); });
+  // Who else is here, and what they wrote.
+  setInterval(() => { if (!document.hidden && !saving && at("saved").textContent !== "…") save(); }, LOOK);
+}
+for (const button of all("view")) {
+  button.addEventListener("click", () => {
+    for (const other of all("view")) other.setAttribute("aria-pressed", String(other === button));
+    const view = button.dataset.view;
+    frame.hidden = view === "text";
+    at("plain").hidden = view !== "text";
+    frame.style.colorScheme = view === "dark" ? "dark" : "light";
+  });
+}
+frame.style.colorScheme = "light";

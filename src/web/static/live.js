@@ -1,0 +1,74 @@
+// Follows an issue on its way: by the server's events, or by asking where they don't come through.
+const live = document.querySelector("[data-live]");
+const issue = live.dataset.live;
+const at = (name) => document.querySelector(`[data-${name}]`);
+const number = (name, value) => { document.querySelector(`[data-number=${name}]`).textContent = value.toLocaleString(); };
+const seen = [];
+let until = null, ahead = 0;
+
+function pace(progress) {
+  const now = Date.parse(progress.now) / 1000;
+  seen.push([now, progress.accepted]);
+  const [from, before] = seen.find(([when]) => now - when <= 10) ?? seen[0];
+  const rate = now > from ? (progress.accepted - before) / (now - from) : 0;
+  const words = [];
+  if (rate > 0) words.push(`${Math.round(rate).toLocaleString()} a second`);
+  if (rate > 0 && progress.waiting > 0) words.push(`${Math.max(1, Math.ceil(progress.waiting / rate)).toLocaleString()} seconds left`);
+  if (progress.ended_at) {
+    const took = (Date.parse(progress.ended_at) - Date.parse(progress.since)) / 1000;
+    words.push(`took ${took < 10 ? took.toFixed(1) : Math.round(took)} seconds`);
+  }
+  at("pace").textContent = words.join(", ");
+  if (seen.length > 2 && progress.audience > 0) {
+    const span = Math.max(1, now - seen[0][0]);
+    const points = seen.map(([when, count]) => `${(when - seen[0][0]) / span * 600},${118 - count / progress.audience * 114}`);
+    at("curve").hidden = false;
+    at("curve").firstElementChild.setAttribute("points", points.join(" "));
+  }
+}
+
+function shows(progress) {
+  live.dataset.state = progress.state;
+  const held = progress.state === "held";
+  ahead = Date.parse(progress.now) - Date.now();
+  until = held ? Date.parse(progress.held_until) : null;
+  at("held").hidden = !held;
+  at("going").hidden = held;
+  if (held) return false;
+  for (const name of ["accepted", "waiting", "bounced", "audience"]) number(name, progress[name]);
+  at("bar").max = progress.audience;
+  at("bar").value = progress.accepted;
+  const stopped = progress.state === "cancelled";
+  const over = progress.state === "sent" || (stopped && progress.waiting === 0);
+  at("headline").textContent = stopped ? `Stopped. ${progress.accepted.toLocaleString()} have it, nobody more gets it.` : over ? "Everybody has it." : "On its way.";
+  const stop = at("stop");
+  if (stop) stop.hidden = over || stopped;
+  pace(progress);
+  return over;
+}
+
+setInterval(() => {
+  if (until !== null) at("left").textContent = Math.max(0, Math.ceil((until - Date.now() - ahead) / 1000));
+}, 200);
+
+async function ask() {
+  let over = false;
+  try {
+    const answer = await fetch(`/admin/live/${issue}/state`);
+    if (answer.ok) over = shows(await answer.json());
+  } catch {
+    at("pace").textContent = "No connection. Trying again.";
+  }
+  if (!over) setTimeout(ask, 1000);
+}
+
+const events = new EventSource(`/admin/live/${issue}/events`);
+let told = false;
+events.onmessage = (event) => {
+  told = true;
+  if (shows(JSON.parse(event.data))) events.close();
+};
+events.onerror = () => {
+  events.close();
+  setTimeout(ask, told ? 1000 : 0);
+};
