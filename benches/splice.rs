@@ -38,6 +38,7 @@ fn main() {
         unsubscribe: &token,
         preferences: &token,
         confirm: &token,
+        original: "",
     };
     let sample = draft.splice(&slots("1"));
     let parsed = mail_parser::MessageParser::default().parse(&sample).expect("it parses");

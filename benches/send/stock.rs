@@ -233,6 +233,7 @@ fn letter(cx: &Context) -> Result<String> {
             unsubscribe: &token,
             preferences: &token,
             confirm: &token,
+            original: "",
         };
         if cx.composer.alert(Uuid::nil(), &alert)?.splice(&slots).len() > LETTER {
             break;

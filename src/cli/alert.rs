@@ -141,6 +141,7 @@ impl Alert {
             unsubscribe: "",
             preferences: "",
             confirm: "",
+            original: "",
         };
         let message = draft.splice(&slots);
         let parsed = mail_parser::MessageParser::default().parse(&message).unwrap_or_default();

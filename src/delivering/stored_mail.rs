@@ -45,6 +45,7 @@ impl Engine {
             unsubscribe: &token(Purpose::Unsubscribe, delivery.subscriber.or(Some(delivery.issue.public_id))),
             preferences: &token(Purpose::Preferences, delivery.subscriber.or(Some(delivery.issue.public_id))),
             confirm: &token(Purpose::Confirm, delivery.issue.signup),
+            original: &delivery.original.map(|id| id.to_string()).unwrap_or_default(),
         };
         self.cx.signer.signed(&delivery.issue.signing, mail.splice(&slots), delivery.due_at)
     }

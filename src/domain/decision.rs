@@ -72,7 +72,8 @@ pub fn decide(reader: &Reader<'_>, matter: &Matter<'_>, now: Timestamp) -> Decis
         return Decision::Never(Reason::Suppressed);
     }
     match matter.kind {
-        Kind::Notice => Decision::Now,
+        // Who gets a correction follows from who got what it corrects.
+        Kind::Notice | Kind::Correction => Decision::Now,
         Kind::Digest if reader.subscriptions.iter().any(|s| s.digest == matter.digest) => Decision::Now,
         Kind::Digest => Decision::Never(Reason::NotWanted),
         Kind::Alert => {

@@ -3,6 +3,8 @@
 super::words! {
     pub enum Kind {
         Alert = "alert",
+        /// To those who got an alert that was wrong.
+        Correction = "correction",
         Digest = "digest",
         /// A confirmation, or word to the operator: to one address.
         Notice = "notice",
@@ -81,6 +83,7 @@ impl Lane {
 pub const fn priority(kind: Kind, level: Level) -> i64 {
     match (kind, level) {
         (Kind::Notice, _) => Lane::Transactional.priorities().0,
+        (Kind::Correction, _) => Lane::Correction.priorities().0,
         (Kind::Alert, level) => Lane::Alert.priorities().0 + (Level::Critical as i64 - level as i64),
         (Kind::Digest, _) => Lane::Digest.priorities().0,
     }
@@ -105,6 +108,7 @@ mod tests {
     fn every_priority_belongs_to_its_lane() {
         let queue = [
             (Kind::Notice, Level::All, Lane::Transactional, 0),
+            (Kind::Correction, Level::All, Lane::Correction, 10),
             (Kind::Alert, Level::Critical, Lane::Alert, 20),
             (Kind::Alert, Level::Major, Lane::Alert, 21),
             (Kind::Alert, Level::All, Lane::Alert, 22),

@@ -165,6 +165,19 @@ impl Composer {
         self.draft(issue, "alert", Class::Automatic, context)
     }
 
+    /// The correction of an alert, which stands under it in a mail program.
+    ///
+    /// # Errors
+    /// When a template fails.
+    pub fn correction(&self, issue: Uuid, alert: &Alert, original: Uuid) -> Result<Draft, ComposeError> {
+        let mut context = self.alert_context(alert, line(&format!("Correction: {}", alert.subject)));
+        context.insert("correction", &true);
+        let mut draft = self.draft(issue, "alert", Class::Bulk("correction"), context)?;
+        draft.head =
+            self.letterhead.threaded(issue, &draft.subject, Class::Bulk("correction"), Some(original));
+        Ok(draft)
+    }
+
     fn alert_context(&self, alert: &Alert, subject: String) -> Context {
         let title = [&alert.title, &alert.subject].map(|text| line(text));
         let title = title.into_iter().find(|title| !title.is_empty()).unwrap_or_default();
@@ -186,6 +199,7 @@ impl Composer {
         context.insert("published", &published(alert.published_at));
         context.insert("image", &image(alert.image.as_ref()));
         context.insert("test", &false);
+        context.insert("correction", &false);
         context
     }
 

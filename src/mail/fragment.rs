@@ -68,6 +68,8 @@ pub struct Slots<'a> {
     pub unsubscribe: &'a str,
     pub preferences: &'a str,
     pub confirm: &'a str,
+    /// The id of the delivery that a correction corrects.
+    pub original: &'a str,
 }
 
 /// What begins a slot. No text from outside holds it: control characters are taken out before rendering.
@@ -78,6 +80,7 @@ pub(super) const DATE: &str = "\u{1}w";
 pub(super) const UNSUBSCRIBE: &str = "\u{1}u";
 pub(super) const PREFERENCES: &str = "\u{1}p";
 pub(super) const CONFIRM: &str = "\u{1}c";
+pub(super) const ORIGINAL: &str = "\u{1}o";
 /// Where the fragments' text and HTML go.
 pub(super) const TEXT: &str = "\u{1}x";
 pub(super) const HTML: &str = "\u{1}h";
@@ -105,6 +108,7 @@ enum Value {
     Unsubscribe,
     Preferences,
     Confirm,
+    Original,
 }
 
 impl Stencil {
@@ -143,6 +147,7 @@ impl Stencil {
             UNSUBSCRIBE => Value::Unsubscribe,
             PREFERENCES => Value::Preferences,
             CONFIRM => Value::Confirm,
+            ORIGINAL => Value::Original,
             _ => return,
         };
         self.slots.push((self.text.len(), place(value)));
@@ -176,6 +181,7 @@ impl Slots<'_> {
             Value::Unsubscribe => self.unsubscribe,
             Value::Preferences => self.preferences,
             Value::Confirm => self.confirm,
+            Value::Original => self.original,
         })
     }
 }

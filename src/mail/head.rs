@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use uuid::Uuid;
 
-use super::fragment::{DATE, DELIVERY, HTML, TEXT, TO, UNSUBSCRIBE};
+use super::fragment::{DATE, DELIVERY, HTML, ORIGINAL, TEXT, TO, UNSUBSCRIBE};
 use crate::{
     config::{Mailbox, Sender, Server},
     domain::time::Timestamp,
@@ -48,12 +48,21 @@ impl Letterhead {
     /// The whole frame of an issue's mails: the header fields (RFC 5322; lists by RFC 2369, 2919 and 8058), then both
     /// parts of the multipart/alternative (RFC 2046, section 5.1.4) with a slot for their fragments.
     pub fn frame(&self, issue: Uuid, subject: &str, class: Class) -> String {
+        self.threaded(issue, subject, class, None)
+    }
+
+    /// The same, as an answer to what each reader got of another issue (RFC 5322, section 3.6.4).
+    pub fn threaded(&self, issue: Uuid, subject: &str, class: Class, original: Option<Uuid>) -> String {
         // "=_" can't stand in quoted-printable text, so no content can hold the boundary.
         let boundary = format!("=_{}", issue.simple());
         let mut head = format!("Date: {DATE}\r\n{}To: {TO}\r\n", self.from);
         head.push_str(self.reply_to.as_deref().unwrap_or_default());
         head.push_str(&unstructured("Subject", subject));
         head.push_str(&format!("Message-ID: <{DELIVERY}.{issue}@{}>\r\n", self.from_domain));
+        if let Some(original) = original {
+            let id = format!("<{ORIGINAL}.{original}@{}>", self.from_domain);
+            head.push_str(&format!("In-Reply-To: {id}\r\nReferences: {id}\r\n"));
+        }
         match class {
             Class::Bulk(kind) => {
                 head.push_str(&self.list_id);

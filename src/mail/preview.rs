@@ -19,8 +19,15 @@ pub struct Preview {
 
 /// Splices a draft for a sample recipient and reads it.
 pub fn preview(draft: &Draft, to: &str, now: Timestamp) -> Preview {
-    let slots =
-        Slots { to, delivery: "0", date: now, unsubscribe: SAMPLE, preferences: SAMPLE, confirm: SAMPLE };
+    let slots = Slots {
+        to,
+        delivery: "0",
+        date: now,
+        unsubscribe: SAMPLE,
+        preferences: SAMPLE,
+        confirm: SAMPLE,
+        original: "0",
+    };
     let message = draft.splice(&slots);
     let parsed = MessageParser::default().parse(&message);
     let part =

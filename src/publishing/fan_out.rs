@@ -17,7 +17,7 @@ use crate::store::{self, Tx, deliveries::Batch, issues::Issue, subscribers::Read
 
 /// How many readers one transaction takes: few, so that the first mails leave at once and nobody waits long behind it for
 /// SQLite's only writer.
-const WINDOW: i64 = 500;
+pub(super) const WINDOW: i64 = 500;
 
 /// Writes the next window of deliveries of the most pressing issue. False when no issue waits for its fan-out.
 ///
@@ -31,6 +31,10 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
     let Some(mut issue) = store::issues::next_to_fan_out(&mut tx).await? else {
         return Ok(false);
     };
+    if issue.kind == Kind::Correction {
+        drop(tx);
+        return super::correcting::fan_out(cx, &issue).await;
+    }
     if issue.kind == Kind::Digest {
         tx = cx.db.now_writing(tx).await?;
         let Some(same) = store::issues::next_to_fan_out(&mut tx).await?.filter(|next| next.id == issue.id)
@@ -48,7 +52,7 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
             let window = store::subscribers::window_on(&mut tx, &topics, after, end, WINDOW).await?;
             (topics, window)
         }
-        Kind::Digest | Kind::Notice => {
+        Kind::Digest | Kind::Notice | Kind::Correction => {
             (Vec::new(), store::subscribers::window(&mut tx, after, end, WINDOW).await?)
         }
     };
@@ -62,7 +66,9 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
     };
     let rows = match issue.kind {
         Kind::Alert => store::subscribers::readers_on(&mut tx, &topics, after, last).await?,
-        Kind::Digest | Kind::Notice => store::subscribers::readers(&mut tx, after, last).await?,
+        Kind::Digest | Kind::Notice | Kind::Correction => {
+            store::subscribers::readers(&mut tx, after, last).await?
+        }
     };
     let readers: Vec<_> =
         rows.chunk_by(|a, b| a.subscriber_id == b.subscriber_id).map(Recipient::new).collect();
@@ -72,7 +78,7 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
             let added = digest_window(cx, &mut tx, &issue, &readers, (after, last), now).await?;
             (tx, added, None)
         }
-        Kind::Alert | Kind::Notice => {
+        Kind::Alert | Kind::Notice | Kind::Correction => {
             let Some(written) = alert_window(cx, tx, &issue, &topics, &readers, now).await? else {
                 return Ok(true);
             };

@@ -6,6 +6,7 @@ use crate::store;
 
 pub mod alerting;
 mod cancelling;
+pub mod correcting;
 pub mod desk;
 mod digesting;
 mod fan_out;

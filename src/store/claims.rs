@@ -30,6 +30,8 @@ pub struct Claimed {
     pub subscriber: Option<Uuid>,
     /// What `decide` says by now: false for who left, may not be mailed, or wants it no more since the fan-out.
     pub wanted: bool,
+    /// What this reader got of the issue that is corrected.
+    pub original: Option<i64>,
 }
 
 /// What the claimed deliveries of an issue share; read once for each claim.
@@ -62,6 +64,7 @@ struct Row {
     subscriber: Option<Uuid>,
     #[serde(deserialize_with = "flag")]
     wanted: bool,
+    original: Option<i64>,
 }
 
 /// A place in the queue: behind the delivery of this priority and id. The default is its start.
@@ -133,6 +136,7 @@ async fn claimed(tx: &mut Tx, mut rows: Vec<Row>) -> Result<Vec<Claimed>> {
             subscriber_id: row.subscriber_id,
             subscriber: row.subscriber,
             wanted: row.wanted,
+            original: row.original,
         })
     });
     claimed.collect()
@@ -143,11 +147,11 @@ async fn claimed(tx: &mut Tx, mut rows: Vec<Row>) -> Result<Vec<Claimed>> {
 pub async fn fresh(tx: &mut Tx, node: Uuid, issue_id: i64, after: i64, last: i64) -> Result<Vec<Claimed>> {
     let sql = tx.fork(
         "SELECT json_group_array(json_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
-                  d.subscriber_id, hex(s.public_id), 1))
+                  d.subscriber_id, hex(s.public_id), 1, NULL))
          FROM deliveries d CROSS JOIN subscribers s ON s.id = d.subscriber_id
          WHERE d.issue_id = $2 AND d.subscriber_id > $3 AND d.subscriber_id <= $4 AND +d.state = 'sending' AND +d.node = $1",
         "SELECT json_agg(json_build_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
-                  d.subscriber_id, s.public_id, 1))::TEXT
+                  d.subscriber_id, s.public_id, 1, NULL))::TEXT
          FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
          WHERE d.issue_id = $2 AND d.subscriber_id > $3 AND d.subscriber_id <= $4 AND d.state || '' = 'sending' AND d.node = $1",
     );
@@ -167,20 +171,22 @@ async fn rows(tx: &mut Tx, ids: &str) -> Result<Option<String>> {
                   d.subscriber_id, iif(s.id IS NULL, NULL, hex(s.public_id)),
                   CASE WHEN d.subscriber_id IS NULL OR (s.state = 'active'
                     AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
-                    AND (i.kind = 'notice' OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (
+                    AND (i.kind IN ('notice', 'correction') OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (
                       (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
                         AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id))))))
-                  THEN 1 ELSE 0 END))
+                  THEN 1 ELSE 0 END,
+                  (SELECT o.id FROM deliveries o WHERE o.issue_id = i.corrects AND o.subscriber_id = d.subscriber_id)))
          FROM json_each($1) j CROSS JOIN deliveries d ON d.id = j.value CROSS JOIN issues i ON i.id = d.issue_id
          LEFT JOIN subscribers s ON s.id = d.subscriber_id",
         "SELECT json_agg(json_build_array(d.id, d.priority, d.address, d.variant_id, d.due_at, d.attempts, d.issue_id,
                   d.subscriber_id, s.public_id,
                   CASE WHEN d.subscriber_id IS NULL OR (s.state = 'active'
                     AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
-                    AND (i.kind = 'notice' OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (
+                    AND (i.kind IN ('notice', 'correction') OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (
                       (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
                         AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id))))))
-                  THEN 1 ELSE 0 END))::TEXT
+                  THEN 1 ELSE 0 END,
+                  (SELECT o.id FROM deliveries o WHERE o.issue_id = i.corrects AND o.subscriber_id = d.subscriber_id)))::TEXT
          FROM jsonb_array_elements_text($1::JSONB) j(value) JOIN deliveries d ON d.id = j.value::BIGINT
          JOIN issues i ON i.id = d.issue_id LEFT JOIN subscribers s ON s.id = d.subscriber_id",
     );

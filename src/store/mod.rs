@@ -16,6 +16,7 @@ pub mod attempts;
 pub mod audit;
 pub mod bells;
 pub mod claims;
+pub mod corrections;
 pub mod deliveries;
 pub mod drafts;
 pub mod feeds;

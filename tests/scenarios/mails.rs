@@ -67,6 +67,7 @@ pub fn slots() -> Slots<'static> {
         unsubscribe: "dW5zdWJzY3JpYmU-dW5zdWJzY3JpYmU_dW5zdWJzY3JpYmU-dW5zdWJzY3JpYmU",
         preferences: "cHJlZmVyZW5jZXM-cHJlZmVyZW5jZXM_cHJlZmVyZW5jZXM-cHJlZmVyZW5jZXM",
         confirm: "Y29uZmlybQ-Y29uZmlybQ_Y29uZmlybQ-Y29uZmlybQ_Y29uZmlybQ-Y29uZmlybQ",
+        original: "4710",
     }
 }
 

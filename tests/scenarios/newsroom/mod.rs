@@ -2,6 +2,7 @@
 
 mod attempts;
 mod codes;
+mod corrections;
 mod desk;
 mod log;
 mod people;

@@ -1,0 +1,201 @@
+//! Corrections: one action stops what is left of an alert and mails those who got it, or may have. The correction is an
+//! issue of its own that goes before all alerts; its readers follow from the original's deliveries.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Error, fan_out::WINDOW};
+use crate::audit::{self, Actor, Change};
+use crate::context::Context;
+use crate::domain::{
+    decision::{Decision, Matter, Reader, decide},
+    delivery,
+    issue::{Kind, Level, State},
+    subscription::Digest,
+    text,
+    time::Timestamp,
+};
+use crate::mail::{compose::Alert, html};
+use crate::store::{
+    self,
+    deliveries::Batch,
+    issues::{Issue, NewIssue},
+};
+
+/// Every node has heard of a stop by then, and claims nothing more of what was stopped.
+const HEARD: Duration = Duration::from_secs(2);
+
+/// What a correction says.
+#[derive(Clone, Debug)]
+pub struct Correction {
+    /// Without a mark; it gets one.
+    pub subject: String,
+    /// Markdown.
+    pub body: String,
+    pub link: Option<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Corrected {
+    /// On its way, as the issue of this name.
+    Now(Uuid),
+    /// It has no subject, or no text.
+    Blank,
+    /// Only an alert that left can be corrected, as long as it is known who got it.
+    NotThis,
+    Unknown,
+}
+
+/// Stops what is left of an alert and mails the correction.
+///
+/// # Errors
+/// A template that can't be rendered, a database that can't be written.
+pub async fn correct(
+    cx: &Context,
+    actor: &Actor,
+    issue: Uuid,
+    correction: &Correction,
+) -> Result<Corrected, Error> {
+    let now = cx.clock.now();
+    let subject = text::one_line(&correction.subject, 250);
+    let body = html::markdown(&correction.body);
+    if subject.is_empty() || html::is_blank(&body) {
+        return Ok(Corrected::Blank);
+    }
+    let mut tx = cx.db.read().await?;
+    let Some(original) = store::issues::by_public_id(&mut tx, issue).await? else {
+        return Ok(Corrected::Unknown);
+    };
+    if original.kind != Kind::Alert || original.state == State::Held || original.totals.is_some() {
+        return Ok(Corrected::NotThis);
+    }
+    let topics = store::issues::topic_ids(&mut tx, original.id).await?;
+    let all = store::topics::all(&mut tx).await?;
+    drop(tx);
+    let named = all.iter().filter(|topic| topics.contains(&topic.id)).map(|topic| topic.name.clone());
+    let alert = Alert {
+        subject: subject.clone(),
+        level: original.level,
+        topics: named.collect(),
+        title: subject,
+        html: body.clone(),
+        preheader: None,
+        link: correction.link.clone(),
+        link_text: None,
+        author: None,
+        published_at: None,
+        image: None,
+    };
+    let public_id = cx.entropy.uuid(now);
+    let draft = cx.composer.correction(public_id, &alert, issue)?;
+    let content = super::stories::Carried {
+        title: alert.subject.clone(),
+        summary: text::multi_line(&html::plain_text(&body), 2_000),
+        link: correction.link.clone(),
+    };
+
+    let mut tx = cx.db.begin().await?;
+    let stopped = store::issues::cancel(&mut tx, original.id, now).await?;
+    let new = NewIssue {
+        public_id,
+        kind: Kind::Correction,
+        state: State::Publishing,
+        subject: &draft.subject,
+        level: original.level,
+        digest: Digest::None,
+        post_id: None,
+        signup_id: None,
+        content: &serde_json::json!(content).to_string(),
+        return_path: &cx.config.sender.return_path(),
+        link_key: &cx.keys.current(),
+        signing: cx.signer.selectors(),
+        last_subscriber: i64::MAX,
+        last_post: 0,
+        created_by: &actor.to_string(),
+        now,
+        expires_at: None,
+    };
+    let issue_id = store::issues::insert(&mut tx, &new).await?;
+    store::corrections::name_original(&mut tx, issue_id, original.id).await?;
+    for topic_id in topics {
+        store::issues::add_topic(&mut tx, issue_id, topic_id).await?;
+    }
+    store::issues::add_mail(&mut tx, issue_id, &draft.head, draft.pieces()).await?;
+    let name = issue.to_string();
+    let after = serde_json::json!({ "correction": public_id, "subject": draft.subject, "stopped": stopped });
+    audit::record(&mut tx, now, actor, Change::new("corrected", "issue", &name).to(&after)).await?;
+    if stopped {
+        // Before the commit: what is held back for a rollback goes out later.
+        cx.cancelled.add(issue, now);
+    }
+    tx.commit().await?;
+    cx.bells.cancel.notify_one();
+    cx.bells.publish.notify_one();
+    tracing::info!(%issue, correction = %public_id, stopped, "alert corrected");
+    Ok(Corrected::Now(public_id))
+}
+
+/// Writes the next window of a correction's deliveries. False when nothing is to be done now.
+pub(super) async fn fan_out(cx: &Context, issue: &Issue) -> Result<bool, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.begin().await?;
+    let Some(original) = store::corrections::original(&mut tx, issue.id).await? else {
+        store::issues::fanned_out(&mut tx, issue.id).await?;
+        tx.commit().await?;
+        return Ok(true);
+    };
+    let after = issue.next_subscriber;
+    let mut ids = store::corrections::window(&mut tx, original, after, WINDOW).await?;
+    let last = ids.last().copied();
+    if last.is_none() {
+        ids = store::corrections::missed(&mut tx, issue.id, original, WINDOW).await?;
+        if ids.is_empty() && now.since(issue.created_at) < HEARD {
+            return Ok(false);
+        }
+    }
+    if ids.is_empty() {
+        store::issues::fanned_out(&mut tx, issue.id).await?;
+        tx.commit().await?;
+        cx.bells.deliver.notify_one();
+        return Ok(true);
+    }
+    let wanted = wanted(store::corrections::readers(&mut tx, &ids).await?, issue, now);
+    let variant_id = store::issues::only_variant(&mut tx, issue.id).await?;
+    let batch = Batch {
+        issue_id: issue.id,
+        variant_id,
+        priority: issue.priority,
+        state: delivery::State::Queued,
+        node: None,
+        now,
+    };
+    let added = match wanted.as_slice() {
+        [] => 0,
+        wanted => store::deliveries::insert_for(&mut tx, batch, wanted).await?,
+    };
+    let added = i64::try_from(added).unwrap_or(0);
+    if store::issues::advance(&mut tx, issue.id, after, last.unwrap_or(after), added).await? {
+        store::bells::ring(&mut tx).await?;
+        tx.commit().await?;
+        cx.bells.deliver.notify_one();
+    }
+    Ok(true)
+}
+
+/// Those of whom the one decision says so: who left since gets no more mail of ours.
+fn wanted(readers: Vec<(i64, bool, bool)>, issue: &Issue, now: Timestamp) -> Vec<i64> {
+    let matter = Matter {
+        kind: Kind::Correction,
+        level: Level::Critical,
+        topics: &[],
+        digest: Digest::None,
+        expires_at: issue.expires_at,
+    };
+    let gets = |(_, active, suppressed): &(i64, bool, bool)| {
+        let reader = Reader { active: *active, suppressed: *suppressed, subscriptions: &[] };
+        decide(&reader, &matter, now) == Decision::Now
+    };
+    readers.into_iter().filter(gets).map(|(id, ..)| id).collect()
+}

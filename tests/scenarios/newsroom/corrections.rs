@@ -1,0 +1,97 @@
+//! Corrections: exactly those who got the wrong word get the right one, before anything else.
+
+use bellwether::audit::Actor;
+use bellwether::publishing::correcting::{self, Corrected, Correction};
+use uuid::Uuid;
+
+use crate::stage::{Setup, Span, Stage, both};
+
+const ADA: &str = "ada@example.com";
+const EVE: &str = "eve@example.com";
+const KIM: &str = "kim@example.com";
+
+async fn corrects(stage: &Stage, issue: Uuid, subject: &str) -> Corrected {
+    let correction =
+        Correction { subject: subject.to_owned(), body: "What we said was wrong.".to_owned(), link: None };
+    correcting::correct(&stage.cx, &Actor::user("desk@example.org", ""), issue, &correction).await.unwrap()
+}
+
+/// Corrected, and everything done that follows.
+async fn corrected(stage: &Stage, issue: Uuid) -> Uuid {
+    let Corrected::Now(correction) = corrects(stage, issue, "The harbour is open").await else { panic!() };
+    stage.settle().await;
+    stage.advance(2.seconds()).await;
+    correction
+}
+
+both! {
+    async fn who_got_it_gets_the_correction_under_it_and_who_left_does_not(stage: Stage) {
+        stage.imported_all(&[ADA, EVE]).await;
+        let issue = stage.alert("The harbour is closed").sent().await;
+        stage.leaves(EVE).await;
+        stage.imported(KIM).await;
+        let correction = corrected(&stage, issue).await;
+        assert_eq!(stage.outcome(correction).await, "1 sent");
+        let mail = stage.newest(ADA);
+        assert_eq!(mail.subject(), "Correction: The harbour is open");
+        let original = stage.inbox(ADA)[0].header("Message-ID").unwrap();
+        assert_eq!(mail.header("In-Reply-To"), Some(original.clone()));
+        assert_eq!(mail.header("References"), Some(original));
+        assert_ne!(mail.header("Message-ID"), mail.header("In-Reply-To"));
+        assert_eq!(stage.subjects(EVE), ["The harbour is closed"]);
+        assert!(stage.subjects(KIM).is_empty(), "they came later");
+        assert_eq!(stage.issue(correction).await.state.to_string(), "sent");
+        assert!(stage.changes().await.iter().any(|it| it.starts_with("desk@example.org: corrected issue")));
+    }
+
+    async fn a_correction_stops_the_rest_and_reaches_only_who_had_it(setup: Setup) {
+        let stage = setup.with("relays.0.rate", "1").open().await;
+        let readers: Vec<_> = (0..8).map(|n| format!("reader{n}@example.com")).collect();
+        stage.imported_all(&readers).await;
+        let issue = stage.alert("The harbour is closed").queued().await;
+        stage.deliver().await;
+        let had: Vec<_> = readers.iter().filter(|reader| !stage.subjects(reader).is_empty()).collect();
+        assert!(!had.is_empty() && had.len() < 8, "{}", had.len());
+        let Corrected::Now(correction) = corrects(&stage, issue, "The harbour is open").await else { panic!() };
+        let stage = stage.restarted().await;
+        stage.live(2.minutes(), 5.seconds()).await;
+        for reader in &readers {
+            let expected: &[&str] = match had.contains(&reader) {
+                true => &["The harbour is closed", "Correction: The harbour is open"],
+                false => &[],
+            };
+            assert_eq!(stage.subjects(reader), expected, "{reader}");
+        }
+        assert_eq!(stage.issue(issue).await.state.to_string(), "cancelled");
+        assert_eq!(stage.issue(correction).await.audience, had.len() as i64);
+    }
+
+    async fn a_correction_overtakes_alerts(setup: Setup) {
+        let stage = setup.with("relays.0.connections", "1").open().await;
+        stage.imported(ADA).await;
+        let issue = stage.alert("The harbour is closed").sent().await;
+        stage.alert("Something else").queued().await;
+        corrected(&stage, issue).await;
+        assert_eq!(stage.subjects(ADA), ["The harbour is closed", "Correction: The harbour is open", "Something else"]);
+    }
+
+    async fn who_may_have_got_it_is_told_as_well(stage: Stage) {
+        let odd = "disconnect-in-data@example.com";
+        stage.imported(odd).await;
+        let issue = stage.alert("The harbour is closed").sent().await;
+        assert_eq!(stage.outcome(issue).await, "1 deferred", "the relay broke off in the middle of it");
+        let correction = corrected(&stage, issue).await;
+        assert_eq!(stage.issue(correction).await.audience, 1);
+        assert_eq!(stage.outcome(issue).await, "1 cancelled");
+    }
+
+    async fn only_an_alert_that_left_can_be_corrected(stage: Stage) {
+        stage.imported(ADA).await;
+        assert_eq!(corrects(&stage, Uuid::from_u128(7), "What?").await, Corrected::Unknown);
+        let issue = stage.alert("The harbour is closed").sent().await;
+        assert_eq!(corrects(&stage, issue, " ").await, Corrected::Blank);
+        let correction = corrected(&stage, issue).await;
+        assert_eq!(corrects(&stage, correction, "And again").await, Corrected::NotThis);
+        assert!(matches!(corrects(&stage, issue, "Once more").await, Corrected::Now(_)));
+    }
+}
