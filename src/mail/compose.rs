@@ -150,7 +150,8 @@ impl Composer {
     /// # Errors
     /// When a template fails.
     pub fn alert(&self, issue: Uuid, alert: &Alert) -> Result<Draft, ComposeError> {
-        let context = self.alert_context(alert, line(&alert.subject));
+        let mut context = self.alert_context(alert, line(&alert.subject));
+        context.insert("page_url", &self.page(issue));
         self.draft(issue, "alert", Class::Bulk("alert"), context)
     }
 
@@ -172,10 +173,16 @@ impl Composer {
     pub fn correction(&self, issue: Uuid, alert: &Alert, original: Uuid) -> Result<Draft, ComposeError> {
         let mut context = self.alert_context(alert, line(&format!("Correction: {}", alert.subject)));
         context.insert("correction", &true);
+        context.insert("page_url", &self.page(issue));
         let mut draft = self.draft(issue, "alert", Class::Bulk("correction"), context)?;
         draft.head =
             self.letterhead.threaded(issue, &draft.subject, Class::Bulk("correction"), Some(original));
         Ok(draft)
+    }
+
+    /// Where it stands what an alert said and whether it still holds.
+    fn page(&self, issue: Uuid) -> String {
+        format!("{}/a/{issue}", self.letterhead.public_url())
     }
 
     fn alert_context(&self, alert: &Alert, subject: String) -> Context {
@@ -200,6 +207,7 @@ impl Composer {
         context.insert("image", &image(alert.image.as_ref()));
         context.insert("test", &false);
         context.insert("correction", &false);
+        context.insert("page_url", "");
         context
     }
 

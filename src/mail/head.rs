@@ -45,6 +45,11 @@ impl Letterhead {
         }
     }
 
+    /// Where our pages are, without a slash at its end.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
     /// The whole frame of an issue's mails: the header fields (RFC 5322; lists by RFC 2369, 2919 and 8058), then both
     /// parts of the multipart/alternative (RFC 2046, section 5.1.4) with a slot for their fragments.
     pub fn frame(&self, issue: Uuid, subject: &str, class: Class) -> String {

@@ -4,13 +4,18 @@ use uuid::Uuid;
 
 use super::Error;
 use crate::context::Context;
-use crate::domain::{delivery, issue::State, time::Timestamp};
+use crate::domain::{
+    delivery,
+    issue::{Kind, State},
+    time::Timestamp,
+};
 use crate::store;
 
 /// An issue on its way, in numbers of readers.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Progress {
     pub issue: Uuid,
+    pub kind: Kind,
     pub subject: String,
     pub state: State,
     /// While it is held: until when it can be undone.
@@ -25,6 +30,8 @@ pub struct Progress {
     pub bounced: i64,
     /// Nobody more was to get it, or too late.
     pub called_off: i64,
+    /// The newest issue that corrects it.
+    pub correction: Option<Uuid>,
     pub now: Timestamp,
 }
 
@@ -57,6 +64,7 @@ pub async fn progress(cx: &Context, issue: Uuid) -> Result<Option<Progress>, Err
     let expected = store::issues::expected(&mut tx, found.id).await?.expected;
     Ok(Some(Progress {
         issue,
+        kind: found.kind,
         subject: found.subject,
         state: found.state,
         held_until: store::drafts::held_until(&mut tx, found.id).await?,
@@ -70,6 +78,7 @@ pub async fn progress(cx: &Context, issue: Uuid) -> Result<Option<Progress>, Err
         waiting: of(&[Queued, Sending, Deferred]),
         bounced: of(&[Bounced, Failed]),
         called_off: of(&[Cancelled, Expired]),
+        correction: store::corrections::of(&mut tx, found.id).await?.map(|(id, ..)| id),
         now: cx.clock.now(),
     }))
 }

@@ -9,7 +9,7 @@ use tera::{Kwargs, State, Tera, TeraResult};
 
 use super::assets;
 use crate::config::Config;
-use crate::domain::subscription::Digest;
+use crate::domain::{subscription::Digest, time::Timestamp};
 use crate::subscribing::{Asked, TopicChoice};
 
 /// What stands around every page.
@@ -70,6 +70,13 @@ pub enum Page {
         just_now: bool,
     },
     Preferences(PreferencesForm),
+    /// An alert's own page: what it said, and whether it still stands.
+    Issue {
+        said: Said,
+        is_correction: bool,
+        withdrawn: bool,
+        correction: Option<Said>,
+    },
     /// Anything that needs a headline and a sentence.
     Message {
         title: String,
@@ -116,6 +123,17 @@ pub struct Example {
     pub code: String,
     /// The same without its style sheet, which the page has already.
     pub live: String,
+}
+
+/// What an issue said, and when it was sent.
+#[derive(Clone, Debug, Serialize)]
+pub struct Said {
+    pub title: String,
+    pub paragraphs: Vec<String>,
+    pub link: Option<String>,
+    /// For people, and for machines.
+    pub at: String,
+    pub machine: Timestamp,
 }
 
 /// What a sign-up asked for.
@@ -201,6 +219,7 @@ impl Page {
             Self::Unsubscribe { .. } => "unsubscribe.html",
             Self::Left { .. } => "left.html",
             Self::Preferences(_) => "preferences.html",
+            Self::Issue { .. } => "issue.html",
             Self::Message { .. } => "message.html",
         }
     }

@@ -49,7 +49,7 @@ pub struct Table {
 pub fn table(cx: &Context) -> Table {
     use admin::{account, audit, codes, desk, links, live, overview, sign_in, tokens, users};
     use api::{alerts, issues, posts};
-    use public::{confirm, preferences, sign_up, unsubscribe};
+    use public::{confirm, issue, preferences, sign_up, unsubscribe};
     let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
     let t = t
         .get("/", Anyone, sign_up::page)
@@ -64,6 +64,7 @@ pub fn table(cx: &Context) -> Table {
         .post("/unsubscribe/{token}", Link, unsubscribe::unsubscribe)
         .get("/preferences/{token}", Link, preferences::page)
         .post("/preferences/{token}", Link, preferences::save)
+        .get("/a/{issue}", Anyone, issue::page)
         .get("/healthz", Anyone, super::alive)
         .get("/readyz", Anyone, super::ready)
         .get("/static/{name}", Anyone, super::asset);
@@ -112,6 +113,7 @@ pub fn table(cx: &Context) -> Table {
         .get("/admin/live/{issue}/events", User(Read), live::events)
         .post("/admin/live/{issue}/undo", User(Release), live::undo)
         .post("/admin/live/{issue}/stop", User(Release), live::stop)
+        .post("/admin/live/{issue}/correct", User(Release), live::correct)
         .get("/admin/users", User(Manage), users::page)
         .post("/admin/users", User(Manage), users::invite)
         .get("/admin/users/{id}", User(Manage), users::one)

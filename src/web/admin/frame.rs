@@ -45,6 +45,7 @@ pub const SAID: &[(&str, &str)] = &[
     ("tested", "A test is on its way to you."),
     ("asked", "Whoever may release it sees that you ask."),
     ("undone", "Undone. Nobody got it."),
+    ("corrected", "The correction is on its way to those who got the alert. Nobody more gets the alert."),
     ("stopped", "Stopped. Nobody more gets it."),
     ("too-late", "The hold was over: it is on its way. Stop it below."),
     ("all-gone", "There was nothing left to stop."),
@@ -138,6 +139,10 @@ impl Frame {
     }
 
     fn is_at(&self, place: &str) -> bool {
+        // What was written at the desk is followed from there.
+        if place == "/admin/desk" && self.path.starts_with("/admin/live/") {
+            return true;
+        }
         let below = self.path.strip_prefix(place);
         below.is_some_and(|rest| rest.is_empty() || place != "/admin" && rest.starts_with('/'))
     }

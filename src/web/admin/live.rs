@@ -4,20 +4,26 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
 use futures_util::stream;
+use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{desk::failed, done, frame::Frame, missing, when};
 use crate::context::Context;
-use crate::domain::{issue::State as IssueState, role::Right};
+use crate::domain::{
+    issue::{Kind, State as IssueState},
+    role::Right,
+};
 use crate::newsroom::Me;
 use crate::publishing::{
     Cancelled,
+    correcting::{self, Corrected, Correction},
     progress::{Progress, progress},
     releasing::{self, Undone},
 };
@@ -44,6 +50,7 @@ pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<Str
         "is_held": progress.state == IssueState::Held,
         "is_over": progress.is_over(),
         "is_stopped": progress.state == IssueState::Cancelled,
+        "may_correct": releases && progress.kind == Kind::Alert && progress.state != IssueState::Held,
         "may_stop": releases && !progress.is_over() && progress.state != IssueState::Cancelled,
     });
     frame.ok("live.html", &content)
@@ -114,6 +121,48 @@ pub async fn stop(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): 
         Ok(Cancelled::Now { .. } | Cancelled::Already) => done(&format!("/admin/live/{issue}"), "stopped"),
         Ok(Cancelled::TooLate) => done(&format!("/admin/live/{issue}"), "all-gone"),
         Ok(Cancelled::Unknown) => missing(&frame),
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+/// What a correction's form says.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Words {
+    subject: String,
+    body: String,
+    link: String,
+}
+
+/// `POST /admin/live/{issue}/correct`
+pub async fn correct(
+    State(cx): State<Context>,
+    frame: Frame,
+    me: Me,
+    Path(issue): Path<String>,
+    Form(words): Form<Words>,
+) -> Response {
+    let progress = match find(&cx, &frame, &issue).await {
+        Ok(progress) => progress,
+        Err(response) => return *response,
+    };
+    let link = words.link.trim();
+    let correction = Correction {
+        subject: words.subject,
+        body: words.body,
+        link: (!link.is_empty()).then(|| link.to_owned()),
+    };
+    match correcting::correct(&cx, &me.actor(), progress.issue, &correction).await {
+        Ok(Corrected::Now(correction)) => done(&format!("/admin/live/{correction}"), "corrected"),
+        Ok(Corrected::Blank) => {
+            let text = "A correction has a subject and a text. Go back; what you wrote is still there. Nothing was changed.";
+            frame.message(StatusCode::UNPROCESSABLE_ENTITY, "Write what is right", text)
+        }
+        Ok(Corrected::NotThis) => {
+            let text = "Only an alert that left can be corrected, as long as it is known who got it. Nothing was changed.";
+            frame.message(StatusCode::CONFLICT, "This can’t be corrected", text)
+        }
+        Ok(Corrected::Unknown) => missing(&frame),
         Err(error) => failed(&frame, &error),
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod confirm;
 pub mod form;
+pub mod issue;
 pub mod preferences;
 pub mod sign_up;
 pub mod unsubscribe;

@@ -94,4 +94,47 @@ both! {
         assert_eq!(corrects(&stage, correction, "And again").await, Corrected::NotThis);
         assert!(matches!(corrects(&stage, issue, "Once more").await, Corrected::Now(_)));
     }
+
+    async fn an_alerts_own_page_says_first_that_it_was_corrected(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("The harbour is closed").sent().await;
+        let path = format!("/a/{issue}");
+        assert!(stage.newest(ADA).text().contains(&path), "every alert links to its page");
+        let page = stage.open(&path).await;
+        page.says("The harbour is closed: what we know.");
+        page.says("It still stands");
+        let correction = corrected(&stage, issue).await;
+        let page = stage.open(&path).await;
+        page.says("Corrected");
+        let (right, wrong) = (page.body.find("The harbour is open").unwrap(), page.body.find("The harbour is closed: what").unwrap());
+        assert!(right < wrong && !page.body.contains("It still stands"));
+        assert_eq!(stage.open(&format!("/a/{correction}")).await.status, 200);
+        for other in ["/a/7", "/a/01a21250-49c5-7b68-b8aa-4febf2ae26fd"] {
+            assert_eq!(stage.open(other).await.status, 404);
+        }
+    }
+
+    async fn a_stopped_alert_no_longer_stands_and_a_held_one_is_not_shown(setup: Setup) {
+        let stage = setup.with("relays.0.rate", "1").open().await;
+        stage.imported_all(&[ADA, EVE, KIM]).await;
+        let issue = stage.alert("The harbour is closed").queued().await;
+        stage.cancels(issue).await;
+        stage.open(&format!("/a/{issue}")).await.says("We stopped this alert");
+    }
+
+    async fn an_editor_corrects_from_the_page_that_shows_it_go(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("The harbour is closed").sent().await;
+        let mut editor = stage.editor("kim").await;
+        let live = format!("/admin/live/{issue}");
+        let fields = "subject=The+harbour+is+open&body=It+was+never+closed.&link=";
+        let page = editor.sends(&live, &format!("{live}/correct"), fields).await;
+        assert_eq!(page.status, 303, "{}", page.body);
+        stage.settle().await;
+        assert_eq!(stage.newest(ADA).subject(), "Correction: The harbour is open");
+        editor.opens(&live).await.says("It was corrected");
+        let mut contributor = stage.contributor("sam").await;
+        let page = contributor.sends(&live, &format!("{live}/correct"), fields).await;
+        assert_eq!(page.status, 403);
+    }
 }

@@ -1,0 +1,77 @@
+//! `/a/{issue}`: an alert's own page. Every alert links to it, without a token: what it said, when it was sent, and
+//! whether it still stands. Who opens a corrected one sees that first.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::OURS;
+use crate::context::Context;
+use crate::domain::{
+    issue::{Kind, State as IssueState},
+    time::Timestamp,
+};
+use crate::store;
+use crate::web::pages::{Page, Said, Site};
+
+/// What an issue keeps of its text.
+#[derive(Deserialize)]
+struct Content {
+    title: String,
+    summary: String,
+    link: Option<String>,
+}
+
+pub async fn page(State(cx): State<Context>, Path(issue): Path<String>, uri: Uri) -> Response {
+    let found = match issue.parse::<Uuid>() {
+        Ok(issue) => find(&cx, issue).await,
+        Err(_) => Ok(None),
+    };
+    match found {
+        Ok(Some(page)) => page.respond(&Site::of(&cx.config), StatusCode::OK),
+        Ok(None) => super::super::not_found(State(cx), uri).await,
+        Err(error) => {
+            tracing::error!(%error, "an alert's page could not be answered");
+            super::message(&cx, StatusCode::SERVICE_UNAVAILABLE, OURS.0, OURS.1)
+        }
+    }
+}
+
+async fn find(cx: &Context, issue: Uuid) -> Result<Option<Page>, store::Error> {
+    let mut tx = cx.db.read().await?;
+    let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else { return Ok(None) };
+    let undone = found.state == IssueState::Cancelled && found.audience == 0;
+    if !matches!(found.kind, Kind::Alert | Kind::Correction) || found.state == IssueState::Held || undone {
+        return Ok(None);
+    }
+    let correction = store::corrections::of(&mut tx, found.id).await?;
+    Ok(Some(Page::Issue {
+        withdrawn: found.state == IssueState::Cancelled,
+        is_correction: found.kind == Kind::Correction,
+        correction: correction.map(|(_, _, content, at)| said(&content, at)),
+        said: said(&found.content, found.created_at),
+    }))
+}
+
+fn said(content: &str, at: Timestamp) -> Said {
+    let content: Content = serde_json::from_str(content).unwrap_or_else(|_| Content {
+        title: String::new(),
+        summary: String::new(),
+        link: None,
+    });
+    Said {
+        title: content.title,
+        paragraphs: content
+            .summary
+            .split('\n')
+            .map(str::trim)
+            .filter(|it| !it.is_empty())
+            .map(ToOwned::to_owned)
+            .collect(),
+        link: content.link,
+        at: at.to_jiff().strftime("%-d %B %Y, %H:%M UTC").to_string(),
+        machine: at,
+    }
+}
