@@ -27,7 +27,7 @@ pub(super) enum User {
 /// within 7 days. Roles: owner all, editor compose and release, contributor compose, viewer look.
 ///
 /// Example:
-///   bellwether user create --email ada@example.org --name "Ada Lovelace" --role owner
+///   bellwether user create --email ada@example.org --name "Ada Field" --role owner
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Create {

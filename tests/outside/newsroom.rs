@@ -4,8 +4,12 @@
 use bellwether::clock::Clock;
 use bellwether::domain::totp;
 
-use super::{browser::Browser, find, installation::free_port};
-use crate::stage::program::Running;
+use super::{
+    browser::Browser,
+    find,
+    installation::{Installation, free_port},
+};
+use crate::stage::{Backend, program::Running};
 
 const PASSWORD: &str = "a quiet ferry at noon";
 const CODE: &str = "form[action='/admin/account/codes/confirm'] ";
@@ -25,7 +29,7 @@ async fn the_first_owner_comes_in_with_two_factors_and_invites_an_editor() {
 
     browser.goto(&link).await;
     browser.pictures("newsroom-first-owner", "h1").await;
-    for (field, text) in [("#email", "ada@example.org"), ("#name", "Ada Lovelace"), ("#password", PASSWORD)] {
+    for (field, text) in [("#email", "ada@example.org"), ("#name", "Ada Field"), ("#password", PASSWORD)] {
         browser.one(field).await.send_keys(text).await.unwrap();
     }
     browser.press("main button").await;
@@ -55,7 +59,7 @@ async fn the_first_owner_comes_in_with_two_factors_and_invites_an_editor() {
     browser.shows("h1", "Hello, Ada").await;
 
     browser.goto(&format!("{service}/admin/users")).await;
-    browser.one("#name").await.send_keys("Grace Hopper").await.unwrap();
+    browser.one("#name").await.send_keys("Grace Moss").await.unwrap();
     browser.one("#email").await.send_keys("grace@example.org").await.unwrap();
     browser.press("form[action='/admin/users'] button").await;
     browser.shows(".notice", "Invited").await;
@@ -68,6 +72,60 @@ async fn the_first_owner_comes_in_with_two_factors_and_invites_an_editor() {
     browser.press("main button").await;
     browser.shows("h1", "Hello, Grace").await;
     browser.driver.quit().await.unwrap();
+}
+
+/// How long the hold of this story is, in seconds: the shortest that one person alone has.
+const HOLD: u64 = 10;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_editor_on_a_phone_releases_undoes_releases_again_and_corrects() {
+    let Some(chromedriver) = find("chromedriver", "the desk in a browser") else { return };
+    let more = format!("[newsroom]\nhold = \"{HOLD}s\"");
+    let installation = Installation::new(Backend::Sqlite, 10, &more).await;
+    installation.import((0..2_000).map(|n| format!("reader{n}@example.com")));
+    let kim = ["user", "create", "--email", "kim@example.org", "--name", "Kim", "--role", "editor"];
+    let link = installation.bellwether(&kim);
+    let service = installation.serve().await;
+    let browser = Browser::start(&chromedriver, true).await;
+    browser.goto(link.trim()).await;
+    browser.one("#password").await.send_keys(PASSWORD).await.unwrap();
+    browser.press("main button").await;
+    browser.shows("h1", "Hello, Kim").await;
+
+    browser.goto(&format!("{}/admin/desk", installation.url)).await;
+    browser.pictures("newsroom-desk-empty", "h1").await;
+    browser.press("main form button").await;
+    browser.shows(".warnings", "It has no subject").await;
+    browser.one("#subject").await.send_keys("The harbour is closed").await.unwrap();
+    browser.one("#body").await.send_keys("Ferries wait until **noon**.").await.unwrap();
+    browser.one("#link").await.send_keys("https://site.example.org/harbour").await.unwrap();
+    browser.press("[name=topic]").await;
+    browser.shows("[data-saved]", "Saved").await;
+    browser.shows(".reach", "2000 readers").await;
+    browser.pictures("newsroom-desk", "h1").await;
+
+    browser.one("#audience").await.send_keys("2000").await.unwrap();
+    browser.press("form[action$='/release'] button").await;
+    browser.shows("[data-held]", "Nobody has it yet").await;
+    browser.pictures("newsroom-held", "h1").await;
+    browser.press("form[action$='/undo'] button").await;
+    browser.shows(".notice", "Undone. Nobody got it.").await;
+
+    browser.one("#audience").await.send_keys("2,000").await.unwrap();
+    browser.press("form[action$='/release'] button").await;
+    browser.shows("[data-headline]", "Everybody has it").await;
+    browser.shows("[data-number=accepted]", "2,000").await;
+    browser.pictures("newsroom-sent", "h1").await;
+    assert_eq!(installation.mailbox.to("reader7@example.com").len(), 1);
+
+    browser.press("summary").await;
+    browser.one("#subject").await.send_keys("The harbour is open").await.unwrap();
+    browser.one("#body").await.send_keys("It was never closed.").await.unwrap();
+    browser.press("form[action$='/correct'] button").await;
+    browser.shows("[data-headline]", "Everybody has it").await;
+    assert_eq!(installation.mailbox.to("reader7@example.com").len(), 2);
+    browser.driver.quit().await.unwrap();
+    drop(service);
 }
 
 /// The bytes that an authenticator app reads (RFC 4648, section 6).

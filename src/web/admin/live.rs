@@ -50,7 +50,7 @@ pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<Str
         "is_held": progress.state == IssueState::Held,
         "is_over": progress.is_over(),
         "is_stopped": progress.state == IssueState::Cancelled,
-        "may_correct": releases && progress.kind == Kind::Alert && progress.state != IssueState::Held,
+        "may_correct": releases && progress.kind == Kind::Alert,
         "may_stop": releases && !progress.is_over() && progress.state != IssueState::Cancelled,
     });
     frame.ok("live.html", &content)

@@ -18,7 +18,8 @@ function counted() {
     ? `${count} characters: a phone cuts it to “${[...subject.value].slice(0, phone).join("")}…”`
     : `${count} characters; a phone shows about ${phone}.`;
   at("subject").textContent = subject.value || "No subject yet";
-  at("preheader").textContent = form.elements.preheader.value || form.elements.body.value.slice(0, 80);
+  const words = form.elements.body.value.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[*_`#>]+/g, "").replace(/\s+/g, " ");
+  at("preheader").textContent = form.elements.preheader.value || words.slice(0, 120);
 }
 
 function shows(standing) {

@@ -34,6 +34,7 @@ function shows(progress) {
   until = held ? Date.parse(progress.held_until) : null;
   at("held").hidden = !held;
   at("going").hidden = held;
+  if (at("correct")) at("correct").hidden = held;
   if (held) return false;
   for (const name of ["accepted", "waiting", "bounced", "audience"]) number(name, progress[name]);
   at("bar").max = progress.audience;

@@ -6,7 +6,7 @@ use bellwether::newsroom::links;
 use crate::stage::{PASSWORD, Span, Stage, both};
 
 fn welcome(email: &str) -> String {
-    format!("email={email}%40example.org&name=Ada+Lovelace&password={}", PASSWORD.replace(' ', "+"))
+    format!("email={email}%40example.org&name=Ada+Field&password={}", PASSWORD.replace(' ', "+"))
 }
 
 fn path(link: &str) -> String {
@@ -22,7 +22,7 @@ both! {
         ada.opens(&link).await.says("Make the first owner");
         assert_eq!(ada.fills_in(&link, "email=ada%40example.org&name=Ada&password=short").await.status, 422);
         assert_eq!(ada.fills_in(&link, &welcome("ada")).await.header("location"), "/admin");
-        ada.opens("/admin/users").await.says("Ada Lovelace");
+        ada.opens("/admin/users").await.says("Ada Field");
         assert_eq!(stage.user("ada").await.role, Role::Owner);
         assert_eq!(stage.browser("eve").opens(&link).await.status, 404);
         assert!(links::first_owner(&stage.cx).await.unwrap().is_none());
@@ -45,7 +45,7 @@ both! {
 
     async fn an_invitation_comes_by_mail_and_works_once(stage: Stage) {
         let mut ada = stage.owner("ada").await;
-        let invite = "name=Grace+Hopper&email=grace%40example.org&role=editor";
+        let invite = "name=Grace+Moss&email=grace%40example.org&role=editor";
         assert_eq!(ada.fills_in("/admin/users", invite).await.status, 303);
         assert_eq!(ada.fills_in("/admin/users", invite).await.status, 422, "she is there already");
         stage.settle().await;
