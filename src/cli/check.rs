@@ -174,6 +174,12 @@ fn configuration(config: &Config, findings: &mut Findings) {
             "is empty; list your own address to mail yourself an alert first",
         );
     }
+    if config.sender.test_mode {
+        findings.warning(
+            "[sender] test_mode",
+            "is on: nobody but the test addresses gets any mail, whatever is done",
+        );
+    }
     if config.sender.operator.is_none() {
         findings.warning(
             "[sender] operator",

@@ -134,6 +134,8 @@ pub struct Sender {
     /// Who is told when something needs a person.
     pub operator: Option<EmailAddress>,
     pub test_addresses: Vec<EmailAddress>,
+    /// Nobody but those gets any mail, whatever is done.
+    pub test_mode: bool,
 }
 
 impl Server {

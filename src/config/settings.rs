@@ -117,7 +117,16 @@ fn sender(s: &mut Section) -> Option<Sender> {
     let bounces = s.text("bounces", values::bounces);
     let operator = s.text("operator", address);
     let test_addresses = s.texts("test_addresses", address);
-    Some(Sender { from: from?, reply_to, postal_address: postal_address?, bounces, operator, test_addresses })
+    let test_mode = s.flag("test_mode").unwrap_or(false);
+    Some(Sender {
+        from: from?,
+        reply_to,
+        postal_address: postal_address?,
+        bounces,
+        operator,
+        test_addresses,
+        test_mode,
+    })
 }
 
 fn signup(s: &mut Section) -> Signup {

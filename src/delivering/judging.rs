@@ -154,6 +154,12 @@ pub fn ended(delivery: &Claimed, state: State, now: Timestamp) -> Settled {
     Settled { relay: None, ..settled(delivery.id, state, false, "", None, now) }
 }
 
+/// What may not be sent because it is no test address, in test mode.
+pub fn only_a_test(delivery: &Claimed, now: Timestamp) -> Settled {
+    let why = "not sent: in test mode only [sender] test_addresses get mail";
+    Settled { reply_text: Some(why.to_owned()), ..ended(delivery, State::Cancelled, now) }
+}
+
 /// What had not begun at a stop: the next start sends it.
 pub fn left_for_later(delivery: &Claimed, now: Timestamp) -> Settled {
     Settled { relay: None, ..settled(delivery.id, State::Queued, false, "", None, now) }

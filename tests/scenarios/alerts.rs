@@ -42,6 +42,21 @@ both! {
         stage.newest(ADA).text().lines().find(|line| line.contains("critical alerts go to everyone")).unwrap();
     }
 
+    async fn in_test_mode_nobody_is_reached_but_the_test_addresses(setup: Setup) {
+        let setup = setup.with("sender.test_addresses.0", ADA);
+        let stage = setup.open().await;
+        stage.imported_all(&["Ada@example.org", EVE]).await;
+        let stage = stage.restarted_with(|setup| setup.with("sender.test_mode", "true")).await;
+        let published = stage.alert("Is this on?").accepted().await;
+        stage.visitor().signs_up("kim@example.org").await;
+        stage.advance(1.day()).await;
+        assert_eq!(stage.outcome(published.id).await, "1 cancelled, 1 sent");
+        assert_eq!(stage.subjects("Ada@example.org"), ["Is this on?"]);
+        assert!(stage.inbox(EVE).is_empty() && stage.inbox("kim@example.org").is_empty());
+        let why = stage.operator_reads(&["queue", "why", EVE]).await;
+        assert!(why.contains("in test mode only"), "{why}");
+    }
+
     async fn an_alert_to_nobody_is_accepted_and_ends(stage: Stage) {
         let published = stage.alert("Is anybody there?").accepted().await;
         assert_eq!(published.audience, 0);

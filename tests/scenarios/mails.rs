@@ -38,6 +38,7 @@ pub fn config() -> Config {
             bounces: None,
             operator: None,
             test_addresses: vec![],
+            test_mode: false,
         },
         dkim: Dkim::default(),
         signup: Signup {

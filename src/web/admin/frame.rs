@@ -133,6 +133,7 @@ impl Frame {
             &me.map(|me| json!({ "name": me.user.name, "email": me.user.email, "role": me.user.role })),
         );
         context.insert("places", &places);
+        context.insert("test_mode", &self.cx.config.sender.test_mode);
         context.insert("said", &self.said);
         context.insert("path", &self.path);
         pages::render(&format!("admin/{template}"), &context)
