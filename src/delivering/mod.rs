@@ -23,9 +23,11 @@ mod judging;
 mod measuring;
 mod outlet;
 mod pump;
+pub mod retrying;
 mod settling;
 mod sharing;
 mod stored_mail;
+pub mod why;
 mod worker;
 
 use deadline::Deadline;

@@ -9,6 +9,7 @@ mod cancelling;
 mod digesting;
 mod fan_out;
 mod housekeeping;
+pub mod progress;
 mod scheduling;
 mod stories;
 

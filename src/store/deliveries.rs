@@ -258,6 +258,19 @@ pub struct Shown {
     pub ended_at: Option<Timestamp>,
 }
 
+impl Shown {
+    /// The relay's last answer, as in "451 4.3.2 try again later".
+    pub fn reply(&self) -> Option<String> {
+        reply(self.reply_code, self.reply_enhanced.as_deref(), self.reply_text.as_deref())
+    }
+}
+
+/// A relay's answer in one line; none where there was none.
+pub(super) fn reply(code: Option<i64>, enhanced: Option<&str>, text: Option<&str>) -> Option<String> {
+    let code = code.map(|code| code.to_string());
+    Some([code.as_deref(), enhanced, Some(text?)].into_iter().flatten().collect::<Vec<_>>().join(" "))
+}
+
 /// A page of an issue's deliveries behind `after`, of one state or of all: each has its index, so that no page sorts
 /// the whole issue.
 pub async fn page(
@@ -290,6 +303,15 @@ pub async fn page(
     .bind(state)
     .bind(limit)
     .fetch_all(c))
+}
+
+/// The name of the reader whom a delivery is for; none for a bare address.
+pub async fn subscriber_of(tx: &mut Tx, id: i64) -> Result<Option<Uuid>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT s.public_id FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id WHERE d.id = $1",
+    )
+    .bind(id)
+    .fetch_optional(c))
 }
 
 /// A subscriber's deliveries, the newest first, with the kind and subject of their issues.

@@ -21,6 +21,7 @@ pub mod issues;
 pub mod login_attempts;
 pub mod missed;
 pub mod nodes;
+pub mod outcomes;
 pub mod pauses;
 pub mod posts;
 pub mod queue;

@@ -47,7 +47,9 @@ pub struct Table {
 
 /// Everything, in the order: for readers and the site, for programs, for the newsroom.
 pub fn table(cx: &Context) -> Table {
-    use admin::{account, audit, codes, links, overview, sign_in, tokens, users};
+    use admin::{
+        account, audit, codes, deliveries, issues as published, links, overview, sign_in, tokens, users,
+    };
     use api::{alerts, issues, posts};
     use public::{confirm, preferences, sign_up, unsubscribe};
     let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
@@ -97,6 +99,12 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/account/codes/renew", SignedIn, codes::renew)
         .post("/admin/account/codes/end", SignedIn, codes::turn_off)
         .get("/admin", User(Read), overview::page)
+        .get("/admin/issues", User(Read), published::page)
+        .get("/admin/issues/{id}", User(Read), published::one)
+        .get("/admin/issues/{id}/mail", User(Read), published::mail)
+        .post("/admin/issues/{id}/retry", User(Release), published::retry)
+        .get("/admin/deliveries/{id}", User(Read), deliveries::one)
+        .post("/admin/deliveries/{id}/retry", User(Release), deliveries::retry)
         .get("/admin/users", User(Manage), users::page)
         .post("/admin/users", User(Manage), users::invite)
         .get("/admin/users/{id}", User(Manage), users::one)

@@ -1,16 +1,18 @@
 //! `bellwether queue`: what waits, by lane and by issue, and how the relays stand.
 
-use super::super::issues::Progress;
-use super::{Failure, by_hand, moment, span, told};
+use super::super::issues::progress;
+use super::Failure;
 use crate::cli::{print, print_json};
 use crate::context::Context;
 use crate::delivering::LIFE;
+use crate::delivering::why::{by_hand, moment, span, told};
 use crate::domain::{
     delivery::State,
     issue::Lane,
     pause::{self, Kind, Pause},
     time::Timestamp,
 };
+use crate::publishing::progress::Progress;
 use crate::store::{self, nodes::Trouble};
 
 /// How many issues the list shows.
@@ -63,7 +65,7 @@ async fn look(cx: &Context) -> Result<Overview, Failure> {
     drop(tx);
     let mut issues = Vec::new();
     for id in ids {
-        issues.push(Progress::of(cx, id).await?);
+        issues.push(progress(cx, id).await?);
     }
     let lane = |lane: &Lane| {
         let parts = || parts.iter().filter(|part| Lane::of(part.priority) == *lane);

@@ -1,8 +1,9 @@
 //! `bellwether queue pause` and `resume`: a lane or a relay is stopped by hand until it is resumed.
 
-use super::{Failure, Part, by_hand, known_relay};
+use super::{Failure, Part, known_relay};
 use crate::cli::{print, print_json};
 use crate::context::Context;
+use crate::delivering::why::by_hand;
 use crate::domain::pause::{self, Kind, Pause};
 use crate::store;
 

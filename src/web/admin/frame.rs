@@ -18,6 +18,7 @@ use crate::web::pages::{self, Site};
 /// Where one can go, in order: path, label, and the right that it takes.
 const PLACES: &[(&str, &str, Right)] = &[
     ("/admin", "Overview", Read),
+    ("/admin/issues", "Issues", Read),
     ("/admin/users", "People", Manage),
     ("/admin/tokens", "API tokens", Manage),
     ("/admin/audit", "Changes", Manage),
@@ -39,6 +40,8 @@ pub const SAID: &[(&str, &str)] = &[
         "codes-forgotten",
         "The second factor is off. They sign in with their password alone and set it up again.",
     ),
+    ("retried", "Queued again: it goes out as soon as a connection is free."),
+    ("nothing-to-retry", "Nothing was put off or given up any more."),
     ("revoked", "Revoked. Who sends this token is refused from now on."),
     ("signed-out", "You are signed out."),
 ];

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod codes;
+mod issues;
 mod log;
 mod people;
 mod sessions;
