@@ -27,6 +27,7 @@ pub mod retrying;
 mod settling;
 mod sharing;
 mod stored_mail;
+pub mod waiting;
 pub mod why;
 mod worker;
 

@@ -130,6 +130,9 @@ pub async fn acceptance(tx: &mut Tx, issue: &Issue) -> store::Result<Option<Acce
             (until, looked_closer) = (end, true);
             continue;
         }
+        if looked_closer {
+            until = points.last().map_or(until, |(at, _)| Timestamp::from_micros(from.as_micros() + at));
+        }
         let accepted = if looked_closer {
             store::deliveries::counts(tx, issue.id)
                 .await?

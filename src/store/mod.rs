@@ -25,6 +25,7 @@ pub mod outcomes;
 pub mod pauses;
 pub mod posts;
 pub mod queue;
+pub mod readers;
 pub mod relays;
 pub mod schedules;
 pub mod sessions;

@@ -48,7 +48,8 @@ pub struct Table {
 /// Everything, in the order: for readers and the site, for programs, for the newsroom.
 pub fn table(cx: &Context) -> Table {
     use admin::{
-        account, audit, codes, deliveries, issues as published, links, overview, sign_in, tokens, users,
+        account, audit, codes, deliveries, issues as published, links, lists, overview, sign_in, sources,
+        subscribers, tokens, users,
     };
     use api::{alerts, issues, posts};
     use public::{confirm, preferences, sign_up, unsubscribe};
@@ -105,6 +106,14 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/issues/{id}/retry", User(Release), published::retry)
         .get("/admin/deliveries/{id}", User(Read), deliveries::one)
         .post("/admin/deliveries/{id}/retry", User(Release), deliveries::retry)
+        .get("/admin/subscribers", User(Read), subscribers::page)
+        .post("/admin/subscribers/export", User(Manage), lists::export)
+        .get("/admin/subscribers/import", User(Manage), lists::import_page)
+        .post("/admin/subscribers/import", User(Manage), lists::import)
+        .get("/admin/subscribers/{id}", User(Read), subscribers::one)
+        .post("/admin/subscribers/{id}/suppress", User(Release), subscribers::suppress)
+        .post("/admin/subscribers/{id}/erase", User(Manage), subscribers::erase)
+        .get("/admin/sources", User(Read), sources::page)
         .get("/admin/users", User(Manage), users::page)
         .post("/admin/users", User(Manage), users::invite)
         .get("/admin/users/{id}", User(Manage), users::one)

@@ -33,6 +33,7 @@ pub use backend::{Backend, Opened};
 pub use logs::Logs;
 pub use mail::Mail;
 pub use newsroom::{Colleague, PASSWORD, form_token};
+pub use people::Page;
 pub use relay::Relay;
 pub use setup::Setup;
 pub use site::{Post, Site};

@@ -19,6 +19,8 @@ use crate::web::pages::{self, Site};
 const PLACES: &[(&str, &str, Right)] = &[
     ("/admin", "Overview", Read),
     ("/admin/issues", "Issues", Read),
+    ("/admin/subscribers", "Readers", Read),
+    ("/admin/sources", "Sources", Read),
     ("/admin/users", "People", Manage),
     ("/admin/tokens", "API tokens", Manage),
     ("/admin/audit", "Changes", Manage),
@@ -39,6 +41,14 @@ pub const SAID: &[(&str, &str)] = &[
     (
         "codes-forgotten",
         "The second factor is off. They sign in with their password alone and set it up again.",
+    ),
+    ("suppressed", "Nothing more is mailed to them."),
+    ("left-before", "They had left before."),
+    ("erased", "Erased, everywhere."),
+    (
+        "erased-in-log",
+        "Erased. The text stays in the database’s log while a backup reads for long; erase it once more by \
+         `bellwether subscribers erase` when that is over.",
     ),
     ("retried", "Queued again: it goes out as soon as a connection is free."),
     ("nothing-to-retry", "Nothing was put off or given up any more."),

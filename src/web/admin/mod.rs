@@ -12,8 +12,11 @@ pub mod frame;
 pub mod gate;
 pub mod issues;
 pub mod links;
+pub mod lists;
 pub mod overview;
 pub mod sign_in;
+pub mod sources;
+pub mod subscribers;
 pub mod tokens;
 pub mod users;
 

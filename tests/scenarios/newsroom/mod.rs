@@ -3,7 +3,10 @@
 mod attempts;
 mod codes;
 mod issues;
+mod lists;
 mod log;
+mod overview;
 mod people;
+mod readers;
 mod sessions;
 mod signing_in;
