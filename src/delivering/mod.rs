@@ -22,6 +22,7 @@ mod journal;
 mod judging;
 mod measuring;
 mod outlet;
+pub mod pausing;
 mod pump;
 pub mod retrying;
 mod settling;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
-use crate::domain::delivery::State;
+use crate::domain::{delivery::State, issue};
 use crate::store::{self, Tx};
 
 /// How many one transaction takes.
@@ -17,6 +17,7 @@ const CHUNK: i64 = 10_000;
 pub struct Retried {
     /// False where it neither was put off nor given up.
     pub queued: bool,
+    /// As it was before.
     pub state: State,
 }
 
@@ -26,14 +27,15 @@ pub struct Retried {
 /// A database that can't be written.
 pub async fn one(cx: &Context, actor: &Actor, id: i64) -> store::Result<Option<Retried>> {
     let mut tx = cx.db.begin().await?;
-    let put_off = store::queue::retry(&mut tx, id).await?;
-    let queued = put_off || store::queue::retry_one_failed(&mut tx, id).await?;
     let Some(found) = store::queue::find(&mut tx, id).await? else { return Ok(None) };
+    let put_off = store::queue::retry(&mut tx, id).await?;
+    let given_up = !put_off && found.issue_state != issue::State::Cancelled;
+    let queued = put_off || given_up && store::queue::retry_one_failed(&mut tx, id).await?;
     if queued {
         if !put_off && let Some(issue) = store::issues::by_public_id(&mut tx, found.issue).await? {
             store::issues::reopen(&mut tx, issue.id).await?;
         }
-        let (delivery, before) = (id.to_string(), if put_off { State::Deferred } else { State::Failed });
+        let (delivery, before) = (id.to_string(), found.state);
         let change = Change::new("tried again", "delivery", &delivery)
             .from(&json!({ "state": before }))
             .to(&json!({ "state": State::Queued }));
@@ -49,12 +51,15 @@ pub async fn one(cx: &Context, actor: &Actor, id: i64) -> store::Result<Option<R
 ///
 /// # Errors
 /// A database that can't be written.
-pub async fn of_issue(cx: &Context, actor: &Actor, issue: Uuid) -> store::Result<Option<u64>> {
+pub async fn of_issue(cx: &Context, actor: &Actor, id: Uuid) -> store::Result<Option<u64>> {
     let mut tx = cx.db.read().await?;
-    let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else { return Ok(None) };
+    let Some(found) = store::issues::by_public_id(&mut tx, id).await? else { return Ok(None) };
     drop(tx);
-    let put_off = in_chunks(cx, actor, Which::OfIssue(found.id, issue)).await?;
-    let given_up = in_chunks(cx, actor, Which::GivenUp(found.id, issue)).await?;
+    let put_off = in_chunks(cx, actor, Which::OfIssue(found.id, id)).await?;
+    if found.state == issue::State::Cancelled || found.totals.is_some() {
+        return Ok(Some(put_off));
+    }
+    let given_up = in_chunks(cx, actor, Which::GivenUp(found.id, id)).await?;
     Ok(Some(put_off + given_up))
 }
 

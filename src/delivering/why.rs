@@ -97,11 +97,11 @@ pub fn because(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Becaus
             },
         )),
         State::Sent => reasons.push(Because::is(
-            "The relay has it. What became of it behind the relay is in the relay's log, under the answer above",
+            "The relay has it. What became of it behind the relay is in the relay's log, under its last answer",
         )),
-        State::Bounced => reasons.push(Because::is(
-            "It was refused for good. An address that doesn't exist is mailed no more: `bellwether subscribers show` \
-             tells",
+        State::Bounced => reasons.push(Because::with(
+            "It was refused for good. An address that doesn't exist is mailed no more",
+            "`bellwether subscribers show` tells",
         )),
         State::Failed => {
             reasons.push(Because::is("Nobody took it for five days, so it was given up"));

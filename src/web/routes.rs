@@ -100,6 +100,7 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/account/codes/renew", SignedIn, codes::renew)
         .post("/admin/account/codes/end", SignedIn, codes::turn_off)
         .get("/admin", User(Read), overview::page)
+        .post("/admin/resume", User(Release), overview::resume)
         .get("/admin/issues", User(Read), published::page)
         .get("/admin/issues/{id}", User(Read), published::one)
         .get("/admin/issues/{id}/mail", User(Read), published::mail)

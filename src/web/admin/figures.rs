@@ -8,6 +8,8 @@ use crate::publishing::progress::Progress;
 /// The height and width of a curve, in its own units; it is stretched to its place.
 const WIDTH: f64 = 1_000.0;
 const HEIGHT: f64 = 240.0;
+/// The least of a bar that is seen.
+const LEAST: f64 = 4.0;
 
 pub const WAITING: &[State] = &[State::Queued, State::Sending, State::Deferred];
 pub const REFUSED: &[State] = &[State::Bounced, State::Failed];
@@ -53,15 +55,20 @@ pub fn tag(of: State) -> Value {
 /// How much of the whole is accepted, waits or was refused: numbers, and the parts of a bar.
 pub fn share(accepted: i64, waiting: i64, refused: i64, whole: i64) -> Value {
     let whole = whole.max(accepted + waiting + refused).max(1);
+    // What is there at all can be seen: the largest makes room for the least.
+    let mut widths = [accepted, waiting, refused]
+        .map(|count| if count == 0 { 0.0 } else { (ratio(count, whole) * WIDTH).max(LEAST) });
+    let too_wide = (widths.iter().sum::<f64>() - WIDTH).max(0.0);
+    if let Some(widest) = widths.iter_mut().max_by(|a, b| a.total_cmp(b)) {
+        *widest -= too_wide;
+    }
     let mut from = 0.0;
-    let mut part = |count: i64, look: &str| {
-        // What is there at all can be seen.
-        let width = if count == 0 { 0.0 } else { (ratio(count, whole) * WIDTH).max(4.0) };
-        let part = json!({ "look": look, "x": from, "width": width });
-        from += width;
+    let parts = [0, 1, 2].map(|at| {
+        let look = ["good", "warn", "bad"][at];
+        let part = json!({ "look": look, "x": from, "width": widths[at] });
+        from += widths[at];
         part
-    };
-    let parts = [part(accepted, "good"), part(waiting, "warn"), part(refused, "bad")];
+    });
     json!({
         "accepted": number(accepted), "waiting": number(waiting), "refused": number(refused),
         "waits": waiting > 0, "refuses": refused > 0, "parts": parts,
@@ -106,7 +113,7 @@ fn ratio(part: i64, whole: i64) -> f64 {
 pub fn round_up(most: i64) -> i64 {
     let mut unit = 1;
     loop {
-        for step in [1, 2, 5] {
+        for step in [1, 2, 3, 4, 5, 6, 8] {
             if unit * step >= most {
                 return unit * step;
             }
@@ -136,13 +143,16 @@ mod tests {
         let drawn = curve(&[(0, 0), (5, 50), (20, 400)], (0, 10), 100, true);
         assert_eq!(drawn["line"], "M0.0 240.0H500.0V120.0H1000.0V0.0");
         assert_eq!(drawn["area"], "M0.0 240.0H500.0V120.0H1000.0V0.0V240H0.0Z");
-        assert_eq!([0, 3, 5, 51, 100].map(round_up), [1, 5, 5, 100, 100]);
+        assert_eq!([0, 3, 7, 51, 5_990, 100].map(round_up), [1, 3, 8, 60, 6_000, 100]);
     }
 
     #[test]
     fn the_parts_of_a_bar_follow_one_another_and_the_least_is_seen() {
-        let share = share(998, 1, 1, 1_000);
-        let parts = share["parts"].as_array().unwrap();
-        assert_eq!((parts[1]["x"].as_f64(), parts[1]["width"].as_f64()), (Some(998.0), Some(4.0)));
+        let share = share(99_998, 1, 1, 100_000);
+        let parts: Vec<_> =
+            share["parts"].as_array().unwrap().iter().map(|it| [&it["x"], &it["width"]]).collect();
+        let round = |value: &Value| value.as_f64().unwrap().round();
+        let parts: Vec<_> = parts.iter().map(|it| it.map(round)).collect();
+        assert_eq!(parts, [[0.0, 992.0], [992.0, 4.0], [996.0, 4.0]]);
     }
 }

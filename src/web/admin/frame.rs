@@ -42,6 +42,7 @@ pub const SAID: &[(&str, &str)] = &[
         "codes-forgotten",
         "The second factor is off. They sign in with their password alone and set it up again.",
     ),
+    ("resumed", "It goes on, within a second."),
     ("suppressed", "Nothing more is mailed to them."),
     ("left-before", "They had left before."),
     ("erased", "Erased, everywhere."),

@@ -19,6 +19,8 @@ use crate::store::{self, Tx, deliveries::Shown, issues::Issue};
 /// Issues, and recipients, on a page.
 const PAGE: usize = 25;
 const RECIPIENTS: usize = 50;
+/// Up to so many recipients the counts by relay and domain cost no time worth asking about; beyond, some seconds.
+const CHEAP: i64 = 300_000;
 /// Domains that are told apart.
 const DOMAINS: i64 = 8;
 
@@ -27,6 +29,8 @@ const DOMAINS: i64 = 8;
 pub struct Asked {
     /// Issues before this one.
     before: String,
+    /// Whether to count by relay and domain also where that takes long.
+    by: String,
     /// Recipients behind this one, of one state or of all.
     after: String,
     state: String,
@@ -141,6 +145,9 @@ async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<
     let limit = i64::try_from(RECIPIENTS).unwrap_or(i64::MAX) + 1;
     let recipients = store::deliveries::page(&mut tx, issue.id, chosen, after, limit).await?;
     let next = recipients.get(RECIPIENTS - 1).filter(|_| recipients.len() > RECIPIENTS).map(|last| last.id);
+    let counted_by = issue.audience <= CHEAP || !asked.by.is_empty();
+    let by_relay = if counted_by { relays(&mut tx, issue).await? } else { Vec::new() };
+    let by_domain = if counted_by { domains(&mut tx, issue).await? } else { Vec::new() };
     let again = progress.count(&[delivery::State::Deferred, delivery::State::Failed]);
     let states: Vec<_> = delivery::State::ALL
         .iter()
@@ -165,15 +172,21 @@ async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<
         "states": states,
         "chosen": chosen,
         "curve": curve,
-        "relays": relays(&mut tx, issue).await?,
-        "domains": domains(&mut tx, issue).await?,
+        "relays": by_relay,
+        "domains": by_domain,
+        "uncounted": !counted_by && issue.totals.is_none(),
         "recipients": recipients.iter().take(RECIPIENTS).map(recipient).collect::<Vec<_>>(),
         "next": next,
         "first": after == 0,
         "reduced": issue.totals.is_some(),
-        "again": (again > 0 && issue.totals.is_none() && me.user.role.may(Right::Release))
+        "again": (again > 0 && may_retry(issue) && me.user.role.may(Right::Release))
             .then(|| counted(again, "mail", "mails")),
     }))
+}
+
+/// What was stopped, or is long over, isn't begun again.
+const fn may_retry(issue: &Issue) -> bool {
+    issue.totals.is_none() && !matches!(issue.state, crate::domain::issue::State::Cancelled)
 }
 
 fn kind(issue: &Issue) -> String {

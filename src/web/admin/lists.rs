@@ -145,7 +145,7 @@ fn told(report: &Report, done: bool, fields: &Fields) -> Value {
         (tally.known, "are readers already; they get the topics that they lack"),
         (tally.left_out, "left out: unsubscribed, erased or undeliverable before"),
         (*duplicates, "stand in the file more than once"),
-        (u64::try_from(bad.len()).unwrap_or(0), "rows can’t be read"),
+        (u64::try_from(bad.len()).unwrap_or(0), "rows that can’t be read"),
     ];
     let numbers: Vec<_> = numbers
         .iter()

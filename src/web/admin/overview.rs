@@ -1,15 +1,19 @@
 //! `GET /admin`: what needs somebody, how the readers grow, what became of the last issues, what waits and why, how relays
 //! and feeds stand; and on a fresh installation the next step.
 
+use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::figures::{self, counted, day, number, round_up};
-use super::{failure, frame::Frame, issues, when};
+use super::{done, failure, frame::Frame, issues, missing, when};
 use crate::context::Context;
+use crate::delivering::pausing;
 use crate::delivering::waiting::{AtRelay, InLane, Waiting};
 use crate::delivering::why::{by_hand, span, told};
+use crate::domain::pause::Kind;
 use crate::domain::time::{DAY, HOUR, Timestamp};
 use crate::newsroom::{Error, Me};
 use crate::store::{self, Tx, feeds::Feed, readers::Day};
@@ -28,6 +32,23 @@ pub async fn page(State(cx): State<Context>, frame: Frame, me: Me) -> Response {
     match content(&cx, &me).await {
         Ok(content) => frame.ok("overview.html", &content),
         Err(error) => failure(&frame, &error),
+    }
+}
+
+/// What is to go on.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Resumed {
+    kind: String,
+    name: String,
+}
+
+/// `POST /admin/resume`: lets a lane or a relay go on that was paused by hand.
+pub async fn resume(State(cx): State<Context>, frame: Frame, me: Me, Form(what): Form<Resumed>) -> Response {
+    let Ok(kind) = what.kind.parse::<Kind>() else { return missing(&frame) };
+    match pausing::resume(&cx, &me.actor(), kind, &what.name).await {
+        Ok(_) => done("/admin", "resumed"),
+        Err(error) => failure(&frame, &error.into()),
     }
 }
 
@@ -50,6 +71,7 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
         json!({ "says": format!("“{title}” could not be made into an alert. It goes into the digest only; alert it by hand."), "at": when(*at) })
     }));
     Ok(json!({
+        "may_resume": me.user.role.may_release(),
         "first_name": first_name,
         "second_factor_missing": second_factor_missing,
         "meaning": me.user.role.meaning(),
@@ -79,16 +101,14 @@ fn needed(waiting: &Waiting, feeds: &[Feed], now: Timestamp) -> Vec<Value> {
                 by_hand(pause),
                 number(lane.all())
             );
-            needed.push(
-                json!({ "says": says, "how": format!("bellwether queue resume --lane {}", lane.lane) }),
-            );
+            needed.push(json!({ "says": says, "resume": { "kind": Kind::Lane, "name": lane.lane } }));
         }
     }
     for relay in &waiting.relays {
         let name = &relay.name;
         if let Some(pause) = &relay.paused {
             let says = format!("Relay {name} is paused {}.", by_hand(pause));
-            needed.push(json!({ "says": says, "how": format!("bellwether queue resume --relay {name}") }));
+            needed.push(json!({ "says": says, "resume": { "kind": Kind::Relay, "name": name } }));
         }
         if let Some(trouble) = relay.trouble.as_ref().filter(|trouble| trouble.paused) {
             let says = format!("Relay {name} {}. Put its account or our settings right.", told(trouble, now));

@@ -39,8 +39,17 @@ both! {
         let page = mary.opens("/admin").await;
         page.says("Needs somebody");
         page.says("wait for the correction. 1 wait in it.");
-        page.says("bellwether queue resume --lane alert");
         page.says("<strong>Alert</strong> 1 waiting");
+        assert!(!page.body.contains("go on</button>"), "a viewer changes nothing");
+        let mut grace = stage.editor("grace").await;
+        grace.opens("/admin").await.says("Let the lane alert go on</button>");
+        let page = grace.sends("/admin", "/admin/resume", "kind=lane&name=alert").await;
+        assert_eq!(page.header("location"), "/admin?done=resumed");
+        stage.deliver().await;
+        assert_eq!(stage.subjects("ada@example.org"), ["Polls close at eight"]);
+        let changes = stage.changes().await;
+        assert_eq!(changes.last().unwrap(), "grace@example.org: resumed lane alert");
+        assert!(changes.contains(&"command line: paused lane alert".to_owned()), "{changes:?}");
         stage.cx.clock.advance(1.minutes());
         mary.opens("/admin").await.says("no service runs");
     }
