@@ -54,13 +54,18 @@ pub struct Day {
     pub gone: i64,
 }
 
-/// The days since `since` on which somebody came or left, in order; also those who were erased since.
+/// The days since `since` on which somebody came or left, in order; also those who were erased since. Who was a reader
+/// and confirms anew doesn't come again; who takes their leaving back does.
 pub async fn days(tx: &mut Tx, since: Timestamp) -> Result<Vec<Day>> {
     let micros = i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX);
     on!(tx, c => sqlx::query_as(
         "SELECT created_at / $2 AS day, sum(CASE WHEN action = 'unsubscribed' THEN 0 ELSE 1 END) AS came,
                 sum(CASE WHEN action = 'unsubscribed' THEN 1 ELSE 0 END) AS gone
-         FROM consents WHERE created_at >= $1 AND action <> 'changed' GROUP BY 1 ORDER BY 1",
+         FROM consents c WHERE created_at >= $1 AND (action IN ('imported', 'unsubscribed') OR (
+            (action = 'confirmed' OR subscriber_id IS NOT NULL)
+            AND coalesce((SELECT b.action FROM consents b WHERE b.subscriber_id = c.subscriber_id AND b.id < c.id
+                          ORDER BY b.id DESC LIMIT 1), 'unsubscribed') = 'unsubscribed'))
+         GROUP BY 1 ORDER BY 1",
     )
     .bind(since)
     .bind(micros)

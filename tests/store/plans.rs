@@ -106,7 +106,10 @@ const HOT: &[(&str, &[&str])] = &[
         &["deliveries_of_readers (issue_id=? AND subscriber_id=?)"],
     ),
     ("SELECT id, public_id, address, state, confirmed_at", &["s USING INTEGER PRIMARY KEY (rowid<?)"]),
-    ("SELECT created_at / $2 AS day", &["COVERING INDEX consents_by_time (created_at>?)"]),
+    (
+        "SELECT created_at / $2 AS day",
+        &["consents_by_time (created_at>?)", "consents_by_subscriber (subscriber_id=?"],
+    ),
     ("SELECT id, at, actor_kind", &["audit_log USING INTEGER PRIMARY KEY"]),
     ("SELECT id, totals FROM issues WHERE reduced_at IS NULL", &["issues_by_end"]),
     ("DELETE FROM deliveries WHERE id IN", &["deliveries_in_order (issue_id=?)"]),

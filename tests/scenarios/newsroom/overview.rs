@@ -23,11 +23,19 @@ both! {
         stage.cx.clock.advance(20.days());
         stage.imported_all(&["dot@example.org", "eve@example.org"]).await;
         stage.leaves("ada@example.org").await;
+        // Who is a reader and confirms anew comes no second time; who takes their leaving back comes again.
+        stage.reader("dot@example.org").await;
+        stage.alert("Polls close at eight").sent().await;
+        let link = stage.newest("eve@example.org").link("unsubscribe");
+        assert_eq!(stage.press(&link).await.status, 200);
+        let link = stage.newest("eve@example.org").link("preferences");
+        let back = stage.fills_in(&link, "topics=election-alerts&alerts=true&digest=daily").await;
+        assert_eq!(back.status, 200, "{}", back.body);
         stage.engine.tend().await.unwrap();
         let page = stage.viewer("mary").await.opens("/admin").await;
         page.says("<strong class=\"large\">4</strong>");
-        page.says("In 7 days</dt><dd><span class=\"up\">+2</span> came, <span class=\"down\">−1</span> left");
-        page.says("In 30 days</dt><dd><span class=\"up\">+5</span> came, <span class=\"down\">−1</span> left");
+        page.says("In 7 days</dt><dd><span class=\"up\">+3</span> came, <span class=\"down\">−2</span> left");
+        page.says("In 30 days</dt><dd><span class=\"up\">+6</span> came, <span class=\"down\">−2</span> left");
         page.says("Active readers over 90 days: 0 at first, 4 now");
     }
 
