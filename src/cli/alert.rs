@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::issues::Progress;
+use super::issues::progress;
 use super::service::{Handed, Service};
 use super::{Failure, Surroundings, known_topics, print, print_json, words};
 use crate::audit::Actor;
@@ -230,7 +230,7 @@ async fn watch(cx: &Context, id: uuid::Uuid, audience: i64) -> Result<(), Failur
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut told = String::new();
     loop {
-        let progress = Progress::of(cx, id).await?;
+        let progress = progress(cx, id).await?;
         let line = progress.to_string();
         let waiting = progress.count(&[State::Queued, State::Sending, State::Deferred]);
         bar.set_length(audience.max(progress.audience).unsigned_abs());

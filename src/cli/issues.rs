@@ -1,19 +1,13 @@
 //! `bellwether issues`: what was published, how far it got, and how to stop it.
 
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
 use super::{Failure, Surroundings, print, print_json};
 use crate::audit::Actor;
 use crate::context::Context;
-use crate::domain::{
-    delivery,
-    issue::{Kind, Level, State},
-    time::Timestamp,
-};
-use crate::publishing::{self, Cancelled};
-use crate::store::{self, Tx, issues::Issue};
+use crate::domain::issue::State;
+use crate::publishing::{self, Cancelled, progress::Progress};
+use crate::store;
 
 /// How many issues the list shows.
 const LISTED: i64 = 20;
@@ -58,21 +52,6 @@ pub(super) fn issue_id(text: &str) -> Result<Uuid, String> {
     text.parse().map_err(|_| "must be an issue's id, as `bellwether issues` lists it".to_owned())
 }
 
-/// How far an issue got.
-#[derive(Clone, Debug, serde::Serialize)]
-pub(super) struct Progress {
-    pub id: Uuid,
-    pub kind: Kind,
-    pub state: State,
-    pub subject: String,
-    pub level: Level,
-    pub created_at: Timestamp,
-    /// Final when the state is no longer `publishing`.
-    pub audience: i64,
-    /// Deliveries by state.
-    pub counts: BTreeMap<String, i64>,
-}
-
 impl Issues {
     pub(super) async fn run(self, surroundings: &Surroundings) -> Result<(), Failure> {
         surroundings
@@ -85,65 +64,19 @@ impl Issues {
     }
 }
 
-impl Progress {
-    /// # Errors
-    /// When there is no such issue, or the database can't be read.
-    pub(super) async fn of(cx: &Context, id: Uuid) -> Result<Self, Failure> {
-        let mut tx = cx.db.read().await?;
-        match store::issues::by_public_id(&mut tx, id).await? {
-            Some(issue) => Self::read(&mut tx, issue).await,
-            None => Err(unknown(id)),
-        }
-    }
-
-    /// How many deliveries are in one of these states.
-    pub(super) fn count(&self, states: &[delivery::State]) -> i64 {
-        states.iter().filter_map(|state| self.counts.get(state.as_str())).sum()
-    }
-
-    pub(super) const fn is_over(&self) -> bool {
-        matches!(self.state, State::Sent | State::Cancelled)
-    }
-
-    async fn read(tx: &mut Tx, issue: Issue) -> Result<Self, Failure> {
-        // Of an issue that is long over only the totals are kept.
-        let counts = match issue.totals.as_deref().and_then(|totals| serde_json::from_str(totals).ok()) {
-            Some(totals) => totals,
-            None => store::deliveries::counts(tx, issue.id)
-                .await?
-                .into_iter()
-                .map(|(state, count)| (state.to_string(), count))
-                .collect(),
-        };
-        Ok(Self {
-            id: issue.public_id,
-            kind: issue.kind,
-            state: issue.state,
-            subject: issue.subject,
-            level: issue.level,
-            created_at: issue.created_at,
-            audience: issue.audience,
-            counts,
-        })
-    }
-}
-
-/// As in `3 sent, 1 deferred`.
-impl std::fmt::Display for Progress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let counts: Vec<_> = delivery::State::ALL
-            .iter()
-            .filter_map(|state| Some(format!("{} {state}", self.counts.get(state.as_str())?)))
-            .collect();
-        f.write_str(&if counts.is_empty() { "no deliveries yet".to_owned() } else { counts.join(", ") })
-    }
+/// How far an issue got.
+///
+/// # Errors
+/// When there is no such issue, or the database can't be read.
+pub(super) async fn progress(cx: &Context, id: Uuid) -> Result<Progress, Failure> {
+    Progress::of(cx, id).await?.ok_or_else(|| unknown(id))
 }
 
 async fn list(cx: &Context, json: bool) -> Result<(), Failure> {
     let mut tx = cx.db.read().await?;
     let mut issues = Vec::new();
     for issue in store::issues::page(&mut tx, None, i64::MAX, LISTED).await? {
-        issues.push(Progress::read(&mut tx, issue).await?);
+        issues.push(Progress::read(&mut tx, &issue).await?);
     }
     if json {
         return print_json(&issues);
@@ -165,7 +98,7 @@ async fn list(cx: &Context, json: bool) -> Result<(), Failure> {
 }
 
 async fn show(cx: &Context, id: Uuid, json: bool) -> Result<(), Failure> {
-    let issue = Progress::of(cx, id).await?;
+    let issue = progress(cx, id).await?;
     if json {
         return print_json(&issue);
     }

@@ -24,12 +24,16 @@ mod journal;
 mod judging;
 mod measuring;
 mod outlet;
+pub mod pausing;
 mod pump;
 mod refusals;
+pub mod retrying;
 mod settling;
 mod sharing;
 mod stored_mail;
 mod telling;
+pub mod waiting;
+pub mod why;
 mod worker;
 
 use claiming::Claims;

@@ -100,6 +100,18 @@ impl Cadence {
         self.after(now).take(n).collect()
     }
 
+    /// By how many minutes the local day of an occurrence is longer than 24 hours: 60 where the clocks go back on it, −60
+    /// where they go forward, 0 on all other days.
+    pub fn day_longer_by(&self, occurrence: &Occurrence) -> i64 {
+        let Ok(local) = occurrence.local.parse::<civil::DateTime>() else { return 0 };
+        let midnight = |date: civil::Date| self.first_showing(date.to_datetime(civil::Time::midnight()));
+        let day = local.date();
+        match (midnight(day), day.tomorrow().ok().and_then(midnight)) {
+            (Some(from), Some(until)) => until.duration_since(from).as_mins() - 24 * 60,
+            _ => 0,
+        }
+    }
+
     /// The furthest that the local clock has shown up to `now`: after it was set back that is more than it shows.
     fn furthest_shown(&self, now: Timestamp) -> Option<civil::DateTime> {
         let now = whole_second(now.to_jiff());
@@ -232,6 +244,19 @@ mod tests {
 
     fn refused(cron: &str, zone: &str) -> String {
         Cadence::parse(cron, zone).err().unwrap_or_else(|| panic!("{cron:?} in {zone:?} was taken"))
+    }
+
+    #[test]
+    fn days_on_which_the_clocks_change_are_known() {
+        let daily = cadence("0 7 * * *", NEW_YORK);
+        let longer =
+            |from| daily.upcoming(at(from), 3).iter().map(|it| daily.day_longer_by(it)).collect::<Vec<_>>();
+        assert_eq!(longer("2026-10-31T00:00:00Z"), [0, 60, 0]);
+        assert_eq!(longer("2027-03-13T00:00:00Z"), [0, -60, 0]);
+        assert_eq!(
+            cadence("0 7 * * *", "UTC").day_longer_by(&daily.next(at("2026-11-01T00:00:00Z")).unwrap()),
+            0
+        );
     }
 
     #[test]

@@ -164,7 +164,7 @@ mod tests {
             " password1234 ",
             "aaaaaaaaaaaaaaa",
             "121212121212",
-            "ada.lovelace@example.org",
+            "ada.field@example.org",
             "Ada.Field",
         ] {
             assert!(refused(bad), "{bad}");

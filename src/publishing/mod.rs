@@ -11,6 +11,7 @@ pub mod desk;
 mod digesting;
 mod fan_out;
 mod housekeeping;
+pub mod live;
 pub mod progress;
 pub mod releasing;
 mod scheduling;

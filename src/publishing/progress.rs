@@ -1,4 +1,6 @@
-//! How far an issue has got.
+//! How far an issue got, and what it said: for the operator's terminal and the newsroom's pages.
+
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
@@ -6,79 +8,160 @@ use super::Error;
 use crate::context::Context;
 use crate::domain::{
     delivery,
-    issue::{Kind, State},
+    issue::{Kind, Level, State},
     time::Timestamp,
 };
-use crate::store;
+use crate::mail::compose::{Draft, Fragment};
+use crate::mail::preview::{self, Preview};
+use crate::store::{self, Tx, issues::Issue};
 
-/// An issue on its way, in numbers of readers.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+/// How far an issue got.
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct Progress {
-    pub issue: Uuid,
+    pub id: Uuid,
     pub kind: Kind,
-    pub subject: String,
     pub state: State,
-    /// While it is held: until when it can be undone.
-    pub held_until: Option<Timestamp>,
-    /// When it was published; while it is held, released.
-    pub since: Timestamp,
-    pub ended_at: Option<Timestamp>,
-    /// How many it goes to: what was counted at the release, or what was written when that is through.
+    pub subject: String,
+    pub level: Level,
+    pub created_at: Timestamp,
+    /// Final when the state is no longer `publishing`.
     pub audience: i64,
-    pub accepted: i64,
-    pub waiting: i64,
-    pub bounced: i64,
-    /// Nobody more was to get it, or too late.
-    pub called_off: i64,
-    /// The newest issue that corrects it.
-    pub correction: Option<Uuid>,
-    pub now: Timestamp,
+    /// Deliveries by state.
+    pub counts: BTreeMap<String, i64>,
 }
 
 impl Progress {
-    /// Whether nothing changes any more.
+    /// Of the issue with this id; none where there is none.
+    ///
+    /// # Errors
+    /// A database that can't be read.
+    pub async fn of(cx: &Context, id: Uuid) -> store::Result<Option<Self>> {
+        let mut tx = cx.db.read().await?;
+        match store::issues::by_public_id(&mut tx, id).await? {
+            Some(issue) => Ok(Some(Self::read(&mut tx, &issue).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// # Errors
+    /// A database that can't be read.
+    pub async fn read(tx: &mut Tx, issue: &Issue) -> store::Result<Self> {
+        // Of an issue that is long over only the totals are kept.
+        let counts = match issue.totals.as_deref().and_then(|totals| serde_json::from_str(totals).ok()) {
+            Some(totals) => totals,
+            None => store::deliveries::counts(tx, issue.id)
+                .await?
+                .into_iter()
+                .map(|(state, count)| (state.to_string(), count))
+                .collect(),
+        };
+        Ok(Self {
+            id: issue.public_id,
+            kind: issue.kind,
+            state: issue.state,
+            subject: issue.subject.clone(),
+            level: issue.level,
+            created_at: issue.created_at,
+            audience: issue.audience,
+            counts,
+        })
+    }
+
+    /// How many deliveries are in one of these states.
+    pub fn count(&self, states: &[delivery::State]) -> i64 {
+        states.iter().filter_map(|state| self.counts.get(state.as_str())).sum()
+    }
+
     pub const fn is_over(&self) -> bool {
-        matches!(self.state, State::Sent) || (matches!(self.state, State::Cancelled) && self.waiting == 0)
+        matches!(self.state, State::Sent | State::Cancelled)
     }
 }
 
-/// None where there is no such issue.
+/// As in `3 sent, 1 deferred`.
+impl std::fmt::Display for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counts: Vec<_> = delivery::State::ALL
+            .iter()
+            .filter_map(|state| Some(format!("{} {state}", self.counts.get(state.as_str())?)))
+            .collect();
+        f.write_str(&if counts.is_empty() { "no deliveries yet".to_owned() } else { counts.join(", ") })
+    }
+}
+
+/// How an issue was accepted over time.
+#[derive(Clone, Debug)]
+pub struct Acceptance {
+    /// When it was published, and up to when the points go: where nearly all had it.
+    pub from: Timestamp,
+    pub until: Timestamp,
+    /// (microseconds since `from`, how many had it by then), in order.
+    pub points: Vec<(i64, i64)>,
+    /// How many have it by now, and since when.
+    pub accepted: i64,
+    pub last: Timestamp,
+}
+
+/// How many points a curve has.
+const POINTS: i64 = 250;
+
+/// How an issue was accepted over time; none while it isn't by anybody. The few who were late don't make the curve flat:
+/// it ends where 99 in 100 had it, if that is well before the last.
 ///
 /// # Errors
 /// A database that can't be read.
-pub async fn progress(cx: &Context, issue: Uuid) -> Result<Option<Progress>, Error> {
-    use delivery::State::{Bounced, Cancelled, Deferred, Expired, Failed, Queued, Sending, Sent};
-    let mut tx = cx.db.read().await?;
-    let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else { return Ok(None) };
-    let counts: Vec<(delivery::State, i64)> = match &found.totals {
-        Some(totals) => {
-            let totals: std::collections::BTreeMap<delivery::State, i64> =
-                serde_json::from_str(totals).unwrap_or_default();
-            totals.into_iter().collect()
+pub async fn acceptance(tx: &mut Tx, issue: &Issue) -> store::Result<Option<Acceptance>> {
+    let (Some(first), Some(last)) = store::outcomes::accepted_between(tx, issue.id).await? else {
+        return Ok(None);
+    };
+    let from = issue.created_at.min(first);
+    let mut until = last;
+    let mut looked_closer = false;
+    loop {
+        let step = ((until.as_micros() - from.as_micros()) / POINTS).max(1_000);
+        let mut had = 0;
+        let mut points = vec![(0, 0)];
+        for (at, count) in store::outcomes::accepted_by_step(tx, issue.id, (from, until), step).await? {
+            had += count;
+            points.push(((at + 1) * step, had));
         }
-        None => store::deliveries::counts(&mut tx, found.id).await?,
-    };
-    let of = |states: &[delivery::State]| {
-        counts.iter().filter(|(state, _)| states.contains(state)).map(|(_, count)| count).sum::<i64>()
-    };
-    let expected = store::issues::expected(&mut tx, found.id).await?.expected;
-    Ok(Some(Progress {
-        issue,
-        kind: found.kind,
-        subject: found.subject,
-        state: found.state,
-        held_until: store::drafts::held_until(&mut tx, found.id).await?,
-        since: found.created_at,
-        ended_at: store::issues::ended_at(&mut tx, found.id).await?,
-        audience: match found.state {
-            State::Held | State::Publishing => expected.unwrap_or(found.audience).max(found.audience),
-            State::Sending | State::Sent | State::Cancelled => found.audience,
-        },
-        accepted: of(&[Sent]),
-        waiting: of(&[Queued, Sending, Deferred]),
-        bounced: of(&[Bounced, Failed]),
-        called_off: of(&[Cancelled, Expired]),
-        correction: store::corrections::of(&mut tx, found.id).await?.map(|(id, ..)| id),
-        now: cx.clock.now(),
-    }))
+        let nearly_all = points.iter().find(|(_, by_then)| by_then * 100 >= had * 99);
+        let end = nearly_all.map_or(until, |(at, _)| Timestamp::from_micros(from.as_micros() + at));
+        if !looked_closer && end.since(from) < until.since(from) / 2 {
+            (until, looked_closer) = (end, true);
+            continue;
+        }
+        if looked_closer {
+            until = points.last().map_or(until, |(at, _)| Timestamp::from_micros(from.as_micros() + at));
+        }
+        let accepted = if looked_closer {
+            store::deliveries::counts(tx, issue.id)
+                .await?
+                .iter()
+                .filter(|(state, _)| *state == delivery::State::Sent)
+                .map(|(_, count)| count)
+                .sum()
+        } else {
+            had
+        };
+        return Ok(Some(Acceptance { from, until, points, accepted, last }));
+    }
+}
+
+/// The stored mail of an issue, read again, with samples for what differs by recipient; of a digest the one with the most
+/// stories. None once the issue was reduced to its totals.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn said(cx: &Context, issue: &Issue) -> Result<Option<Preview>, Error> {
+    let mut tx = cx.db.read().await?;
+    let Some(variant) = store::issues::largest_variant(&mut tx, issue.id).await? else { return Ok(None) };
+    let (head, ids) = store::issues::variant_by_id(&mut tx, variant).await?;
+    let ids: Vec<i64> = serde_json::from_str(&ids).map_err(|error| store::Error::Decode(error.into()))?;
+    let mut pieces = store::issues::fragments(&mut tx, &ids).await?;
+    drop(tx);
+    pieces.sort_by_key(|(id, ..)| ids.iter().position(|wanted| wanted == id));
+    let fragments =
+        pieces.into_iter().map(|(_, text, html)| Fragment { name: String::new(), text, html }).collect();
+    let draft = Draft { subject: issue.subject.clone(), head, fragments };
+    Ok(Some(preview::preview(&draft, "reader@example.org", issue.created_at)))
 }

@@ -262,6 +262,19 @@ pub struct Shown {
     pub ended_at: Option<Timestamp>,
 }
 
+impl Shown {
+    /// The relay's last answer, as in "451 4.3.2 try again later".
+    pub fn reply(&self) -> Option<String> {
+        reply(self.reply_code, self.reply_enhanced.as_deref(), self.reply_text.as_deref())
+    }
+}
+
+/// A relay's answer in one line; none where there was none.
+pub(super) fn reply(code: Option<i64>, enhanced: Option<&str>, text: Option<&str>) -> Option<String> {
+    let code = code.map(|code| code.to_string());
+    Some([code.as_deref(), enhanced, Some(text?)].into_iter().flatten().collect::<Vec<_>>().join(" "))
+}
+
 /// A page of an issue's deliveries behind `after`, of one state or of all: each has its index, so that no page sorts
 /// the whole issue.
 pub async fn page(
@@ -296,19 +309,54 @@ pub async fn page(
     .fetch_all(c))
 }
 
-/// A subscriber's deliveries, the newest first, with the kind and subject of their issues.
-pub async fn of_subscriber(
-    tx: &mut Tx,
-    subscriber_id: i64,
-    limit: i64,
-) -> Result<Vec<(Kind, String, State, Timestamp, Option<String>)>> {
+/// The name of the reader whom a delivery is for; none for a bare address.
+pub async fn subscriber_of(tx: &mut Tx, id: i64) -> Result<Option<Uuid>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT s.public_id FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id WHERE d.id = $1",
+    )
+    .bind(id)
+    .fetch_optional(c))
+}
+
+/// A delivery as its reader's record shows it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ToReader {
+    pub id: i64,
+    pub issue: Uuid,
+    pub kind: Kind,
+    pub subject: String,
+    pub state: State,
+    pub due_at: Timestamp,
+    pub reply_code: Option<i64>,
+    pub reply_enhanced: Option<String>,
+    pub reply_text: Option<String>,
+}
+
+impl ToReader {
+    /// The relay's last answer, as in "451 4.3.2 try again later".
+    pub fn reply(&self) -> Option<String> {
+        reply(self.reply_code, self.reply_enhanced.as_deref(), self.reply_text.as_deref())
+    }
+}
+
+/// A subscriber's deliveries, the newest first, with what their issues are.
+pub async fn of_subscriber(tx: &mut Tx, subscriber_id: i64, limit: i64) -> Result<Vec<ToReader>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT i.kind, i.subject, d.state, d.due_at, d.reply_text FROM deliveries d JOIN issues i ON i.id = d.issue_id
+        "SELECT d.id, i.public_id AS issue, i.kind, i.subject, d.state, d.due_at, d.reply_code, d.reply_enhanced, d.reply_text
+         FROM deliveries d JOIN issues i ON i.id = d.issue_id
          WHERE d.subscriber_id = $1 ORDER BY d.id DESC LIMIT $2",
     )
     .bind(subscriber_id)
     .bind(limit)
     .fetch_all(c))
+}
+
+/// The delivery of an issue to a subscriber.
+pub async fn to_subscriber(tx: &mut Tx, issue_id: i64, subscriber_id: i64) -> Result<Option<i64>> {
+    on!(tx, c => sqlx::query_scalar("SELECT id FROM deliveries WHERE issue_id = $1 AND subscriber_id = $2")
+        .bind(issue_id)
+        .bind(subscriber_id)
+        .fetch_optional(c))
 }
 
 /// How many wait altogether, by state.

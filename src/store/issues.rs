@@ -278,6 +278,29 @@ pub async fn end_finished(tx: &mut Tx, now: Timestamp) -> Result<Vec<Uuid>> {
     .fetch_all(c))
 }
 
+/// An issue that had ended goes on: some of its mail is tried again. False where it was cancelled, reduced, or goes on.
+pub async fn reopen(tx: &mut Tx, id: i64) -> Result<bool> {
+    let rows = touched!(
+        tx,
+        sqlx::query(
+            "UPDATE issues SET state = 'sending', ended_at = NULL
+             WHERE id = $1 AND state = 'sent' AND totals IS NULL AND reduced_at IS NULL",
+        )
+        .bind(id)
+    )?;
+    Ok(rows == 1)
+}
+
+/// (id, who made it, when it ended) of some issues.
+pub async fn made_by(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String, Option<Timestamp>)>> {
+    let sql = tx.fork(
+        "SELECT id, created_by, ended_at FROM issues WHERE id IN (SELECT value FROM json_each($1))",
+        "SELECT id, created_by, ended_at FROM issues
+         WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
+    );
+    on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
+}
+
 /// Stops an issue; false when it had ended before.
 pub async fn cancel(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
     let rows = touched!(

@@ -270,3 +270,16 @@ pub async fn alert_topics(tx: &mut Tx, post_id: i64) -> Result<Vec<String>> {
     .bind(post_id)
     .fetch_all(c))
 }
+
+/// (name, title, first seen) of those among the newest `among` posts whose alert was given up, the newest first.
+pub async fn given_up(tx: &mut Tx, among: i64) -> Result<Vec<(Uuid, String, Timestamp)>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT c.public_id, c.title, c.first_seen_at FROM (
+            SELECT id, public_id, title, first_seen_at, alert_due, alerted_at FROM posts
+            WHERE id > (SELECT max(id) FROM posts) - $1) c
+         WHERE NOT c.alert_due AND c.alerted_at IS NULL
+         AND EXISTS (SELECT 1 FROM post_topics k WHERE k.post_id = c.id AND k.alert) ORDER BY c.id DESC",
+    )
+    .bind(among)
+    .fetch_all(c))
+}

@@ -73,6 +73,13 @@ pub struct Found {
     pub heartbeat_at: Option<Timestamp>,
 }
 
+impl Found {
+    /// The relay's last answer, as in "451 4.3.2 try again later".
+    pub fn reply(&self) -> Option<String> {
+        super::deliveries::reply(self.reply_code, self.reply_enhanced.as_deref(), self.reply_text.as_deref())
+    }
+}
+
 /// A delivery by its id.
 pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Found>> {
     on!(tx, c => sqlx::query_as(
@@ -121,4 +128,29 @@ pub async fn retry_some(tx: &mut Tx, issue_id: Option<i64>, relay: Option<&str>,
             AND ($1::BIGINT IS NULL OR issue_id = $1) AND ($2::TEXT IS NULL OR relay = $2) LIMIT $3)",
     );
     touched!(tx, sqlx::query(sql).bind(issue_id).bind(relay).bind(limit))
+}
+
+/// Queues up to `limit` deliveries of an issue that were given up. Returns how many.
+pub async fn retry_failed(tx: &mut Tx, issue_id: i64, limit: i64) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query(
+            "UPDATE deliveries SET ended_at = NULL, state = 'queued', retry_at = NULL WHERE state = 'failed' AND id IN (
+                SELECT id FROM deliveries WHERE issue_id = $1 AND state = 'failed' LIMIT $2)",
+        )
+        .bind(issue_id)
+        .bind(limit)
+    )
+}
+
+/// Queues a delivery that was given up.
+pub async fn retry_one_failed(tx: &mut Tx, id: i64) -> Result<bool> {
+    let queued = touched!(
+        tx,
+        sqlx::query(
+            "UPDATE deliveries SET ended_at = NULL, state = 'queued' WHERE id = $1 AND state = 'failed'"
+        )
+        .bind(id)
+    )?;
+    Ok(queued > 0)
 }

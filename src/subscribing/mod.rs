@@ -15,8 +15,10 @@ use crate::domain::{
 use crate::store::{self, Tx, signups::Signup};
 
 mod confirming;
+pub mod exporting;
 pub mod importing;
 mod leaving;
+pub mod reasons;
 pub mod records;
 mod signing_up;
 

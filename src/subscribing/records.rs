@@ -5,9 +5,14 @@ use std::time::Duration;
 use serde::Serialize;
 use uuid::Uuid;
 
+use serde_json::json;
+
 use super::{Error, leaving};
+use crate::audit::{self, Actor, Change};
 use crate::context::Context;
-use crate::domain::{address::EmailAddress, subscription::Digest, suppression, time::Timestamp};
+use crate::domain::{
+    address::EmailAddress, delivery, issue, subscription::Digest, suppression, time::Timestamp,
+};
 use crate::store::{self, Tx, subscribers::Subscriber};
 
 /// Everything we know of an address.
@@ -59,10 +64,14 @@ pub struct Consent {
 
 #[derive(Debug, Serialize)]
 pub struct Delivered {
+    /// The delivery's number.
+    pub id: i64,
+    pub issue: Uuid,
     pub due_at: Timestamp,
-    pub kind: String,
+    pub kind: issue::Kind,
     pub subject: String,
-    pub state: String,
+    pub state: delivery::State,
+    /// The server's last words.
     pub reply: Option<String>,
 }
 
@@ -117,16 +126,44 @@ pub async fn show(cx: &Context, address: &EmailAddress) -> Result<Option<Record>
     Ok(Some(Record { address: address.as_str().to_owned(), subscriber, suppressions, signups }))
 }
 
-/// Unsubscribes by the operator's hand. False when there was no active reader.
+/// What we know of the reader with this name; none where there is none.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn of_reader(cx: &Context, id: Uuid) -> Result<Option<Record>, Error> {
+    match address_of(cx, id).await? {
+        Some(address) => show(cx, &address).await,
+        None => Ok(None),
+    }
+}
+
+/// The address of the reader with this name.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn address_of(cx: &Context, id: Uuid) -> Result<Option<EmailAddress>, Error> {
+    let mut tx = cx.db.read().await?;
+    let found = store::subscribers::by_public_id(&mut tx, id).await?;
+    Ok(found.and_then(|subscriber| subscriber.address.parse().ok()))
+}
+
+/// Unsubscribes by somebody else's hand. False when there was no active reader.
 ///
 /// # Errors
 /// A database that can't be written.
-pub async fn remove(cx: &Context, address: &EmailAddress) -> Result<bool, Error> {
+pub async fn remove(cx: &Context, address: &EmailAddress, by: &Actor) -> Result<bool, Error> {
     let mut tx = cx.db.begin().await?;
     let Some(subscriber) = store::subscribers::by_key(&mut tx, address.key()).await? else {
         return Ok(false);
     };
     let ended = leaving::end(cx, &mut tx, &subscriber, "operator").await?;
+    if ended {
+        let name = subscriber.public_id.to_string();
+        let change = Change::new("unsubscribed", "subscriber", &name)
+            .from(&json!({ "state": subscriber.state }))
+            .to(&json!({ "state": store::subscribers::State::Unsubscribed }));
+        audit::record(&mut tx, cx.clock.now(), by, change).await?;
+    }
     tx.commit().await?;
     Ok(ended)
 }
@@ -137,10 +174,10 @@ pub async fn remove(cx: &Context, address: &EmailAddress) -> Result<bool, Error>
 ///
 /// # Errors
 /// A database that can't be written.
-pub async fn erase(cx: &Context, address: &EmailAddress) -> Result<Erased, Error> {
+pub async fn erase(cx: &Context, address: &EmailAddress, by: &Actor) -> Result<Erased, Error> {
     let mut looks = 0;
     let known = loop {
-        if let Some(known) = end_and_delete(cx, address, looks == LOOKS).await? {
+        if let Some(known) = end_and_delete(cx, address, by, looks == LOOKS).await? {
             break known;
         }
         looks += 1;
@@ -163,6 +200,7 @@ const LOOKS: usize = 100;
 async fn end_and_delete(
     cx: &Context,
     address: &EmailAddress,
+    by: &Actor,
     time_is_up: bool,
 ) -> Result<Option<bool>, Error> {
     let now = cx.clock.now();
@@ -189,6 +227,10 @@ async fn end_and_delete(
     let known = subscriber.is_some() || signups + bare > 0 || erased_before;
     if known {
         store::suppressions::insert(&mut tx, &hash, suppression::Kind::Erased, now).await?;
+    }
+    if subscriber.is_some() || signups + bare > 0 {
+        let name = subscriber.map_or_else(|| "who was no reader".to_owned(), |it| it.public_id.to_string());
+        audit::record(&mut tx, now, by, Change::new("erased", "subscriber", &name)).await?;
     }
     tx.commit().await?;
     Ok(Some(known))
@@ -217,12 +259,14 @@ async fn person(tx: &mut Tx, subscriber: &Subscriber) -> Result<Person, Error> {
             .collect(),
         deliveries: deliveries
             .into_iter()
-            .map(|(kind, subject, state, due_at, reply)| Delivered {
-                due_at,
-                kind: kind.to_string(),
-                subject,
-                state: state.to_string(),
-                reply,
+            .map(|to| Delivered {
+                reply: to.reply(),
+                id: to.id,
+                issue: to.issue,
+                due_at: to.due_at,
+                kind: to.kind,
+                subject: to.subject,
+                state: to.state,
             })
             .collect(),
     })

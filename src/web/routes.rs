@@ -47,7 +47,10 @@ pub struct Table {
 
 /// Everything, in the order: for readers and the site, for programs, for the newsroom.
 pub fn table(cx: &Context) -> Table {
-    use admin::{account, audit, codes, desk, links, live, overview, sign_in, tokens, users};
+    use admin::{
+        account, audit, codes, deliveries, desk, issues as published, links, lists, live, overview, sign_in,
+        sources, subscribers, tokens, users,
+    };
     use api::{alerts, issues, posts};
     use public::{confirm, issue, preferences, sign_up, unsubscribe};
     let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
@@ -114,6 +117,21 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/live/{issue}/undo", User(Release), live::undo)
         .post("/admin/live/{issue}/stop", User(Release), live::stop)
         .post("/admin/live/{issue}/correct", User(Release), live::correct)
+        .post("/admin/resume", User(Release), overview::resume)
+        .get("/admin/issues", User(Read), published::page)
+        .get("/admin/issues/{id}", User(Read), published::one)
+        .get("/admin/issues/{id}/mail", User(Read), published::mail)
+        .post("/admin/issues/{id}/retry", User(Release), published::retry)
+        .get("/admin/deliveries/{id}", User(Read), deliveries::one)
+        .post("/admin/deliveries/{id}/retry", User(Release), deliveries::retry)
+        .get("/admin/subscribers", User(Read), subscribers::page)
+        .post("/admin/subscribers/export", User(Manage), lists::export)
+        .get("/admin/subscribers/import", User(Manage), lists::import_page)
+        .post("/admin/subscribers/import", User(Manage), lists::import)
+        .get("/admin/subscribers/{id}", User(Read), subscribers::one)
+        .post("/admin/subscribers/{id}/suppress", User(Release), subscribers::suppress)
+        .post("/admin/subscribers/{id}/erase", User(Manage), subscribers::erase)
+        .get("/admin/sources", User(Read), sources::page)
         .get("/admin/users", User(Manage), users::page)
         .post("/admin/users", User(Manage), users::invite)
         .get("/admin/users/{id}", User(Manage), users::one)

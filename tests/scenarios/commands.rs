@@ -357,12 +357,12 @@ fn an_export_is_imported_elsewhere_as_it_was_without_those_who_left() {
 #[test]
 fn who_is_erased_stands_in_no_file_any_more() {
     let here = Installation::new();
-    here.import("email,source\nada.lovelace@example.org,from ada.lovelace@example.org\nbob@example.org,\n");
+    here.import("email,source\nada.field@example.org,from ada.field@example.org\nbob@example.org,\n");
     here.write("news.md", "**Counting** has begun.");
     here.output(&["alert", "--topic", "election-alerts", "--subject", "Polls have closed", "news.md"]);
-    assert!(here.data_holds("ada.lovelace@"));
+    assert!(here.data_holds("ada.field@"));
     here.output(&["subscribers", "erase", "Ada.Field@example.org", "--yes"]);
-    assert!(!here.data_holds("ada.lovelace"));
+    assert!(!here.data_holds("ada.field"));
     assert!(here.data_holds("bob@example.org"), "the search finds what is there");
     assert_eq!(here.run(&["subscribers", "erase", "eve@example.org", "--yes"]).code, 1);
 }

@@ -1,5 +1,6 @@
 //! What is kept, for how long, and what is left of it; what a restart keeps.
 
+use bellwether::audit::Actor;
 use bellwether::domain::delivery::State;
 use bellwether::publishing::{self, Cancelled};
 use bellwether::store::{self, deliveries::Settled};
@@ -64,7 +65,7 @@ both! {
         stage.alert("Polls close at eight").sent().await;
         let waiting = stage.alert("Polls are closed").queued().await;
         let link = stage.newest(ADA).link("preferences");
-        assert_eq!(records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap(), Erased::Everywhere);
+        assert_eq!(records::erase(&stage.cx, &ADA.parse().unwrap(), &Actor::command()).await.unwrap(), Erased::Everywhere);
         stage.settle().await;
         assert_eq!(stage.outcome(waiting).await, "");
         assert_eq!(stage.open(&link).await.status, 404);
@@ -112,7 +113,8 @@ both! {
             tx.commit().await.unwrap();
         };
         let address = ADA.parse().unwrap();
-        let erasing = records::erase(&stage.cx, &address);
+        let operator = Actor::command();
+        let erasing = records::erase(&stage.cx, &address, &operator);
         let both = async { tokio::join!(erasing, the_other_node) };
         let (erased, ()) = tokio::time::timeout(10.seconds(), both).await.unwrap();
         assert_eq!(erased.unwrap(), Erased::Everywhere);
@@ -121,7 +123,7 @@ both! {
 
     async fn who_was_erased_may_sign_up_again_and_no_import_brings_them_back(stage: Stage) {
         stage.reader(ADA).await;
-        records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap();
+        records::erase(&stage.cx, &ADA.parse().unwrap(), &Actor::command()).await.unwrap();
         assert_eq!(stage.imports(&[ADA]).await.added, 0);
         stage.reader(ADA).await;
         let issue = stage.alert("Polls close at eight").sent().await;
@@ -130,7 +132,7 @@ both! {
 
     async fn nobody_gets_the_mail_of_who_was_erased_in_place_of_an_alert(stage: Stage) {
         stage.visitor().signs_up(ADA).await;
-        assert_eq!(records::erase(&stage.cx, &ADA.parse().unwrap()).await.unwrap(), Erased::Everywhere);
+        assert_eq!(records::erase(&stage.cx, &ADA.parse().unwrap(), &Actor::command()).await.unwrap(), Erased::Everywhere);
         stage.imported("eve@example.org").await;
         stage.alert("Polls close at eight").sent().await;
         assert_eq!(stage.newest("eve@example.org").subject(), "Polls close at eight");
@@ -153,7 +155,11 @@ async fn an_erasure_says_when_a_long_read_keeps_the_text_in_the_log() {
     let mut reading = stage.cx.db.read().await.unwrap();
     store::topics::all(&mut reading).await.unwrap();
     let address = ADA.parse().unwrap();
-    assert_eq!(records::erase(&stage.cx, &address).await.unwrap(), Erased::StillInLog);
+    assert_eq!(records::erase(&stage.cx, &address, &Actor::command()).await.unwrap(), Erased::StillInLog);
     drop(reading);
-    assert_eq!(records::erase(&stage.cx, &address).await.unwrap(), Erased::Everywhere, "at the second time");
+    assert_eq!(
+        records::erase(&stage.cx, &address, &Actor::command()).await.unwrap(),
+        Erased::Everywhere,
+        "at the second time"
+    );
 }

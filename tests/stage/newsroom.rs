@@ -117,6 +117,34 @@ impl Colleague<'_> {
         page
     }
 
+    /// Opens the page at `path` and sends its form with files to `action`: (name, value), and (name, file name, text).
+    pub async fn uploads(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        file: Option<(&str, &str, &str)>,
+    ) -> Page {
+        let token = form_token(&self.opens(path).await.body);
+        let mut body = String::new();
+        for (name, value) in fields {
+            body += &format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        }
+        if let Some((name, file, text)) = file {
+            body += &format!(
+                "--edge\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\nContent-Type: text/csv\r\n\r\n{text}\r\n"
+            );
+        }
+        body += "--edge--\r\n";
+        let request = self
+            .with_cookie(Request::post(format!("{path}?csrf={}", encoded(&token))))
+            .header("content-type", "multipart/form-data; boundary=edge")
+            .header("origin", "https://news.example.org")
+            .header("sec-fetch-site", "same-origin");
+        let page = self.stage.request(self.peer, request, &body).await;
+        self.keep(&page);
+        page
+    }
+
     pub async fn signs_in(&mut self, password: &str) -> Page {
         let fields = format!("email={}&password={}", encoded(&self.email), encoded(password));
         self.fills_in("/admin/login", &fields).await

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, request::Builder};
 
+use bellwether::audit::Actor;
 use bellwether::domain::{import::ImportRow, subscription::Digest};
 use bellwether::subscribing::{
     importing::{self, Defaults, Tally},
@@ -96,14 +97,14 @@ impl Stage {
             left: false,
         };
         let topic = "election-alerts".parse().unwrap();
-        let defaults = Defaults { topic, alerts, digest: Digest::Daily };
+        let defaults = Defaults { topic, alerts, digest: Digest::Daily, source: None };
         let rows: Vec<_> = addresses.iter().map(row).collect();
         importing::import(&self.cx, &rows, &defaults, "readers.csv").await.unwrap()
     }
 
     /// A reader unsubscribes from everything.
     pub async fn leaves(&self, address: &str) {
-        assert!(records::remove(&self.cx, &address.parse().unwrap()).await.unwrap());
+        assert!(records::remove(&self.cx, &address.parse().unwrap(), &Actor::command()).await.unwrap());
     }
 
     /// What a link shows; mail scanners do this too.

@@ -99,6 +99,23 @@ const HOT: &[(&str, &[&str])] = &[
         "SELECT count(*), max(at) FROM login_attempts WHERE network",
         &["login_attempts_by_network (network=? AND at>?)"],
     ),
+    (
+        "SELECT min(ended_at), max(ended_at) FROM deliveries",
+        &["deliveries_by_issue (issue_id=? AND state=?)"],
+    ),
+    ("SELECT (ended_at - $2) / $4", &["deliveries_by_issue (issue_id=? AND state=?)"]),
+    ("SELECT relay, state, count(*) FROM deliveries", &["(issue_id=?)"]),
+    ("SELECT lower(substr(address", &["(issue_id=?)"]),
+    ("SELECT d.id, i.public_id AS issue", &["deliveries_by_subscriber (subscriber_id=?)"]),
+    (
+        "SELECT id FROM deliveries WHERE issue_id = $1 AND subscriber_id",
+        &["deliveries_of_readers (issue_id=? AND subscriber_id=?)"],
+    ),
+    ("SELECT id, public_id, address, state, confirmed_at", &["s USING INTEGER PRIMARY KEY (rowid<?)"]),
+    (
+        "SELECT created_at / $2 AS day",
+        &["consents_by_time (created_at>?)", "consents_by_subscriber (subscriber_id=?"],
+    ),
     ("SELECT id, at, actor_kind", &["audit_log USING INTEGER PRIMARY KEY"]),
     ("SELECT id, totals FROM issues WHERE reduced_at IS NULL", &["issues_by_end"]),
     ("DELETE FROM deliveries WHERE id IN", &["deliveries_in_order (issue_id=?)"]),

@@ -7,4 +7,5 @@ mod forms;
 mod http;
 mod issues;
 mod pages;
+mod published;
 mod routes;

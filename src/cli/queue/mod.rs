@@ -6,16 +6,9 @@ mod pausing;
 mod retry;
 mod why;
 
-use std::time::Duration;
-
 use super::{Failure, Surroundings, words};
 use crate::config::Config;
-use crate::domain::{
-    issue::Lane,
-    pause::{Kind, Pause},
-    time::Timestamp,
-};
-use crate::store::nodes::Trouble;
+use crate::domain::{issue::Lane, pause::Kind};
 
 /// Look at what waits to be sent and why; try again at once, pause and resume
 ///
@@ -87,49 +80,4 @@ fn known_relay(config: &Config, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage(format!("there is no relay \"{name}\"; there are: {}", names.join(", "))))
-}
-
-/// An instant for people: to the second.
-fn moment(at: Timestamp) -> impl std::fmt::Display {
-    at.to_jiff().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
-/// A span for people, in its largest two units.
-fn span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{minutes} min {} s", seconds % 60),
-        3_600..86_400 => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
-    }
-}
-
-/// As in "by hand since …: moving the account".
-fn by_hand(pause: &Pause) -> String {
-    let why = if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
-    format!("by hand since {}{why}", moment(pause.since))
-}
-
-/// What a relay that takes no mail said, and when it is tried again.
-fn told(trouble: &Trouble, now: Timestamp) -> String {
-    let when = if trouble.until > now {
-        format!("tried again at {}", moment(trouble.until))
-    } else {
-        "being tried again".to_owned()
-    };
-    let what = if trouble.paused { "refuses our mail" } else { "rests" };
-    format!("{what} since {}: {}; {when}", moment(trouble.since), trouble.reason)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_are_told_in_their_largest_two_units() {
-        let told = [0, 59, 61, 3_600, 90_061, 432_000].map(|seconds| span(Duration::from_secs(seconds)));
-        assert_eq!(told, ["0 s", "59 s", "1 min 1 s", "1 h 0 min", "1 d 1 h", "5 d 0 h"]);
-    }
 }

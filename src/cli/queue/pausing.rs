@@ -1,10 +1,11 @@
 //! `bellwether queue pause` and `resume`: a lane or a relay is stopped by hand until it is resumed.
 
-use super::{Failure, Part, by_hand, known_relay};
+use super::{Failure, Part, known_relay};
+use crate::audit::Actor;
 use crate::cli::{print, print_json};
 use crate::context::Context;
-use crate::domain::pause::{self, Kind, Pause};
-use crate::store;
+use crate::delivering::{pausing, why::by_hand};
+use crate::domain::pause::{Kind, Pause};
 
 /// Stop a lane or a relay until it is resumed, over restarts as well; every node sees it within a second
 ///
@@ -45,15 +46,11 @@ impl Stop {
             known_relay(&cx.config, &name)?;
         }
         let pause = Pause { kind, name, reason: self.reason.trim().to_owned(), since: cx.clock.now() };
-        let mut tx = cx.db.begin().await?;
-        store::pauses::set(&mut tx, &pause).await?;
-        let all = store::pauses::all(&mut tx).await?;
-        tx.commit().await?;
-        let pause = pause::of(&all, kind, &pause.name).unwrap_or(&pause);
+        let pause = pausing::pause(cx, &Actor::command(), pause).await?;
         if json {
-            return print_json(pause);
+            return print_json(&pause);
         }
-        print(format_args!("The {kind} {} is paused {}", pause.name, by_hand(pause)))?;
+        print(format_args!("The {kind} {} is paused {}", pause.name, by_hand(&pause)))?;
         print(format_args!("`bellwether queue resume --{kind} {}` lets it go on.", pause.name))
     }
 }
@@ -61,9 +58,7 @@ impl Stop {
 impl Resume {
     pub(super) async fn run(self, cx: &Context, json: bool) -> Result<(), Failure> {
         let (kind, name) = (self.part.kind(), self.part.name());
-        let mut tx = cx.db.begin().await?;
-        let lifted = store::pauses::lift(&mut tx, kind, &name).await?;
-        tx.commit().await?;
+        let lifted = pausing::resume(cx, &Actor::command(), kind, &name).await?;
         if !lifted && kind == Kind::Relay {
             // One that was taken out of the configuration may still be paused.
             known_relay(&cx.config, &name)?;

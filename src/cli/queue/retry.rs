@@ -1,21 +1,21 @@
-//! `bellwether queue retry`: what is deferred is queued at once.
+//! `bellwether queue retry`: what is deferred, or of an issue was given up, is queued at once.
 
 use uuid::Uuid;
 
 use super::{Failure, known_relay};
+use crate::audit::Actor;
 use crate::cli::{issues::issue_id, print, print_json};
 use crate::context::Context;
-use crate::store;
-
-/// How many one transaction takes.
-const CHUNK: i64 = 10_000;
+use crate::delivering::retrying::{self, Retried};
 
 /// Try deferred deliveries again at once, without waiting for their time
 ///
 /// It counts as no attempt. What a relay that rests or is paused would get waits for it still.
 ///
-/// Exit codes: 0 done, also when nothing was deferred; 1 there is no such issue or delivery, or the delivery isn't
-/// deferred; 2 wrong usage, or there is no such relay.
+/// With --issue and --delivery also what was given up after five days gets one more try.
+///
+/// Exit codes: 0 done, also when nothing was deferred; 1 there is no such issue or delivery, or the delivery is neither
+/// deferred nor given up; 2 wrong usage, or there is no such relay.
 ///
 /// Examples:
 ///   bellwether queue retry --all
@@ -33,7 +33,7 @@ struct Which {
     /// Everything that is deferred
     #[arg(long)]
     all: bool,
-    /// What is deferred of one issue
+    /// What is deferred or given up of one issue
     #[arg(long, value_name = "ID", value_parser = issue_id)]
     issue: Option<Uuid>,
     /// One delivery, as `queue why` shows it
@@ -63,44 +63,26 @@ impl Retry {
 }
 
 async fn one(cx: &Context, id: i64) -> Result<u64, Failure> {
-    let mut tx = cx.db.begin().await?;
-    let queued = store::queue::retry(&mut tx, id).await?;
-    store::bells::ring(&mut tx).await?;
-    let found = store::queue::find(&mut tx, id).await?;
-    tx.commit().await?;
-    match found {
-        _ if queued => Ok(1),
-        Some(found) => Err(Failure::Failed(format!(
-            "delivery {id} is {}, and only what is deferred can be tried again; `bellwether queue why {id}` tells of it",
-            found.state
+    match retrying::one(cx, &Actor::command(), id).await? {
+        Some(Retried { queued: true, .. }) => Ok(1),
+        Some(Retried { state, .. }) => Err(Failure::Failed(format!(
+            "delivery {id} is {state}, and only what is deferred or given up can be tried again; `bellwether queue why \
+             {id}` tells of it"
         ))),
         None => Err(super::why::unknown(id)),
     }
 }
 
 async fn some(cx: &Context, issue: Option<Uuid>, relay: Option<&str>) -> Result<u64, Failure> {
+    let actor = Actor::command();
     if let Some(relay) = relay {
         known_relay(&cx.config, relay)?;
+        return Ok(retrying::of_relay(cx, &actor, relay).await?);
     }
-    let issue = match issue {
+    match issue {
         Some(id) => {
-            let mut tx = cx.db.read().await?;
-            let found = store::issues::by_public_id(&mut tx, id).await?;
-            Some(found.ok_or_else(|| super::super::issues::unknown(id))?.id)
+            retrying::of_issue(cx, &actor, id).await?.ok_or_else(|| super::super::issues::unknown(id))
         }
-        None => None,
-    };
-    let mut all = 0;
-    loop {
-        let began = cx.clock.now();
-        let mut tx = cx.db.begin().await?;
-        let queued = store::queue::retry_some(&mut tx, issue, relay, CHUNK).await?;
-        store::bells::ring(&mut tx).await?;
-        tx.commit().await?;
-        all += queued;
-        if queued < CHUNK.unsigned_abs() {
-            return Ok(all);
-        }
-        cx.give_way(began).await;
+        None => Ok(retrying::all(cx, &actor).await?),
     }
 }

@@ -6,13 +6,10 @@ use std::path::PathBuf;
 
 use super::super::{Failure, Surroundings};
 use super::person;
+use crate::audit::Actor;
 use crate::context::Context;
 use crate::domain::address::EmailAddress;
-use crate::store;
-use crate::store::subscribers::Exported;
-
-/// How many readers are read at a time.
-const PAGE: i64 = 5_000;
+use crate::subscribing::exporting;
 
 /// Print all readers as CSV, which import reads again, or everything about one person as JSON
 ///
@@ -59,49 +56,9 @@ impl Export {
 }
 
 async fn write_all(cx: &Context, output: &mut dyn Write) -> Result<(), Failure> {
-    writeln!(output, "email,state,topics,alerts,digest,confirmed_at")?;
-    // One transaction for all pages: nobody is missed or told twice who changes meanwhile.
-    let mut tx = cx.db.read().await?;
-    let last = store::subscribers::last_id(&mut tx).await?;
-    let mut after = 0;
-    while let Some(end) = store::subscribers::window(&mut tx, after, last, PAGE).await? {
-        for reader in store::subscribers::export(&mut tx, after, end).await? {
-            write_row(output, &reader)?;
-        }
-        after = end;
+    let mut export = exporting::Export::begin(cx, &Actor::command()).await?;
+    while let Some(lines) = export.next().await? {
+        output.write_all(lines.as_bytes())?;
     }
     Ok(())
-}
-
-fn write_row(output: &mut dyn Write, reader: &Exported) -> io::Result<()> {
-    let alerts = reader.alerts.map_or("", |alerts| if alerts { "true" } else { "false" });
-    let digest = reader.digest.map_or("", |digest| digest.as_str());
-    let cells =
-        [&reader.address, &reader.state, reader.topics.as_deref().unwrap_or_default(), alerts, digest];
-    for cell in cells {
-        write!(output, "{},", csv_cell(cell))?;
-    }
-    writeln!(output, "{}", reader.confirmed_at)
-}
-
-/// A cell (RFC 4180) that no spreadsheet takes for a formula.
-fn csv_cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{guard}{}\"", text.replace('"', "\"\""))
-    } else {
-        format!("{guard}{text}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::csv_cell;
-
-    #[test]
-    fn a_cell_is_no_formula_and_keeps_to_itself() {
-        assert_eq!(csv_cell("ada@example.org"), "ada@example.org");
-        assert_eq!(csv_cell("=1+1@example.org"), "'=1+1@example.org");
-        assert_eq!(csv_cell("-a,\"b\""), "\"'-a,\"\"b\"\"\"");
-    }
 }

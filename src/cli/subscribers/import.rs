@@ -1,19 +1,15 @@
 //! `bellwether subscribers import`: readers from a CSV file.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::{Failure, Surroundings, known_topics, print, print_json, words};
+use crate::audit::Actor;
 use crate::context::Context;
-use crate::domain::{
-    import::{ImportReader, ImportRow, Row},
-    subscription::Digest,
-    topic::Slug,
-};
-use crate::subscribing::importing::{self, CHUNK, Defaults, Tally};
+use crate::domain::{subscription::Digest, topic::Slug};
+use crate::subscribing::importing::{self, Defaults, FileError, Report, Run, Tally};
 
 /// How many bad rows are told one by one; --json has them all.
 const TOLD: usize = 20;
@@ -47,80 +43,49 @@ pub(in crate::cli) struct Import {
     /// Everybody in the file has agreed to get this mail, and you can show it
     #[arg(long)]
     confirmed: bool,
+    /// Only tell what would come of it
+    #[arg(long)]
+    dry_run: bool,
     /// Print the report as JSON, with every bad row
     #[arg(long)]
     json: bool,
 }
 
-/// What came of the file.
-#[derive(Default, serde::Serialize)]
-struct Report {
-    #[serde(flatten)]
-    tally: Tally,
-    /// Rows whose address stood in the file before.
-    duplicates: u64,
-    bad: Vec<BadRow>,
-    passed_over_columns: Vec<String>,
-}
-
-#[derive(serde::Serialize)]
-struct BadRow {
-    line: u64,
-    reason: String,
-}
-
 impl Import {
     pub(super) async fn run(self, surroundings: &Surroundings) -> Result<(), Failure> {
-        if !self.confirmed {
+        if !self.confirmed && !self.dry_run {
             return Err(Failure::Usage(
                 "an import mails people without asking them first; if everybody in the file has agreed to get this \
                  mail and you can show it, say so with --confirmed"
                     .to_owned(),
             ));
         }
-        let unreadable = |error| Failure::Failed(format!("{}: {error}", self.file.display()));
-        let file = File::open(&self.file).map_err(|error| unreadable(error.into()))?;
+        let file = File::open(&self.file).map_err(|error| {
+            Failure::Failed(format!("{}: the file can't be read: {error}", self.file.display()))
+        })?;
         let size = file.metadata().map_or(0, |metadata| metadata.len());
         // Hidden by itself where standard error is no terminal.
         let bar = ProgressBar::new(size).with_style(style());
-        let rows = ImportReader::new(bar.wrap_read(file)).map_err(unreadable)?;
-        let report = surroundings.with_database(async |cx| self.import(cx, rows).await).await?;
+        let report =
+            surroundings.with_database(async |cx| self.import(cx, bar.wrap_read(file)).await).await?;
         bar.finish_and_clear();
         self.tell(&report)
     }
 
-    async fn import<R: std::io::Read>(&self, cx: &Context, rows: ImportReader<R>) -> Result<Report, Failure> {
-        let topics = known_topics(cx, std::slice::from_ref(&self.topic)).await?;
+    async fn import(&self, cx: &Context, input: impl std::io::Read + Send) -> Result<Report, Failure> {
+        known_topics(cx, std::slice::from_ref(&self.topic)).await?;
         let defaults = Defaults {
             topic: self.topic.clone(),
             alerts: !self.no_alerts,
             digest: self.digest.unwrap_or(cx.config.signup.digest),
+            source: None,
         };
         let name = self.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut report = Report { passed_over_columns: rows.unknown_columns().to_vec(), ..Report::default() };
-        let mut seen = HashSet::new();
-        // Duplicates come last: they may bring their reader further topics, and count as nobody.
-        let mut first = Vec::with_capacity(CHUNK);
-        let mut again = Vec::new();
-        for Row { line, outcome } in rows {
-            match outcome.and_then(|row| with_known_topics(row, &topics)) {
-                Err(reason) => report.bad.push(BadRow { line, reason }),
-                Ok(row) if seen.insert(row.address.key().to_owned()) => first.push(row),
-                Ok(row) => {
-                    report.duplicates += 1;
-                    again.push(row);
-                }
-            }
-            if first.len() == CHUNK {
-                report.tally += importing::import(cx, &first, &defaults, &name).await?;
-                first.clear();
-            }
-        }
-        report.tally += importing::import(cx, &first, &defaults, &name).await?;
-        for rows in again.chunks(CHUNK) {
-            importing::import(cx, rows, &defaults, &name).await?;
-        }
-        Ok(report)
+        let run = if self.dry_run { Run::Dry } else { Run::For(Actor::command()) };
+        importing::file(cx, input, &defaults, &name, &run).await.map_err(|error| match error {
+            FileError::Unreadable(error) => Failure::Failed(format!("{}: {error}", self.file.display())),
+            FileError::Failed(error) => error.into(),
+        })
     }
 
     fn tell(&self, report: &Report) -> Result<(), Failure> {
@@ -151,14 +116,6 @@ impl Import {
             return Err(Failure::Failed(format!("no row of {} could be read", self.file.display())));
         }
         Ok(())
-    }
-}
-
-/// A row is bad when it names a topic that there isn't.
-fn with_known_topics(row: ImportRow, topics: &[String]) -> Result<ImportRow, String> {
-    match row.topics.iter().find(|slug| !row.left && !topics.iter().any(|topic| topic == slug.as_str())) {
-        Some(unknown) => Err(format!("there is no topic \"{unknown}\"; there are: {}", topics.join(", "))),
-        None => Ok(row),
     }
 }
 

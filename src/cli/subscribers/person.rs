@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::super::{Failure, Surroundings, print, print_json};
+use crate::audit::Actor;
 use crate::context::Context;
 use crate::domain::address::EmailAddress;
 use crate::subscribing::records::{self, Erased, Person, Record};
@@ -86,8 +87,9 @@ impl Show {
 
 impl Remove {
     pub(super) async fn run(self, surroundings: &Surroundings) -> Result<(), Failure> {
-        let removed =
-            surroundings.with_database(async |cx| Ok(records::remove(cx, &self.address).await?)).await?;
+        let removed = surroundings
+            .with_database(async |cx| Ok(records::remove(cx, &self.address, &Actor::command()).await?))
+            .await?;
         if !removed {
             return Err(Failure::Failed(format!(
                 "{} is no reader's; nothing changed",
@@ -104,8 +106,9 @@ impl Erase {
         if !self.yes && !agreed(&format!("Erase {address} for good?"))? {
             return Err(Failure::Failed("nothing was erased".to_owned()));
         }
-        let erased =
-            surroundings.with_database(async |cx| Ok(records::erase(cx, &self.address).await?)).await?;
+        let erased = surroundings
+            .with_database(async |cx| Ok(records::erase(cx, &self.address, &Actor::command()).await?))
+            .await?;
         match erased {
             Erased::Everywhere => print(format_args!("{address} is erased.")),
             Erased::StillInLog => Err(Failure::Failed(format!(

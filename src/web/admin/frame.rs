@@ -19,6 +19,9 @@ use crate::web::pages::{self, Site};
 const PLACES: &[(&str, &str, Right)] = &[
     ("/admin", "Overview", Read),
     ("/admin/desk", "Desk", Read),
+    ("/admin/issues", "Issues", Read),
+    ("/admin/subscribers", "Readers", Read),
+    ("/admin/sources", "Sources", Read),
     ("/admin/users", "People", Manage),
     ("/admin/tokens", "API tokens", Manage),
     ("/admin/audit", "Changes", Manage),
@@ -40,6 +43,17 @@ pub const SAID: &[(&str, &str)] = &[
         "codes-forgotten",
         "The second factor is off. They sign in with their password alone and set it up again.",
     ),
+    ("resumed", "It goes on, within a second."),
+    ("suppressed", "Nothing more is mailed to them."),
+    ("left-before", "They had left before."),
+    ("erased", "Erased, everywhere."),
+    (
+        "erased-in-log",
+        "Erased. The text stays in the database’s log while a backup reads for long; erase it once more by \
+         `bellwether subscribers erase` when that is over.",
+    ),
+    ("retried", "Queued again: it goes out as soon as a connection is free."),
+    ("nothing-to-retry", "Nothing was put off or given up any more."),
     ("revoked", "Revoked. Who sends this token is refused from now on."),
     ("signed-out", "You are signed out."),
     ("tested", "A test is on its way to you."),

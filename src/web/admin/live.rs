@@ -24,7 +24,7 @@ use crate::newsroom::Me;
 use crate::publishing::{
     Cancelled,
     correcting::{self, Corrected, Correction},
-    progress::{Progress, progress},
+    live::{Live, live},
     releasing::{self, Undone},
 };
 
@@ -84,8 +84,8 @@ pub async fn events(State(cx): State<Context>, frame: Frame, Path(issue): Path<S
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
-async fn progress_of(cx: &Context, issue: Uuid) -> Option<Progress> {
-    match progress(cx, issue).await {
+async fn progress_of(cx: &Context, issue: Uuid) -> Option<Live> {
+    match live(cx, issue).await {
         Ok(progress) => progress,
         Err(error) => {
             tracing::warn!(%error, "the progress of an issue can't be read; the page asks anew");
@@ -167,9 +167,9 @@ pub async fn correct(
     }
 }
 
-async fn find(cx: &Context, frame: &Frame, issue: &str) -> Result<Progress, Box<Response>> {
+async fn find(cx: &Context, frame: &Frame, issue: &str) -> Result<Live, Box<Response>> {
     let Ok(issue) = issue.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
-    match progress(cx, issue).await {
+    match live(cx, issue).await {
         Ok(Some(progress)) => Ok(progress),
         Ok(None) => Err(Box::new(missing(frame))),
         Err(error) => Err(Box::new(failed(frame, &error))),

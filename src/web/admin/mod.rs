@@ -6,13 +6,19 @@ pub mod account;
 pub mod audit;
 pub mod codes;
 pub mod cookie;
+pub mod deliveries;
 pub mod desk;
+mod figures;
 pub mod frame;
 pub mod gate;
+pub mod issues;
 pub mod links;
+pub mod lists;
 pub mod live;
 pub mod overview;
 pub mod sign_in;
+pub mod sources;
+pub mod subscribers;
 pub mod tokens;
 pub mod users;
 
@@ -40,12 +46,15 @@ pub fn failure(frame: &Frame, error: &Error) -> Response {
             let text = format!("{why} Nothing was changed.");
             frame.message(StatusCode::UNPROCESSABLE_ENTITY, "That can’t be done", &text)
         }
-        Error::Store(_) | Error::Compose(_) | Error::Hashing(_) => {
-            tracing::error!(%error, "a page of the newsroom could not be answered");
-            let text = "Nothing was changed. Please try again in a minute.";
-            frame.message(StatusCode::SERVICE_UNAVAILABLE, "Something is wrong on our side", text)
-        }
+        Error::Store(_) | Error::Compose(_) | Error::Hashing(_) => ours(frame, error),
     }
+}
+
+/// A page that says it was our fault; the log has what it was.
+pub fn ours(frame: &Frame, error: &impl std::fmt::Display) -> Response {
+    tracing::error!(%error, "a page of the newsroom could not be answered");
+    let text = "Nothing was changed. Please try again in a minute.";
+    frame.message(StatusCode::SERVICE_UNAVAILABLE, "Something is wrong on our side", text)
 }
 
 /// What is not there, or not any more.

@@ -1,0 +1,37 @@
+//! Stopping a lane or a relay by hand, and letting it go on; written down with who did it.
+
+use serde_json::json;
+
+use crate::audit::{self, Actor, Change};
+use crate::context::Context;
+use crate::domain::pause::{self, Kind, Pause};
+use crate::store;
+
+/// Pauses, and gives the pause in force: what was paused before keeps its beginning.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn pause(cx: &Context, by: &Actor, wanted: Pause) -> store::Result<Pause> {
+    let mut tx = cx.db.begin().await?;
+    store::pauses::set(&mut tx, &wanted).await?;
+    let change =
+        Change::new("paused", wanted.kind.as_str(), &wanted.name).to(&json!({ "reason": wanted.reason }));
+    audit::record(&mut tx, cx.clock.now(), by, change).await?;
+    let all = store::pauses::all(&mut tx).await?;
+    tx.commit().await?;
+    Ok(pause::of(&all, wanted.kind, &wanted.name).cloned().unwrap_or(wanted))
+}
+
+/// Lets it go on; false where it was not paused.
+///
+/// # Errors
+/// A database that can't be written.
+pub async fn resume(cx: &Context, by: &Actor, kind: Kind, name: &str) -> store::Result<bool> {
+    let mut tx = cx.db.begin().await?;
+    let lifted = store::pauses::lift(&mut tx, kind, name).await?;
+    if lifted {
+        audit::record(&mut tx, cx.clock.now(), by, Change::new("resumed", kind.as_str(), name)).await?;
+    }
+    tx.commit().await?;
+    Ok(lifted)
+}

@@ -1,0 +1,84 @@
+//! An issue on its way, as the page shows it that follows it.
+
+use uuid::Uuid;
+
+use super::Error;
+use crate::context::Context;
+use crate::domain::{
+    delivery,
+    issue::{Kind, State},
+    time::Timestamp,
+};
+use crate::store;
+
+/// An issue on its way, in numbers of readers.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Live {
+    pub issue: Uuid,
+    pub kind: Kind,
+    pub subject: String,
+    pub state: State,
+    /// While it is held: until when it can be undone.
+    pub held_until: Option<Timestamp>,
+    /// When it was published; while it is held, released.
+    pub since: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    /// How many it goes to: what was counted at the release, or what was written when that is through.
+    pub audience: i64,
+    pub accepted: i64,
+    pub waiting: i64,
+    pub bounced: i64,
+    /// Nobody more was to get it, or too late.
+    pub called_off: i64,
+    /// The newest issue that corrects it.
+    pub correction: Option<Uuid>,
+    pub now: Timestamp,
+}
+
+impl Live {
+    /// Whether nothing changes any more.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.state, State::Sent) || (matches!(self.state, State::Cancelled) && self.waiting == 0)
+    }
+}
+
+/// None where there is no such issue.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
+    use delivery::State::{Bounced, Cancelled, Deferred, Expired, Failed, Queued, Sending, Sent};
+    let mut tx = cx.db.read().await?;
+    let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else { return Ok(None) };
+    let counts: Vec<(delivery::State, i64)> = match &found.totals {
+        Some(totals) => {
+            let totals: std::collections::BTreeMap<delivery::State, i64> =
+                serde_json::from_str(totals).unwrap_or_default();
+            totals.into_iter().collect()
+        }
+        None => store::deliveries::counts(&mut tx, found.id).await?,
+    };
+    let of = |states: &[delivery::State]| {
+        counts.iter().filter(|(state, _)| states.contains(state)).map(|(_, count)| count).sum::<i64>()
+    };
+    let expected = store::issues::expected(&mut tx, found.id).await?.expected;
+    Ok(Some(Live {
+        issue,
+        kind: found.kind,
+        subject: found.subject,
+        state: found.state,
+        held_until: store::drafts::held_until(&mut tx, found.id).await?,
+        since: found.created_at,
+        ended_at: store::issues::ended_at(&mut tx, found.id).await?,
+        audience: match found.state {
+            State::Held | State::Publishing => expected.unwrap_or(found.audience).max(found.audience),
+            State::Sending | State::Sent | State::Cancelled => found.audience,
+        },
+        accepted: of(&[Sent]),
+        waiting: of(&[Queued, Sending, Deferred]),
+        bounced: of(&[Bounced, Failed]),
+        called_off: of(&[Cancelled, Expired]),
+        correction: store::corrections::of(&mut tx, found.id).await?.map(|(id, ..)| id),
+        now: cx.clock.now(),
+    }))
+}

@@ -1,0 +1,299 @@
+//! `/admin/issues`: what was published, how far it got, to whom with which answer, and what it said.
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::figures::{self, counted, number, share, share_of, tag};
+use super::{done, failure, frame::Frame, missing, ours, when};
+use crate::context::Context;
+use crate::delivering::{retrying, why::span};
+use crate::domain::{delivery, issue::Kind, role::Right};
+use crate::newsroom::{Error, Me};
+use crate::publishing::progress::{self, Acceptance, Progress};
+use crate::store::{self, Tx, deliveries::Shown, issues::Issue};
+
+/// Issues, and recipients, on a page.
+const PAGE: usize = 25;
+const RECIPIENTS: usize = 50;
+/// Up to so many recipients the counts by relay and domain cost no time worth asking about; beyond, some seconds.
+const CHEAP: i64 = 300_000;
+/// Domains that are told apart.
+const DOMAINS: i64 = 8;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Issues before this one.
+    before: String,
+    /// Whether to count by relay and domain also where that takes long.
+    by: String,
+    /// Recipients behind this one, of one state or of all.
+    after: String,
+    state: String,
+}
+
+/// `GET /admin/issues`
+pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Response {
+    let before = asked.before.parse().unwrap_or(i64::MAX);
+    match listed(&cx, before, PAGE).await {
+        Ok((issues, next)) => {
+            frame.ok("issues.html", &json!({ "issues": issues, "next": next, "first": before == i64::MAX }))
+        }
+        Err(error) => failure(&frame, &error),
+    }
+}
+
+/// The newest issues before this one, as lists show them, and where the next page begins.
+pub(super) async fn listed(
+    cx: &Context,
+    before: i64,
+    most: usize,
+) -> Result<(Vec<Value>, Option<i64>), Error> {
+    let mut tx = cx.db.read().await?;
+    let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
+    let page = store::issues::page(&mut tx, None, before, limit).await?;
+    let next = page.get(most.saturating_sub(1)).filter(|_| page.len() > most).map(|last| last.id);
+    let ids: Vec<_> = page.iter().map(|issue| issue.id).collect();
+    let made_by = store::issues::made_by(&mut tx, &ids).await?;
+    let mut shown = Vec::new();
+    for issue in page.iter().take(most) {
+        let progress = Progress::read(&mut tx, issue).await?;
+        let by = made_by.iter().find(|(id, ..)| *id == issue.id).map(|(_, by, _)| by);
+        shown.push(json!({
+            "id": issue.public_id,
+            "subject": issue.subject,
+            "kind": kind(issue),
+            "state": state(issue),
+            "at": when(issue.created_at),
+            "by": by,
+            "audience": number(issue.audience),
+            "share": share_of(&progress),
+        }));
+    }
+    Ok((shown, next))
+}
+
+/// `GET /admin/issues/{id}`
+pub async fn one(
+    State(cx): State<Context>,
+    frame: Frame,
+    me: Me,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let issue = match find(&cx, &frame, &id).await {
+        Ok(issue) => issue,
+        Err(response) => return *response,
+    };
+    match content(&cx, &me, &issue, &asked).await {
+        Ok(content) => frame.ok("issue.html", &content),
+        Err(error) => failure(&frame, &error),
+    }
+}
+
+/// `POST /admin/issues/{id}/retry`
+pub async fn retry(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
+    let Ok(public_id) = id.parse::<Uuid>() else { return missing(&frame) };
+    match retrying::of_issue(&cx, &me.actor(), public_id).await {
+        Ok(Some(0)) => done(&format!("/admin/issues/{id}"), "nothing-to-retry"),
+        Ok(Some(_)) => done(&format!("/admin/issues/{id}"), "retried"),
+        Ok(None) => missing(&frame),
+        Err(error) => failure(&frame, &error.into()),
+    }
+}
+
+/// `GET /admin/issues/{id}/mail`: what it said, in a frame that runs nothing and asks nobody for anything.
+pub async fn mail(State(cx): State<Context>, frame: Frame, Path(id): Path<String>) -> Response {
+    let issue = match find(&cx, &frame, &id).await {
+        Ok(issue) => issue,
+        Err(response) => return *response,
+    };
+    let said = match progress::said(&cx, &issue).await {
+        Ok(said) => said,
+        Err(error) => return ours(&frame, &error),
+    };
+    let content = json!({
+        "id": issue.public_id,
+        "subject": issue.subject,
+        "digest": issue.kind == Kind::Digest,
+        "mail": said.map(|said| json!({ "text": said.text, "html": said.html, "size": size(said.bytes) })),
+    });
+    let mut response = frame.ok("issue-mail.html", &content);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, MAIL_POLICY);
+    response
+}
+
+/// A mail has its styles in it, and the frame it stands in takes the page's policy.
+const MAIL_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'self'; frame-ancestors \
+     'none'; base-uri 'none'",
+);
+
+async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<Value, Error> {
+    let mut tx = cx.db.read().await?;
+    let progress = Progress::read(&mut tx, issue).await?;
+    let made_by = store::issues::made_by(&mut tx, &[issue.id]).await?;
+    let (_, by, ended) = made_by.into_iter().next().unwrap_or_default();
+    let topics = topics(&mut tx, issue).await?;
+    let curve = progress::acceptance(&mut tx, issue).await?.map(|it| curve(&it, issue.audience));
+    let chosen: Option<delivery::State> = asked.state.parse().ok();
+    let after = asked.after.parse().unwrap_or(0);
+    let limit = i64::try_from(RECIPIENTS).unwrap_or(i64::MAX) + 1;
+    let recipients = store::deliveries::page(&mut tx, issue.id, chosen, after, limit).await?;
+    let next = recipients.get(RECIPIENTS - 1).filter(|_| recipients.len() > RECIPIENTS).map(|last| last.id);
+    let counted_by = issue.audience <= CHEAP || !asked.by.is_empty();
+    let by_relay = if counted_by { relays(&mut tx, issue).await? } else { Vec::new() };
+    let by_domain = if counted_by { domains(&mut tx, issue).await? } else { Vec::new() };
+    let again = progress.count(&[delivery::State::Deferred, delivery::State::Failed]);
+    let states: Vec<_> = delivery::State::ALL
+        .iter()
+        .filter_map(|state| Some((state, progress.counts.get(state.as_str()).copied()?)))
+        .map(|(state, count)| {
+            json!({ "word": state, "tag": tag(*state), "count": number(count), "chosen": chosen == Some(*state) })
+        })
+        .collect();
+    Ok(json!({
+        "id": issue.public_id,
+        "subject": issue.subject,
+        "kind": kind(issue),
+        "state": state(issue),
+        "at": when(issue.created_at),
+        "by": by,
+        "ended": ended.map(when),
+        "useful_until": issue.expires_at.map(when),
+        "topics": topics,
+        "audience": number(issue.audience),
+        "growing": issue.state == crate::domain::issue::State::Publishing,
+        "share": share_of(&progress),
+        "states": states,
+        "chosen": chosen,
+        "curve": curve,
+        "relays": by_relay,
+        "domains": by_domain,
+        "uncounted": !counted_by && issue.totals.is_none(),
+        "recipients": recipients.iter().take(RECIPIENTS).map(recipient).collect::<Vec<_>>(),
+        "next": next,
+        "first": after == 0,
+        "reduced": issue.totals.is_some(),
+        "again": (again > 0 && may_retry(issue) && me.user.role.may(Right::Release))
+            .then(|| counted(again, "mail", "mails")),
+    }))
+}
+
+/// What was stopped, or is long over, isn't begun again.
+const fn may_retry(issue: &Issue) -> bool {
+    issue.totals.is_none() && !matches!(issue.state, crate::domain::issue::State::Cancelled)
+}
+
+fn kind(issue: &Issue) -> String {
+    match issue.kind {
+        Kind::Alert => format!("alert, {}", issue.level),
+        Kind::Correction => "correction".to_owned(),
+        Kind::Digest => format!("{} digest", issue.digest),
+        Kind::Notice => "notice".to_owned(),
+    }
+}
+
+fn state(issue: &Issue) -> Value {
+    use crate::domain::issue::State;
+    let (word, look) = match issue.state {
+        State::Held => ("held", "warn"),
+        State::Publishing => ("being written out", "warn"),
+        State::Sending => ("sending", "warn"),
+        State::Sent => ("sent", "good"),
+        State::Cancelled => ("stopped", "bad"),
+    };
+    json!({ "word": word, "look": look })
+}
+
+async fn topics(tx: &mut Tx, issue: &Issue) -> Result<String, Error> {
+    let ids = store::issues::topic_ids(tx, issue.id).await?;
+    let names = store::topics::all(tx).await?.into_iter().filter(|topic| ids.contains(&topic.id));
+    Ok(names.map(|topic| topic.name).collect::<Vec<_>>().join(", "))
+}
+
+/// The curve in words and lines.
+fn curve(acceptance: &Acceptance, audience: i64) -> Value {
+    let Acceptance { from, until, points, accepted, last } = acceptance;
+    let took = until.since(*from);
+    let width = until.as_micros() - from.as_micros();
+    let mut drawn = figures::curve(points, (0, width), audience.max(*accepted), true);
+    let by_then = points.last().map_or(0, |(_, count)| *count);
+    drawn["label"] =
+        format!("Accepted over time: {} of {} within {}", number(by_then), number(audience), span_of(took))
+            .into();
+    drawn["left"] = from.to_jiff().strftime("%-d %b, %H:%M:%S UTC").to_string().into();
+    drawn["right"] = format!("{} after {}", number(by_then), span_of(took)).into();
+    drawn["late"] = (by_then < *accepted)
+        .then(|| {
+            format!("{} more later, the last after {}", number(accepted - by_then), span(last.since(*from)))
+        })
+        .into();
+    drawn
+}
+
+/// To the tenth of a second where it is short.
+fn span_of(took: std::time::Duration) -> String {
+    if took.as_secs() < 60 { format!("{:.1} s", took.as_secs_f64()) } else { span(took) }
+}
+
+async fn relays(tx: &mut Tx, issue: &Issue) -> Result<Vec<Value>, Error> {
+    let counts = store::outcomes::by_relay(tx, issue.id).await?;
+    let mut names: Vec<_> = counts.iter().map(|(relay, ..)| relay).collect();
+    names.dedup();
+    let of = |name: &str, states: &[delivery::State]| {
+        let here = counts.iter().filter(|(relay, state, _)| relay == name && states.contains(state));
+        here.map(|(.., count)| count).sum::<i64>()
+    };
+    Ok(names
+        .into_iter()
+        .map(|name| {
+            let (accepted, waiting) = (of(name, &[delivery::State::Sent]), of(name, figures::WAITING));
+            let refused = of(name, figures::REFUSED);
+            json!({ "name": name, "share": share(accepted, waiting, refused, 0) })
+        })
+        .collect())
+}
+
+async fn domains(tx: &mut Tx, issue: &Issue) -> Result<Vec<Value>, Error> {
+    let largest = store::outcomes::by_domain(tx, issue.id, DOMAINS).await?;
+    Ok(largest
+        .into_iter()
+        .map(|it| json!({ "name": it.domain, "share": share(it.accepted, it.waiting, it.refused, it.count) }))
+        .collect())
+}
+
+fn recipient(delivery: &Shown) -> Value {
+    json!({
+        "id": delivery.id,
+        "address": delivery.address,
+        "state": tag(delivery.state),
+        "reply": delivery.reply(),
+        "attempts": delivery.attempts,
+        "relay": delivery.relay,
+        "retry": delivery.retry_at.map(when),
+        "ended": delivery.ended_at.map(when),
+    })
+}
+
+/// As in "12 KB".
+fn size(bytes: usize) -> String {
+    format!("{} KB", bytes.div_ceil(1_024))
+}
+
+async fn find(cx: &Context, frame: &Frame, id: &str) -> Result<Issue, Box<Response>> {
+    let Ok(id) = id.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
+    let found = async {
+        let mut tx = cx.db.read().await?;
+        store::issues::by_public_id(&mut tx, id).await
+    };
+    match found.await {
+        Ok(Some(issue)) => Ok(issue),
+        Ok(None) => Err(Box::new(missing(frame))),
+        Err(error) => Err(Box::new(failure(frame, &error.into()))),
+    }
+}

@@ -1,0 +1,208 @@
+//! `/admin/subscribers/import` and `export`: lists in and out. An import is looked at first: it is done and taken back, and
+//! what came of it is shown; only then the button that does it.
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde_json::{Value, json};
+
+use super::figures::number;
+use super::{failure, frame::Frame, ours};
+use crate::context::Context;
+use crate::domain::{subscription::Digest, topic::Slug};
+use crate::newsroom::{Error, Me};
+use crate::store;
+use crate::subscribing::exporting::Export;
+use crate::subscribing::importing::{self, Defaults, Report, Run};
+
+/// The largest file, in bytes: some 200,000 readers. A larger list is imported at the terminal.
+const LARGEST: usize = 16 * 1024 * 1024;
+/// How many bad rows are told one by one.
+const TOLD: usize = 50;
+
+/// `POST /admin/subscribers/export`
+pub async fn export(State(cx): State<Context>, frame: Frame, me: Me) -> Response {
+    let export = match Export::begin(&cx, &me.actor()).await {
+        Ok(export) => export,
+        Err(error) => return ours(&frame, &error),
+    };
+    let lines = stream::unfold(Some(export), async |export| {
+        let mut export = export?;
+        match export.next().await {
+            Ok(lines) => lines.map(|lines| (Ok(lines), Some(export))),
+            Err(error) => {
+                tracing::error!(%error, "an export broke off");
+                Some((Err(std::io::Error::other(error)), None))
+            }
+        }
+    });
+    let name =
+        format!("attachment; filename=\"readers-{}.csv\"", cx.clock.now().to_jiff().strftime("%Y-%m-%d"));
+    let about =
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    (about, Body::from_stream(lines)).into_response()
+}
+
+/// `GET /admin/subscribers/import`
+pub async fn import_page(State(cx): State<Context>, frame: Frame) -> Response {
+    let fields = Fields { alerts: true, digest: cx.config.signup.digest.to_string(), ..Fields::default() };
+    show(&cx, &frame, StatusCode::OK, &fields, None, Value::Null).await
+}
+
+/// `POST /admin/subscribers/import`, as multipart with the form's token in its address: a dry run, unless it says `go`.
+pub async fn import(State(cx): State<Context>, frame: Frame, me: Me, mut request: Request) -> Response {
+    DefaultBodyLimit::max(LARGEST).apply(&mut request);
+    let unreadable = "The file could not be read. It may be larger than 16 MB: import it at the terminal, by \
+                      `bellwether subscribers import`.";
+    let refuse = async |fields: &Fields, why: &str| {
+        show(&cx, &frame, StatusCode::UNPROCESSABLE_ENTITY, fields, Some(why), Value::Null).await
+    };
+    let fields = match Multipart::from_request(request, &cx).await {
+        Ok(form) => match read(form).await {
+            Ok(fields) => fields,
+            Err(_) => return refuse(&Fields::default(), unreadable).await,
+        },
+        Err(_) => return refuse(&Fields::default(), unreadable).await,
+    };
+    if fields.rows.is_empty() {
+        return refuse(&fields, "Choose a CSV file.").await;
+    }
+    let Ok(topic) = fields.topic.parse::<Slug>() else {
+        return refuse(&fields, "Choose a topic.").await;
+    };
+    if fields.source.trim().is_empty() {
+        return refuse(&fields, "Say where these people agreed to get your mail.").await;
+    }
+    let go = fields.go && fields.agreed;
+    if fields.go && !go {
+        return refuse(&fields, "Say that everybody in the file agreed.").await;
+    }
+    let digest = fields.digest.parse().unwrap_or(cx.config.signup.digest);
+    let source = Some(fields.source.trim().to_owned());
+    let defaults = Defaults { topic, alerts: fields.alerts, digest, source };
+    let run = if go { Run::For(me.actor()) } else { Run::Dry };
+    // On its own, so that a browser that is closed doesn't leave half a list.
+    let (context, rows, name) = (cx.clone(), fields.rows.clone(), fields.file.clone());
+    let imported =
+        tokio::spawn(async move { importing::file(&context, rows.as_slice(), &defaults, &name, &run).await });
+    match imported.await {
+        Ok(Ok(report)) => show(&cx, &frame, StatusCode::OK, &fields, None, told(&report, go, &fields)).await,
+        Ok(Err(importing::FileError::Unreadable(error))) => {
+            refuse(&fields, &sentence(&error.to_string())).await
+        }
+        Ok(Err(importing::FileError::Failed(crate::subscribing::Error::UnknownTopic(_)))) => {
+            refuse(&fields, "There is no such topic any more.").await
+        }
+        Ok(Err(importing::FileError::Failed(error))) => ours(&frame, &error),
+        Err(error) => ours(&frame, &error),
+    }
+}
+
+/// What a form says.
+#[derive(Default)]
+struct Fields {
+    rows: Vec<u8>,
+    /// The file's name.
+    file: String,
+    topic: String,
+    alerts: bool,
+    digest: String,
+    source: String,
+    agreed: bool,
+    go: bool,
+}
+
+async fn read(mut form: Multipart) -> Result<Fields, axum::extract::multipart::MultipartError> {
+    let mut fields = Fields::default();
+    while let Some(field) = form.next_field().await? {
+        match field.name().unwrap_or_default() {
+            "file" => {
+                fields.file = field.file_name().unwrap_or("list.csv").to_owned();
+                fields.rows = field.bytes().await?.to_vec();
+            }
+            // The same rows again, as the page before had them.
+            "rows" => fields.rows = field.bytes().await?.to_vec(),
+            "name" => fields.file = field.text().await?,
+            "topic" => fields.topic = field.text().await?,
+            "alerts" => fields.alerts = true,
+            "digest" => fields.digest = field.text().await?,
+            "source" => fields.source = field.text().await?,
+            "agreed" => fields.agreed = true,
+            "go" => fields.go = true,
+            _ => {}
+        }
+    }
+    Ok(fields)
+}
+
+fn told(report: &Report, done: bool, fields: &Fields) -> Value {
+    let Report { tally, duplicates, bad, passed_over_columns } = report;
+    let count = |count: u64| number(i64::try_from(count).unwrap_or(i64::MAX));
+    let numbers = [
+        (tally.added, if done { "added" } else { "would be added" }),
+        (tally.known, "are readers already; they get the topics that they lack"),
+        (tally.left_out, "left out: unsubscribed, erased or undeliverable before"),
+        (*duplicates, "stand in the file more than once"),
+        (u64::try_from(bad.len()).unwrap_or(0), "rows that can’t be read"),
+    ];
+    let numbers: Vec<_> = numbers
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| json!({ "count": count(*number), "word": word }))
+        .collect();
+    json!({
+        "done": done,
+        "file": fields.file,
+        "numbers": numbers,
+        "added": count(tally.added),
+        "any": tally.added + tally.known > 0,
+        "bad": bad.iter().take(TOLD).collect::<Vec<_>>(),
+        "more_bad": bad.len().checked_sub(TOLD).filter(|more| *more > 0),
+        "passed_over": passed_over_columns.join(", "),
+        // Only UTF-8 is ever read, so nothing is lost here.
+        "rows": if done { String::new() } else { String::from_utf8_lossy(&fields.rows).into_owned() },
+    })
+}
+
+async fn show(
+    cx: &Context,
+    frame: &Frame,
+    status: StatusCode,
+    fields: &Fields,
+    fault: Option<&str>,
+    report: Value,
+) -> Response {
+    let topics = async {
+        let mut tx = cx.db.read().await?;
+        Ok::<_, Error>(store::topics::all(&mut tx).await?)
+    };
+    let topics = match topics.await {
+        Ok(topics) => topics,
+        Err(error) => return failure(frame, &error),
+    };
+    let topics: Vec<_> = topics
+        .iter()
+        .map(|it| json!({ "slug": it.slug, "name": it.name, "chosen": it.slug == fields.topic }))
+        .collect();
+    let digests: Vec<_> =
+        Digest::WORDS.iter().map(|word| json!({ "word": word, "chosen": *word == fields.digest })).collect();
+    let content = json!({
+        "topics": topics,
+        "topic": fields.topic,
+        "digests": digests,
+        "digest": fields.digest,
+        "alerts": fields.alerts,
+        "source": fields.source,
+        "fault": fault,
+        "report": report,
+    });
+    frame.show("import.html", status, &content)
+}
+
+/// With a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
