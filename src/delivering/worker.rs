@@ -204,6 +204,7 @@ impl Line<'_> {
         {
             // Nothing more goes out until the database has this.
             self.engine.hold.store(true, Ordering::SeqCst);
+            metrics.sending_on_hold(true);
             tracing::error!(%error, "the journal can't be written: sending is on hold, for a kill now would send this mail again");
         }
         let at = self.engine.cx.clock.now();

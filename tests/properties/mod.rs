@@ -3,6 +3,7 @@
 mod addresses;
 mod audience;
 mod cadence;
+mod corrections;
 mod feeds;
 mod forecast;
 mod histories;
