@@ -31,6 +31,8 @@ struct State {
     trial: Option<Timestamp>,
     /// Deliveries that were refused as if by our fault, with none accepted between.
     doubts: Vec<i64>,
+    /// Deliveries whose conversation it broke off, with none accepted between.
+    broken: Vec<i64>,
     /// When a mail was last accepted, or refused for its recipient's sake.
     worked: Option<Timestamp>,
     /// A person paused it.
@@ -44,7 +46,7 @@ struct State {
 
 /// A trial without an outcome for so long is followed by another: its mail may hang in a connection.
 const TRIAL: Duration = Duration::from_secs(30);
-/// So many recipients in a row are not refused for their own sake.
+/// So many recipients in a row are not refused, and so many conversations not broken off, for their own sake.
 const DOUBTS: usize = 3;
 /// A relay that took mail within this time relays for us.
 const OF_LATE: Duration = HOUR;
@@ -63,6 +65,7 @@ impl Gate {
             told: None,
             trial: None,
             doubts: Vec::new(),
+            broken: Vec::new(),
             worked: None,
             paused: false,
             pipelining: relay.pipelining,
@@ -136,6 +139,7 @@ impl Gate {
     pub fn works(&self, now: Timestamp) -> bool {
         let mut state = self.lock();
         state.doubts.clear();
+        state.broken.clear();
         state.worked = Some(now);
         state.allowance.accepted(now);
         let was_in_trouble = state.in_trouble();
@@ -165,14 +169,22 @@ impl Gate {
     /// The relay can't be reached, or breaks off. Returns until when it is left alone; none where connections that were
     /// tried together fail together, which counts once.
     pub fn fails(&self, now: Timestamp) -> Option<Timestamp> {
+        self.lock().fail(now)
+    }
+
+    /// The relay broke off after it was told whom a mail is for. One such mail may be the reason itself; several in a row
+    /// are the relay's failure, and so is the one that tries it after trouble. Returns what [`Gate::fails`] does.
+    pub fn breaks(&self, delivery: i64, now: Timestamp) -> Option<Timestamp> {
         let mut state = self.lock();
-        if state.is_blocked(now) {
+        if !state.broken.contains(&delivery) {
+            state.broken.push(delivery);
+        }
+        let relays_failure = state.in_trouble() || state.broken.len() >= DOUBTS;
+        if !relays_failure {
             return None;
         }
-        state.failures += 1;
-        let until = now.plus(relay_backoff(state.failures));
-        state.blocked_until = Some(until);
-        Some(until)
+        state.broken.clear();
+        state.fail(now)
     }
 
     /// The relay asks us to slow down: it gets nothing for a moment, then less. Returns until when, and the new rate;
@@ -271,6 +283,16 @@ impl State {
         self.blocked_until.is_some_and(|until| now < until)
     }
 
+    fn fail(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.is_blocked(now) {
+            return None;
+        }
+        self.failures += 1;
+        let until = now.plus(relay_backoff(self.failures));
+        self.blocked_until = Some(until);
+        Some(until)
+    }
+
     fn room(&self, now: Timestamp) -> usize {
         if self.paused || self.is_blocked(now) {
             0
@@ -367,6 +389,20 @@ mod tests {
         assert!(!gate.doubts(9, at(4.0)));
         assert!(gate.doubts(10, at(4.0)));
         assert!(gate.doubts(10, at(4000.0)), "it took nothing for an hour");
+    }
+
+    #[test]
+    fn a_relay_that_breaks_off_several_mails_in_a_row_fails() {
+        let gate = gate();
+        gate.works(at(0.0));
+        assert!((0..10).all(|_| gate.breaks(7, at(1.0)).is_none()), "always the same one");
+        assert_eq!(gate.breaks(8, at(1.0)), None);
+        gate.works(at(1.5));
+        assert_eq!((gate.breaks(8, at(2.0)), gate.breaks(9, at(2.0))), (None, None));
+        assert_eq!(gate.breaks(10, at(2.0)), Some(at(3.0)));
+        assert_eq!(gate.breaks(11, at(2.1)), None, "twenty connections that break together count once");
+        assert_eq!(gate.take(10, at(3.0)), 1);
+        assert_eq!(gate.breaks(12, at(3.0)), Some(at(5.0)), "the one that tried it");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub enum Relay {
     Works,
     /// Not reached, or broken off.
     Fails(String),
+    /// Broken off in the midst of a mail whose recipient it knew, which may be about that mail.
+    Breaks(String),
     /// It asks us to slow down.
     Throttles(String),
     /// It refuses us: a person has to look.
@@ -86,8 +88,9 @@ pub fn judge(
             judged(State::Queued, false, Some(&local(&why)), attempt, Relay::Fails(why))
         }
         Err(Failure::Broken(stage, why)) => {
-            let reply = local(&format!("the connection broke at {stage}: {why}"));
-            later(delivery, relay, &reply, BROKEN, Relay::Unknown, now, backoff(attempts(delivery), dice))
+            let why = format!("the connection broke at {stage}: {why}");
+            let reply = local(&why);
+            later(delivery, relay, &reply, BROKEN, Relay::Breaks(why), now, backoff(attempts(delivery), dice))
         }
         Err(Failure::Reply(stage, reply) | Failure::OutOfStep(stage, reply)) => {
             match verdict(*stage, reply) {

@@ -278,8 +278,11 @@ impl Engine {
                 Some(Note::Over(gate.name().to_owned()))
             }
             Relay::Works | Relay::Unknown => None,
-            Relay::Fails(reason) => {
-                let until = gate.fails(at)?;
+            Relay::Fails(reason) | Relay::Breaks(reason) => {
+                let until = match (relay, delivery) {
+                    (Relay::Breaks(_), Some(delivery)) => gate.breaks(delivery, at),
+                    _ => gate.fails(at),
+                }?;
                 let why = redacted(reason);
                 tracing::warn!(relay = gate.name(), reason = why, %until, "the relay takes no mail now; its mail waits");
                 Some(trouble(false, reason, until, false))

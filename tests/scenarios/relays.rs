@@ -56,6 +56,21 @@ both! {
         assert_eq!(stage.mailbox.len() + second.mailbox.len(), 120);
     }
 
+    async fn a_relay_that_breaks_off_in_every_mail_is_left_alone_and_the_other_sends_them(setup: Setup) {
+        let (setup, second) = beside(setup.with("relays.1.connections", "2")).await;
+        let stage = setup.open().await;
+        second.breaks_off();
+        readers(&stage, 200).await;
+        let issue = stage.alert("Polls close at eight").sent().await;
+        let tried = second.asked();
+        assert!((3..=12).contains(&tried), "{tried}: three, and what was on its way beside them");
+        stage.live(2.minutes(), 1.seconds()).await;
+        assert_eq!(stage.outcome(issue).await, "200 sent");
+        assert!(second.asked() <= tried + 20, "{} after {tried}: one at a time, and not often", second.asked());
+        let said = stage.operator_reads(&["queue"]).await;
+        assert!(said.contains("rests since ") && said.contains("the connection broke at "), "{said}");
+    }
+
     async fn a_relay_gets_no_other_lanes_than_its_own(setup: Setup) {
         let (setup, second) = beside(setup).await;
         let setup = setup.with("relays.1.lanes.0", "alert");

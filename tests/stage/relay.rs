@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bellwether::cli::demo::{
@@ -39,6 +40,7 @@ pub struct Relay {
 struct Asked {
     turned_away: Mutex<HashMap<String, usize>>,
     recipients: Mutex<HashMap<String, usize>>,
+    breaks_off: AtomicBool,
 }
 
 impl Relay {
@@ -66,6 +68,16 @@ impl Relay {
         self.serve(listener);
     }
 
+    /// It hangs up in the middle of every mail from now on.
+    pub fn breaks_off(&self) {
+        self.asked.breaks_off.store(true, Ordering::SeqCst);
+    }
+
+    /// How often recipients were named to it.
+    pub fn asked(&self) -> usize {
+        self.asked.recipients.lock().unwrap().values().sum()
+    }
+
     /// How often this recipient was named to it.
     pub fn asked_for(&self, address: &str) -> usize {
         self.asked.recipients.lock().unwrap().get(address).copied().unwrap_or(0)
@@ -91,6 +103,9 @@ impl Asked {
     fn answer(&self, address: &str, moment: Moment) -> Option<Answer> {
         if moment == Moment::Recipient {
             *self.recipients.lock().unwrap().entry(address.to_owned()).or_default() += 1;
+        }
+        if moment == Moment::Body && self.breaks_off.load(Ordering::SeqCst) {
+            return Some(Answer::Disconnect);
         }
         if moment == Moment::Sender {
             return self.hangs_up(address).then_some(Answer::Disconnect);
