@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Engine, Error, pump::CLASSES, sharing};
+use super::{Engine, Error, outlet::Outlet, pump::CLASSES, sharing};
 use crate::domain::time::Timestamp;
 use crate::store::{
     self, Tx,
@@ -61,7 +61,11 @@ impl Engine {
     /// Claims what the relays have room for, the most pressing first. Where there is more of a class than room, or an
     /// issue of it is still being fanned out, nothing less pressing is claimed or begun. None where nothing has room.
     pub(super) async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, Error> {
-        self.outlets.iter().for_each(|outlet| outlet.adapt(now));
+        let dry: Vec<bool> = self.outlets.iter().map(Outlet::ran_dry).collect();
+        for (relay, outlet) in self.outlets.iter().enumerate() {
+            let wanted = dry.iter().enumerate().any(|(other, dry)| *dry && other != relay);
+            outlet.adapt(wanted, now);
+        }
         let has_room = CLASSES.iter().any(|class| sharing::total(&self.shares(*class, None, now)) > 0);
         if !has_room || !self.may_send() {
             self.cx.handover.offer(self.node, BTreeMap::new());

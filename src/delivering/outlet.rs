@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{gate::Gate, refusals::Refusals, worker::Job};
+use super::{gate::Gate, refusals::Refusals, sharing::Ahead, worker::Job};
 use crate::config;
 use crate::context::Bells;
 use crate::domain::{issue::Lane, time::Timestamp};
@@ -17,8 +17,6 @@ use crate::domain::{issue::Lane, time::Timestamp};
 const LONG: Duration = Duration::from_millis(250);
 /// At the least so many are claimed ahead for each connection.
 const AHEAD: usize = 2;
-/// The most that is claimed ahead for a relay.
-const MOST: usize = 1_000;
 
 pub struct Outlet {
     pub gate: Gate,
@@ -41,6 +39,7 @@ struct Waiting {
     jobs: BTreeMap<(i64, i64), Job>,
     /// How many of them there are of each priority.
     counts: BTreeMap<i64, usize>,
+    ahead: Ahead,
     /// How many may wait here, in all.
     target: usize,
     /// A connection found nothing here since the last claim.
@@ -92,7 +91,7 @@ impl Outlet {
         let waiting = self.lock();
         let ahead: usize = waiting.counts.range(..=priority).map(|(_, count)| count).sum();
         let allowed = self.gate.room(now);
-        let target = waiting.target.clamp(self.least(), MOST).min(allowed);
+        let target = waiting.ahead.target(self.least()).min(allowed);
         // On trial one mail tries the relay, whether it waits here or is on its way.
         let no_more = (allowed == 1 && self.is_busy()) || self.hangs();
         if no_more { 0 } else { target.saturating_sub(ahead) }
@@ -100,7 +99,7 @@ impl Outlet {
 
     /// Whether it can't keep up with what is put here.
     pub fn is_full(&self, now: Timestamp) -> bool {
-        self.hangs() || self.has_waited(LONG, now)
+        self.hangs() || self.lock().ahead.is_behind() || self.has_waited(LONG, now)
     }
 
     /// Its mail goes to others, for it waited too long here.
@@ -123,19 +122,19 @@ impl Outlet {
         oldest.is_some_and(|(_, job)| now.since(job.claimed_at) >= time)
     }
 
-    /// Learns from what happened since the last claim how much to claim ahead: more when a connection found nothing
-    /// here, less when mail waits for long.
-    pub fn adapt(&self, now: Timestamp) {
-        let full = self.is_full(now);
+    /// Whether a connection found nothing here since the last claim.
+    pub fn ran_dry(&self) -> bool {
+        self.lock().ran_dry
+    }
+
+    /// Learns from what happened since the last claim how much to claim ahead; `wanted` where another relay ran dry.
+    pub fn adapt(&self, wanted: bool, now: Timestamp) {
+        let waited = self.hangs() || self.has_waited(LONG, now);
         let least = self.least();
         let mut waiting = self.lock();
-        let target = waiting.target.clamp(least, MOST);
-        waiting.target = match (waiting.ran_dry, full) {
-            (true, false) => (target * 2).min(MOST),
-            (_, true) => (target / 2).max(least),
-            (false, false) => target,
-        };
-        waiting.ran_dry = false;
+        let dry = std::mem::take(&mut waiting.ran_dry);
+        waiting.ahead.learn(dry, waited, wanted, least);
+        waiting.target = waiting.ahead.target(least);
     }
 
     fn least(&self) -> usize {

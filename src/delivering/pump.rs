@@ -177,7 +177,10 @@ impl Engine {
             let class = class.unwrap_or((delivery.priority, delivery.priority));
             let of_class = match shares.take() {
                 Some((same, of_class)) if same == class => of_class,
-                _ => self.shares(class, None, now),
+                before => {
+                    self.level(before.map(|(_, of_class)| of_class));
+                    self.shares(class, None, now)
+                }
             };
             let (_, of_class) = shares.insert((class, of_class));
             let Some(job) = self.job(delivery, reports, now).await else { continue };
@@ -189,14 +192,19 @@ impl Engine {
                 None => self.queue_again(reports, [job]),
             }
         }
-        if let Some((_, mut shares)) = shares {
-            sharing::level(&mut shares);
-            self.lock_dealt().iter_mut().zip(shares).for_each(|(dealt, share)| *dealt = share.dealt);
-        }
+        self.level(shares.map(|(_, of_class)| of_class));
         for (outlet, jobs) in self.outlets.iter().zip(hands) {
             if !jobs.is_empty() {
                 outlet.put(jobs);
             }
+        }
+    }
+
+    /// After a class was dealt out: what a relay could not take of it is not made up for later.
+    fn level(&self, shares: Option<Vec<Share>>) {
+        if let Some(mut shares) = shares {
+            sharing::level(&mut shares);
+            self.lock_dealt().iter_mut().zip(shares).for_each(|(dealt, share)| *dealt = share.dealt);
         }
     }
 
