@@ -6,6 +6,7 @@ use super::service::Service;
 use super::{Failure, Surroundings, print, print_json, relays};
 use crate::config::{Config, Relay};
 use crate::context::Context;
+use crate::delivering::waiting::used_up;
 use crate::domain::{delivery, pause::Pause};
 use crate::mail::compose::Composer;
 use crate::store::{self, feeds::Feed};
@@ -247,6 +248,9 @@ async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> 
             format!("takes no mail since {}: {reason}; tried again at {}", trouble.since, trouble.until);
         let severity = if trouble.paused { Severity::Error } else { Severity::Warning };
         findings.add(severity, format!("relay {relay}"), text);
+    }
+    for used_up in used_up(cx, &mut tx).await? {
+        findings.warning(format!("relay {}", used_up.relay), used_up.to_string());
     }
     for Pause { kind, name, reason, since } in store::pauses::all(&mut tx).await? {
         let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };

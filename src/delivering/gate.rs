@@ -37,6 +37,8 @@ struct State {
     worked: Option<Timestamp>,
     /// A person paused it.
     paused: bool,
+    /// Its day was used up when the nodes last looked.
+    day_is_over: bool,
     pipelining: Pipelining,
     /// Connections in a row that were lost behind commands sent ahead.
     lost: u32,
@@ -68,6 +70,7 @@ impl Gate {
             broken: Vec::new(),
             worked: None,
             paused: false,
+            day_is_over: false,
             pipelining: relay.pipelining,
             lost: 0,
             ended: 0,
@@ -227,11 +230,13 @@ impl Gate {
     }
 
     /// What was found out about all nodes: how many live, which share the rate; what is left of the relay's day; and
-    /// whether a person paused it.
-    pub fn adjust(&self, nodes: u32, day_left: Option<u64>, paused: bool) {
+    /// whether a person paused it. True when its day has just been used up.
+    pub fn adjust(&self, nodes: u32, day_left: Option<u64>, paused: bool) -> bool {
         let mut state = self.lock();
         state.allowance.set(self.relay.rate.map(|rate| rate / f64::from(nodes.max(1))), day_left);
         state.paused = paused;
+        let over = day_left == Some(0);
+        over && !std::mem::replace(&mut state.day_is_over, over)
     }
 
     /// Mails a second that it gets from this node; none for no limit.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::context::Context;
 use crate::domain::issue::Lane;
 use crate::domain::pause::{self, Kind, Pause};
+use crate::domain::relay_day::{self, Hour};
 use crate::domain::time::{DAY, Timestamp};
 use crate::mail::compose::Stencil;
 use crate::store::{self, Db, Tx};
@@ -99,7 +100,7 @@ struct Shared {
     /// How many live.
     nodes: u32,
     /// How many mails each relay accepted within a day.
-    accepted: Vec<(String, i64)>,
+    hours: Vec<Hour>,
     /// What a person stopped by hand.
     pauses: Vec<Pause>,
 }
@@ -107,10 +108,9 @@ struct Shared {
 impl Shared {
     async fn read(tx: &mut Tx, now: Timestamp) -> Result<Self, Error> {
         let nodes = store::nodes::living(tx, now.minus(LIFE)).await?;
-        // The hour that a day ago was in counts in full: rather too little than too much.
-        let accepted = store::relays::accepted_since(tx, now.minus(DAY).hour()).await?;
+        let hours = store::relays::hours(tx, relay_day::first_hour(now)).await?;
         let pauses = store::pauses::all(tx).await?;
-        Ok(Self { nodes: u32::try_from(nodes).unwrap_or(1), accepted, pauses })
+        Ok(Self { nodes: u32::try_from(nodes).unwrap_or(1), hours, pauses })
     }
 }
 
@@ -262,11 +262,21 @@ impl Engine {
     fn adjust(&self, shared: &Shared) {
         self.nodes.store(shared.nodes, Ordering::SeqCst);
         for outlet in &self.outlets {
-            let accepted = shared.accepted.iter().find(|(relay, _)| relay == outlet.name());
-            let accepted = accepted.map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0));
-            let day_left = outlet.gate.relay().per_day.map(|most| most.saturating_sub(accepted));
-            let paused = pause::of(&shared.pauses, Kind::Relay, outlet.name()).is_some();
-            outlet.gate.adjust(shared.nodes, day_left, paused);
+            let relay = outlet.name();
+            let per_day = outlet.gate.relay().per_day;
+            let day_left = per_day.map(|most| most.saturating_sub(relay_day::accepted(&shared.hours, relay)));
+            let paused = pause::of(&shared.pauses, Kind::Relay, relay).is_some();
+            let ends_day = outlet.gate.adjust(shared.nodes, day_left, paused);
+            if let Some(per_day) = per_day.filter(|_| ends_day) {
+                let room_at = relay_day::room_again(per_day, &shared.hours, relay);
+                let room_at = room_at.map(|at| at.to_string()).unwrap_or_default();
+                tracing::warn!(
+                    relay,
+                    per_day,
+                    room_at,
+                    "the relay's day is used up; its mail waits, or goes to the others"
+                );
+            }
         }
         let paused = |lane: &Lane| pause::of(&shared.pauses, Kind::Lane, lane.as_str()).is_some();
         *self.lock_paused() = Lane::ALL.iter().copied().filter(paused).collect();

@@ -1,11 +1,13 @@
 //! What waits, by lane, and how the relays stand: for the operator's terminal and the newsroom's overview.
 
-use super::LIFE;
+use super::{LIFE, why::moment};
+use crate::config::Relay;
 use crate::context::Context;
 use crate::domain::{
     delivery::State,
     issue::Lane,
     pause::{self, Kind, Pause},
+    relay_day,
     time::Timestamp,
 };
 use crate::store::{self, Tx, nodes::Trouble};
@@ -38,6 +40,37 @@ pub struct AtRelay {
     pub configured: bool,
     pub paused: Option<Pause>,
     pub trouble: Option<Trouble>,
+    pub day_used_up: Option<UsedUp>,
+}
+
+/// A relay whose day is used up.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct UsedUp {
+    pub relay: String,
+    pub per_day: u64,
+    /// When there is room again.
+    pub until: Timestamp,
+}
+
+impl std::fmt::Display for UsedUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (most, until) = (self.per_day, moment(self.until));
+        write!(f, "its day is used up ({most} mails within 24 hours); there is room again at {until}")
+    }
+}
+
+/// The relays of the configuration whose day is used up.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn used_up(cx: &Context, tx: &mut Tx) -> store::Result<Vec<UsedUp>> {
+    let hours = store::relays::hours(tx, relay_day::first_hour(cx.clock.now())).await?;
+    let used_up = |relay: &Relay| {
+        let per_day = relay.per_day?;
+        let until = relay_day::room_again(per_day, &hours, &relay.name)?;
+        Some(UsedUp { relay: relay.name.clone(), per_day, until })
+    };
+    Ok(cx.config.relays.iter().filter_map(used_up).collect())
 }
 
 impl Waiting {
@@ -47,6 +80,7 @@ impl Waiting {
         let pauses = store::pauses::all(tx).await?;
         let last_heartbeat = store::nodes::last_heartbeat(tx).await?;
         let troubles = store::nodes::troubles(tx).await?;
+        let used_up = used_up(cx, tx).await?;
         let parts = store::queue::parts(tx).await?;
         let lane = |lane: &Lane| {
             let parts = || parts.iter().filter(|part| Lane::of(part.priority) == *lane);
@@ -67,6 +101,7 @@ impl Waiting {
             configured,
             paused: pause::of(&pauses, Kind::Relay, name).cloned(),
             trouble: troubles.iter().find(|trouble| trouble.relay == name).cloned(),
+            day_used_up: used_up.iter().find(|used_up| used_up.relay == name).cloned(),
         };
         let mut relays: Vec<_> = cx.config.relays.iter().map(|known| relay(&known.name, true)).collect();
         for pause in pauses.iter().filter(|pause| pause.kind == Kind::Relay) {

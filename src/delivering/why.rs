@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::LIFE;
+use super::{
+    LIFE,
+    waiting::{UsedUp, used_up},
+};
 use crate::context::Context;
 use crate::domain::{
     delivery::State,
@@ -50,6 +53,7 @@ pub struct Obstacles {
     pub now: Timestamp,
     pauses: Vec<Pause>,
     troubles: Vec<Trouble>,
+    used_up: Vec<UsedUp>,
     last_heartbeat: Option<Timestamp>,
 }
 
@@ -61,6 +65,7 @@ impl Obstacles {
             now: cx.clock.now(),
             pauses: store::pauses::all(tx).await?,
             troubles: store::nodes::troubles(tx).await?,
+            used_up: used_up(cx, tx).await?,
             last_heartbeat: store::nodes::last_heartbeat(tx).await?,
         })
     }
@@ -123,7 +128,7 @@ pub fn because(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Becaus
 
 /// What holds up a delivery that waits.
 fn in_the_way(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Because> {
-    let Obstacles { now, pauses, troubles, last_heartbeat } = obstacles;
+    let Obstacles { now, pauses, troubles, used_up, last_heartbeat } = obstacles;
     let lane = Lane::of(found.priority);
     let mut reasons = Vec::new();
     if last_heartbeat.is_none_or(|at| now.since(at) > LIFE) {
@@ -150,6 +155,9 @@ fn in_the_way(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Because
                 ""
             };
             reasons.push(Because::is(format!("Relay {name} {}{what}", told(trouble, *now))));
+        }
+        if let Some(used_up) = used_up.iter().find(|used_up| used_up.relay == *name) {
+            reasons.push(Because::is(format!("Relay {name}: {used_up}")));
         }
     }
     if found.issue_state == issue::State::Cancelled {

@@ -1,6 +1,7 @@
 //! How many mails each relay took, by the hour.
 
 use super::{Result, Tx, on, touched};
+use crate::domain::relay_day::Hour;
 
 /// A relay accepted `count` more in this hour since 1970.
 pub async fn accepted(tx: &mut Tx, relay: &str, hour: i64, count: i64) -> Result<u64> {
@@ -23,6 +24,13 @@ pub async fn accepted_since(tx: &mut Tx, hour: i64) -> Result<Vec<(String, i64)>
     )
     .bind(hour)
     .fetch_all(c))
+}
+
+/// What each relay accepted in each hour since this one, the oldest first.
+pub async fn hours(tx: &mut Tx, since: i64) -> Result<Vec<Hour>> {
+    on!(tx, c => sqlx::query_as("SELECT relay, hour, accepted FROM relay_hours WHERE hour >= $1 ORDER BY hour, relay")
+        .bind(since)
+        .fetch_all(c))
 }
 
 /// Drops the hours before this one.

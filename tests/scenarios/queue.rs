@@ -1,8 +1,9 @@
 //! The operator at night: what waits, why, trying again, pausing and resuming, with the real program.
 
-use bellwether::store::Db;
+use bellwether::clock::Clock;
+use bellwether::store::{self, Db};
 
-use crate::stage::{Span, Stage, both};
+use crate::stage::{Setup, Span, Stage, both};
 
 const ADA: &str = "ada@example.org";
 
@@ -160,6 +161,26 @@ both! {
         stage.operator_reads(&["queue", "resume", "--relay", "primary"]).await;
         stage.deliver().await;
         assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
+    async fn a_relay_whose_day_is_used_up_is_told_of_with_when_there_is_room(setup: Setup) {
+        let stage = setup.with("relays.0.per_day", "3").open().await;
+        stage.imported(ADA).await;
+        stage.alert("Polls close at eight").queued().await;
+        // The commands have the machine's clock.
+        let hour = Clock::System.now().hour();
+        let mut tx = stage.cx.db.begin().await.unwrap();
+        store::relays::accepted(&mut tx, "primary", hour, 3).await.unwrap();
+        tx.commit().await.unwrap();
+        let used_up = "its day is used up (3 mails within 24 hours); there is room again at ";
+        let said = stage.operator_reads(&["queue"]).await;
+        assert!(said.contains(&format!("  primary  {used_up}")), "{said}");
+        let said = stage.operator_reads(&["queue", "why", ADA]).await;
+        assert!(said.contains(&format!("→ Relay primary: {used_up}")), "{said}");
+        let said = stage.operator_reads(&["check"]).await;
+        assert!(said.contains(&format!("warning  relay primary: {used_up}")), "{said}");
+        let queue = stage.operator_reads_json(&["queue"]).await;
+        assert_eq!(queue["relays"][0]["day_used_up"]["per_day"], 3);
     }
 
     async fn names_that_there_are_not_are_told_with_those_that_there_are(stage: Stage) {

@@ -6,7 +6,7 @@ use bellwether::cli::demo::mailbox::Received;
 use bellwether::config::Pipelining;
 use bellwether::domain::issue::Level;
 
-use crate::stage::{Relay, Setup, Span, Stage, both};
+use crate::stage::{Logs, Relay, Setup, Span, Stage, both};
 
 /// A second relay, known to the setup by its port.
 async fn beside(setup: Setup) -> (Setup, Relay) {
@@ -84,10 +84,13 @@ both! {
     }
 
     async fn what_is_beyond_a_relays_day_waits_for_the_next_one(setup: Setup) {
+        let logs = Logs::collected();
         let stage = setup.with("relays.0.per_day", "3").open().await;
         readers(&stage, 5).await;
         let issue = stage.alert("Polls close at eight").sent().await;
         assert_eq!(stage.outcome(issue).await, "2 queued, 3 sent");
+        stage.deliver().await;
+        assert_eq!(logs.text().matches("the relay's day is used up").count(), 1, "{}", logs.text());
         let stage = stage.restarted().await;
         stage.live(20.hours(), 1.hour()).await;
         assert_eq!(stage.outcome(issue).await, "2 queued, 3 sent", "also after a restart");

@@ -105,5 +105,8 @@ fn standing(relay: &AtRelay, now: Timestamp) -> String {
     if let Some(trouble) = &relay.trouble {
         parts.push(told(trouble, now));
     }
+    if let Some(used_up) = &relay.day_used_up {
+        parts.push(used_up.to_string());
+    }
     if parts.is_empty() { "working".to_owned() } else { parts.join("; ") }
 }
