@@ -6,7 +6,7 @@ use super::service::Service;
 use super::{Failure, Surroundings, print, print_json, relays};
 use crate::config::{Config, Relay};
 use crate::context::Context;
-use crate::delivering::waiting::used_up;
+use crate::delivering::{LIFE, waiting::used_up};
 use crate::domain::{delivery, pause::Pause};
 use crate::mail::compose::Composer;
 use crate::store::{self, feeds::Feed};
@@ -219,7 +219,9 @@ async fn talk_to(relay: &Relay, hello: &str, findings: &mut Findings) {
 /// What the service has found so far.
 async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> {
     let listen = cx.config.server.listen;
-    match Service::find(listen).await? {
+    let service = Service::find(listen).await?;
+    let answers = service.is_some();
+    match service {
         Some(service) => findings.ok("service", format!("runs at {}", service.address())),
         None => findings.ok("service", format!("none answers at {listen}; start it with `bellwether serve`")),
     }
@@ -261,7 +263,16 @@ async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> 
     let waiting = store::deliveries::open_counts(&mut tx).await?;
     let deferred = waiting.iter().any(|(state, _)| *state == delivery::State::Deferred);
     let counts: Vec<_> = waiting.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    // One on another machine answers elsewhere, and its heart beats all the same.
+    let heard_of = store::nodes::living(&mut tx, now.minus(LIFE)).await? > 0;
     match (counts.is_empty(), deferred) {
+        (false, _) if !answers && !heard_of => findings.warning(
+            "mail",
+            format!(
+                "{}; no service runs: nothing is sent until `bellwether serve` is started",
+                counts.join(", ")
+            ),
+        ),
         (true, _) => findings.ok("mail", "none waits"),
         (false, false) => findings.ok("mail", counts.join(", ")),
         (false, true) => {

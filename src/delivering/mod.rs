@@ -255,7 +255,14 @@ impl Engine {
             store::deliveries::release(&mut tx, self.node).await?;
             tx.commit().await?;
         }
-        self.tend().await
+        self.tend().await?;
+        if self.holds_nothing() {
+            // It is gone at once, for the other nodes, which share the rates, and for whoever asks whether a service runs.
+            let mut tx = self.cx.db.begin().await?;
+            store::nodes::leave(&mut tx, self.node, self.cx.clock.now().minus(LIFE + BEAT)).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     /// What all nodes share of the relays: the rate, the day, and what a person paused.

@@ -132,7 +132,7 @@ fn in_the_way(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Because
     let lane = Lane::of(found.priority);
     let mut reasons = Vec::new();
     if last_heartbeat.is_none_or(|at| now.since(at) > LIFE) {
-        reasons.push(Because::with("No service runs", "`bellwether serve` sends it"));
+        reasons.push(Because::is("No service runs: nothing is sent until `bellwether serve` is started"));
     }
     if let Some(pause) = pause::of(pauses, Kind::Lane, lane.as_str()) {
         reasons.push(Because::with(

@@ -32,6 +32,11 @@ pub async fn living(tx: &mut Tx, since: Timestamp) -> Result<i64> {
     on!(tx, c => sqlx::query_scalar("SELECT count(*) FROM nodes WHERE heartbeat_at >= $1").bind(since).fetch_one(c))
 }
 
+/// A node that holds no claim ended: as if it had not been heard of since `since`.
+pub async fn leave(tx: &mut Tx, id: Uuid, since: Timestamp) -> Result<u64> {
+    touched!(tx, sqlx::query("UPDATE nodes SET heartbeat_at = $2 WHERE id = $1").bind(id).bind(since))
+}
+
 /// Drops the nodes that have not been heard of for long and hold no claim.
 pub async fn forget_dead(tx: &mut Tx, before: Timestamp) -> Result<u64> {
     touched!(

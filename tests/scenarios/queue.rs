@@ -75,7 +75,7 @@ both! {
             &format!("Delivery {id} to {who}: deferred\n"),
             &format!("  last answer of relay primary: {answer}\n"),
             "  tries that were not accepted (2 attempts counted)\n    2026-10-30 12:00:00 UTC  primary  transient: 451 <451-",
-            "  → No service runs; `bellwether serve` sends it.\n",
+            "  → No service runs: nothing is sent until `bellwether serve` is started.\n",
         ] {
             assert!(said.contains(part), "{part} in {said}");
         }
@@ -181,6 +181,21 @@ both! {
         assert!(said.contains(&format!("warning  relay primary: {used_up}")), "{said}");
         let queue = stage.operator_reads_json(&["queue"]).await;
         assert_eq!(queue["relays"][0]["day_used_up"]["per_day"], 3);
+    }
+
+    async fn with_no_service_nothing_is_said_to_go_soon(stage: Stage) {
+        // The commands have the machine's clock, and so has the heart of the service that ends here.
+        stage.cx.clock.advance(Clock::System.now().since(stage.now()));
+        stage.imported(ADA).await;
+        stage.alert("Polls close at eight").queued().await;
+        stage.engine.end().await.unwrap();
+        let said = stage.operator_reads(&["queue"]).await;
+        let nothing = "nothing is sent until `bellwether serve` is started";
+        assert!(said.contains("No service runs") && said.contains(&nothing[1..]), "{said}");
+        let said = stage.operator_reads(&["queue", "why", ADA]).await;
+        assert!(said.contains(&format!("→ No service runs: {nothing}.")) && !said.contains("It goes as soon"), "{said}");
+        let said = stage.operator_reads(&["check"]).await;
+        assert!(said.contains(&format!("warning  mail: 1 queued; no service runs: {nothing}")), "{said}");
     }
 
     async fn names_that_there_are_not_are_told_with_those_that_there_are(stage: Stage) {

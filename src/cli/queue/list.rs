@@ -47,10 +47,12 @@ fn tell(overview: &Overview, now: Timestamp) -> Result<(), Failure> {
     match waiting.last_heartbeat {
         _ if waiting.service_runs(now) => {}
         Some(at) => print(format_args!(
-            "No service runs: none was heard of since {}. `bellwether serve` sends what waits.\n",
+            "No service runs: none was heard of since {}. Nothing is sent until `bellwether serve` is started.\n",
             moment(at)
         ))?,
-        None => print("No service has run on this database yet. `bellwether serve` sends what waits.\n")?,
+        None => print(
+            "No service has run on this database yet. Nothing is sent until `bellwether serve` is started.\n",
+        )?,
     }
     if let Some(trouble) = service_trouble {
         print(format_args!("The service says: {trouble}.\n"))?;

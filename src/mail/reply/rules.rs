@@ -221,6 +221,14 @@ static RULES: &[Rule] = &[
         ..ANY
     },
     Rule {
+        stages: &[Stage::Rcpt],
+        codes: &["5*"],
+        enhanced: &["5.1.*", "5.2.*", "5.3.*", "5.4.*"],
+        verdict: REFUSED,
+        means: "refused for good, and not for what we said (RFC 3463, section 3)",
+        ..ANY
+    },
+    Rule {
         codes: &["500", "502", "503", "504"],
         verdict: Verdict::Transient,
         means: "out of step: the relay didn't understand us; a fresh connection may do",
@@ -333,6 +341,8 @@ mod tests {
         (Stage::Rcpt, "554 your address is listed at a blocklist", OurFault),
         (Stage::Body, "554 rejected as spam", OurFault),
         (Stage::Rcpt, "550 user ada not listed in our directory", REFUSED),
+        (Stage::Rcpt, "500 5.3.0 Error: command failed", REFUSED),
+        (Stage::Rcpt, "500 what?", Transient),
         (Stage::Rcpt, "503 need MAIL first", Transient),
         (Stage::Data, "554 5.5.1 no valid recipients", Transient),
         (Stage::Body, "554 5.6.0 broken MIME", REFUSED),
