@@ -37,6 +37,8 @@ struct State {
     worked: Option<Timestamp>,
     /// A person paused it.
     paused: bool,
+    /// The database showed its trouble when the nodes last looked.
+    trouble_shown: bool,
     /// Its day was used up when the nodes last looked.
     day_is_over: bool,
     pipelining: Pipelining,
@@ -70,6 +72,7 @@ impl Gate {
             broken: Vec::new(),
             worked: None,
             paused: false,
+            trouble_shown: false,
             day_is_over: false,
             pipelining: relay.pipelining,
             lost: 0,
@@ -148,6 +151,7 @@ impl Gate {
         let was_in_trouble = state.in_trouble();
         if was_in_trouble {
             (state.failures, state.faults, state.blocked_until) = (0, 0, None);
+            state.trouble_shown = false;
         }
         was_in_trouble
     }
@@ -237,6 +241,19 @@ impl Gate {
         state.paused = paused;
         let over = day_left == Some(0);
         over && !std::mem::replace(&mut state.day_is_over, over)
+    }
+
+    /// Whether the database shows a trouble of it. What was shown and is no more, while it rests, was ended by a person: it
+    /// is tried at once. True then.
+    pub fn shows_trouble(&self, shown: bool, now: Timestamp) -> bool {
+        let mut state = self.lock();
+        let ended = std::mem::replace(&mut state.trouble_shown, shown) && !shown;
+        let tried = ended && state.in_trouble() && state.is_blocked(now);
+        if tried {
+            (state.blocked_until, state.trial) = (None, None);
+            (state.failures, state.faults) = (state.failures.min(1), state.faults.min(1));
+        }
+        tried
     }
 
     /// Mails a second that it gets from this node; none for no limit.
@@ -421,6 +438,16 @@ mod tests {
         assert!(gate.works(at(900.0)));
         assert_eq!(gate.pauses(at(1000.0)), (at(1300.0), false), "though it took a mail in between");
         assert_eq!(gate.pauses(at(86_400.0)), (at(87_000.0), true), "a day later");
+    }
+
+    #[test]
+    fn a_rest_that_a_person_ends_is_over_at_once() {
+        let gate = gate();
+        gate.pauses(at(0.0));
+        assert!(!gate.shows_trouble(false, at(0.1)), "it isn't written down yet");
+        assert!(!gate.shows_trouble(true, at(0.5)));
+        assert!(gate.shows_trouble(false, at(1.0)));
+        assert_eq!((gate.take(10, at(1.0)), gate.take(10, at(1.0))), (1, 0), "one mail tries it");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::domain::pause::{self, Kind, Pause};
 use crate::domain::relay_day::{self, Hour};
 use crate::domain::time::{DAY, Timestamp};
 use crate::mail::compose::Stencil;
-use crate::store::{self, Db, Tx};
+use crate::store::{self, Db, Tx, nodes::Trouble};
 
 mod allowance;
 mod claiming;
@@ -103,6 +103,8 @@ struct Shared {
     hours: Vec<Hour>,
     /// What a person stopped by hand.
     pauses: Vec<Pause>,
+    /// The relays that are in trouble.
+    troubles: Vec<Trouble>,
 }
 
 impl Shared {
@@ -110,7 +112,8 @@ impl Shared {
         let nodes = store::nodes::living(tx, now.minus(LIFE)).await?;
         let hours = store::relays::hours(tx, relay_day::first_hour(now)).await?;
         let pauses = store::pauses::all(tx).await?;
-        Ok(Self { nodes: u32::try_from(nodes).unwrap_or(1), hours, pauses })
+        let troubles = store::nodes::troubles(tx).await?;
+        Ok(Self { nodes: u32::try_from(nodes).unwrap_or(1), hours, pauses, troubles })
     }
 }
 
@@ -273,6 +276,11 @@ impl Engine {
             let per_day = outlet.gate.relay().per_day;
             let day_left = per_day.map(|most| most.saturating_sub(relay_day::accepted(&shared.hours, relay)));
             let paused = pause::of(&shared.pauses, Kind::Relay, relay).is_some();
+            let shown = shared.troubles.iter().any(|trouble| trouble.relay == relay);
+            if outlet.gate.shows_trouble(shown, self.cx.clock.now()) {
+                tracing::info!(relay, "the relay is tried at once: its rest was ended by hand");
+                outlet.bell.notify_waiters();
+            }
             let ends_day = outlet.gate.adjust(shared.nodes, day_left, paused);
             if let Some(per_day) = per_day.filter(|_| ends_day) {
                 let room_at = relay_day::room_again(per_day, &shared.hours, relay);

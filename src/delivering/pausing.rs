@@ -22,16 +22,32 @@ pub async fn pause(cx: &Context, by: &Actor, wanted: Pause) -> store::Result<Pau
     Ok(pause::of(&all, wanted.kind, &wanted.name).cloned().unwrap_or(wanted))
 }
 
-/// Lets it go on; false where it was not paused.
+/// What a person who lets something go on brought about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// It had been paused by hand.
+    pub lifted: bool,
+    /// It was a relay that rested or refused our mail: it is tried at once.
+    pub tried: bool,
+}
+
+/// Lets it go on. A relay that rests or refuses our mail is tried at once, and what it put off is queued again.
 ///
 /// # Errors
 /// A database that can't be written.
-pub async fn resume(cx: &Context, by: &Actor, kind: Kind, name: &str) -> store::Result<bool> {
+pub async fn resume(cx: &Context, by: &Actor, kind: Kind, name: &str) -> store::Result<Resumed> {
     let mut tx = cx.db.begin().await?;
     let lifted = store::pauses::lift(&mut tx, kind, name).await?;
-    if lifted {
+    let mut tried = false;
+    if kind == Kind::Relay {
+        store::deliveries::requeue_paused(&mut tx, name).await?;
+        // The service sees that it is gone.
+        tried = store::nodes::trouble_over(&mut tx, name).await? > 0;
+    }
+    store::bells::ring(&mut tx).await?;
+    if lifted || tried {
         audit::record(&mut tx, cx.clock.now(), by, Change::new("resumed", kind.as_str(), name)).await?;
     }
     tx.commit().await?;
-    Ok(lifted)
+    Ok(Resumed { lifted, tried })
 }

@@ -16,7 +16,7 @@ use super::{
     telling::ManyRefused,
     worker::Outcome,
 };
-use crate::domain::{address::EmailAddress, delivery::State, suppression, time::Timestamp};
+use crate::domain::{address::EmailAddress, delivery::State, issue::Lane, suppression, time::Timestamp};
 use crate::mail::{relay::Failure, reply::redacted};
 use crate::store::{self, attempts::Attempt, deliveries::Settled, nodes::Trouble};
 
@@ -188,7 +188,10 @@ impl Engine {
         outlet.gate.came_back();
         let mut judgement =
             judging::judge(&outcome.delivery, outlet.name(), &outcome.result, outcome.at, dice);
-        if matches!(outcome.result, Err(Failure::Withdrawn)) && self.stopping.load(Ordering::SeqCst) {
+        // What a paused lane holds is claimed again when that goes on, and not before.
+        let waits =
+            || self.stopping.load(Ordering::SeqCst) || self.is_paused(Lane::of(outcome.delivery.priority));
+        if matches!(outcome.result, Err(Failure::Withdrawn)) && waits() {
             judgement.settled = judging::left_for_later(&outcome.delivery, outcome.at);
         }
         match judgement.settled.state {

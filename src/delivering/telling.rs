@@ -23,7 +23,8 @@ impl Engine {
              day. Nobody was suppressed for it. If the relay takes other mail meanwhile, only what it refused waits."
                 .to_owned(),
             "What to do: look at this relay's account and settings (credentials, sender address, whether it may relay \
-             for this machine), put them right in the configuration, and restart the service, which tries at once. \
+             for this machine), and put them right. A restart, which a change of the configuration needs, tries at once, and so does \
+             \"bellwether queue resume --relay NAME\". \
              \"bellwether check\" talks to the relay and says what it finds."
                 .to_owned(),
         ];

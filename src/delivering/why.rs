@@ -150,9 +150,12 @@ fn in_the_way(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Because
         }
         if let Some(trouble) = troubles.iter().find(|trouble| trouble.relay == *name) {
             let what = if trouble.paused {
-                "; put its account or our settings right, `bellwether check` talks to it, and a restart tries at once"
+                let resume = format!("`bellwether queue resume --relay {name}` tries at once");
+                format!(
+                    "; put its account or our settings right, `bellwether check` talks to it, and {resume}"
+                )
             } else {
-                ""
+                String::new()
             };
             reasons.push(Because::is(format!("Relay {name} {}{what}", told(trouble, *now))));
         }

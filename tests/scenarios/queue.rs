@@ -1,6 +1,7 @@
 //! The operator at night: what waits, why, trying again, pausing and resuming, with the real program.
 
 use bellwether::clock::Clock;
+use bellwether::delivering::Until;
 use bellwether::store::{self, Db};
 
 use crate::stage::{Setup, Span, Stage, both};
@@ -150,6 +151,30 @@ both! {
         assert_eq!(stage.operator_reads(&["queue", "resume", "--lane", "alert"]).await, "The lane alert was not paused.\n");
     }
 
+    async fn what_was_claimed_before_its_lane_was_paused_is_queued_again(setup: Setup) {
+        let stage = setup.with("relays.0.rate", "1").open().await;
+        stage.imported_all(&["ada@example.org", "bob@example.org", "cy@example.org"]).await;
+        let issue = stage.alert("Polls close at eight").queued().await;
+        stage.engine.tend().await.unwrap();
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let story = async {
+            while !stage.outcome(issue).await.contains("1 sent") {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(stage.outcome(issue).await, "2 sending, 1 sent");
+            stage.operator_reads(&["queue", "pause", "--lane", "alert"]).await;
+            while stage.outcome(issue).await.contains("sending") {
+                stage.cx.clock.advance(1.seconds());
+                stage.engine.tend().await.unwrap();
+                assert!(!stage.outcome(issue).await.contains("deferred"), "{}", stage.outcome(issue).await);
+            }
+            assert_eq!(stage.outcome(issue).await, "2 queued, 1 sent");
+            stop.send(true).unwrap();
+        };
+        let (pumped, ()) = tokio::join!(stage.engine.pump(Until::Stopped(stopped)), story);
+        pumped.unwrap();
+    }
+
     async fn a_paused_relay_is_handed_no_mail(stage: Stage) {
         stage.imported(ADA).await;
         stage.operator_reads(&["queue", "pause", "--relay", "primary"]).await;
@@ -196,6 +221,21 @@ both! {
         assert!(said.contains(&format!("→ No service runs: {nothing}.")) && !said.contains("It goes as soon"), "{said}");
         let said = stage.operator_reads(&["check"]).await;
         assert!(said.contains(&format!("warning  mail: 1 queued; no service runs: {nothing}")), "{said}");
+    }
+
+    async fn a_relay_that_refuses_us_is_tried_at_once_when_it_is_resumed(stage: Stage) {
+        let who = "relaying-denied-1-ada@example.org";
+        stage.imported(who).await;
+        let issue = stage.alert("Polls close at eight").sent().await;
+        stage.deliver().await;
+        assert_eq!((stage.outcome(issue).await.as_str(), stage.relay.asked_for(who)), ("1 deferred", 1));
+        let said = stage.operator_reads(&["queue", "why", who]).await;
+        assert!(said.contains("`bellwether queue resume --relay primary` tries at once"), "{said}");
+        let resume = ["queue", "resume", "--relay", "primary"];
+        assert_eq!(stage.operator_reads(&resume).await, "The relay primary is tried at once.\n");
+        stage.deliver().await;
+        assert_eq!((stage.outcome(issue).await.as_str(), stage.relay.asked_for(who)), ("1 sent", 2));
+        assert_eq!(stage.operator_reads(&resume).await, "The relay primary was not paused.\n");
     }
 
     async fn names_that_there_are_not_are_told_with_those_that_there_are(stage: Stage) {

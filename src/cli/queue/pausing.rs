@@ -4,7 +4,10 @@ use super::{Failure, Part, known_relay};
 use crate::audit::Actor;
 use crate::cli::{print, print_json};
 use crate::context::Context;
-use crate::delivering::{pausing, why::by_hand};
+use crate::delivering::{
+    pausing::{self, Resumed},
+    why::by_hand,
+};
 use crate::domain::pause::{Kind, Pause};
 
 /// Stop a lane or a relay until it is resumed, over restarts as well; every node sees it within a second
@@ -26,7 +29,9 @@ pub(super) struct Stop {
     reason: String,
 }
 
-/// Let a paused lane or relay go on
+/// Let a paused lane or relay go on; a relay that rests or refuses our mail is tried at once
+///
+/// What such a relay put off is queued again.
 ///
 /// Exit codes: 0 it goes on, or was not paused; 2 wrong usage, or there is no such relay.
 ///
@@ -58,17 +63,20 @@ impl Stop {
 impl Resume {
     pub(super) async fn run(self, cx: &Context, json: bool) -> Result<(), Failure> {
         let (kind, name) = (self.part.kind(), self.part.name());
-        let lifted = pausing::resume(cx, &Actor::command(), kind, &name).await?;
-        if !lifted && kind == Kind::Relay {
+        let Resumed { lifted, tried } = pausing::resume(cx, &Actor::command(), kind, &name).await?;
+        if !lifted && !tried && kind == Kind::Relay {
             // One that was taken out of the configuration may still be paused.
             known_relay(&cx.config, &name)?;
         }
         if json {
-            return print_json(&serde_json::json!({ "kind": kind, "name": name, "was_paused": lifted }));
+            return print_json(
+                &serde_json::json!({ "kind": kind, "name": name, "was_paused": lifted, "was_in_trouble": tried }),
+            );
         }
-        match lifted {
-            true => print(format_args!("The {kind} {name} goes on.")),
-            false => print(format_args!("The {kind} {name} was not paused.")),
+        match (lifted, tried) {
+            (true, _) => print(format_args!("The {kind} {name} goes on.")),
+            (false, true) => print(format_args!("The {kind} {name} is tried at once.")),
+            (false, false) => print(format_args!("The {kind} {name} was not paused.")),
         }
     }
 }
