@@ -179,6 +179,11 @@ impl Gate {
         self.lock().fail(now)
     }
 
+    /// A mail was accepted, which is not settled yet: what broke off before was about those mails.
+    pub fn keeps_on(&self) {
+        self.lock().broken.clear();
+    }
+
     /// The relay broke off after it was told whom a mail is for. One such mail may be the reason itself; several in a row
     /// are the relay's failure, and so is the one that tries it after trouble. Returns what [`Gate::fails`] does.
     pub fn breaks(&self, delivery: i64, now: Timestamp) -> Option<Timestamp> {

@@ -88,9 +88,9 @@ pub fn judge(
             judged(State::Queued, false, Some(&local(&why)), attempt, Relay::Fails(why))
         }
         Err(Failure::Broken(stage, why)) => {
-            let why = format!("the connection broke at {stage}: {why}");
-            let reply = local(&why);
-            later(delivery, relay, &reply, BROKEN, Relay::Breaks(why), now, backoff(attempts(delivery), dice))
+            // What it says of the relay its gate was told by the connection.
+            let reply = local(&broken(*stage, why));
+            later(delivery, relay, &reply, BROKEN, Relay::Unknown, now, backoff(attempts(delivery), dice))
         }
         Err(Failure::Reply(stage, reply) | Failure::OutOfStep(stage, reply)) => {
             match verdict(*stage, reply) {
@@ -187,6 +187,19 @@ pub fn replayed(line: &Accepted, now: Timestamp) -> Settled {
         reply_code: Some(i64::from(line.code)),
         reply_enhanced: line.enhanced.clone(),
         reply_text: Some(line.text.clone()),
+    }
+}
+
+fn broken(stage: Stage, why: &str) -> String {
+    format!("the connection broke at {stage}: {why}")
+}
+
+/// What a mail that the relay broke off says about it: told at once, for a settlement takes a while, in which it would get
+/// one mail after the other. None for any other failure.
+pub fn breaks_off(failure: &Failure) -> Option<Relay> {
+    match failure {
+        Failure::Broken(stage, why) if stage.names_recipient() => Some(Relay::Breaks(broken(*stage, why))),
+        _ => None,
     }
 }
 

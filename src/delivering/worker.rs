@@ -208,6 +208,15 @@ impl Line<'_> {
             tracing::error!(%error, "the journal can't be written: sending is on hold, for a kill now would send this mail again");
         }
         let at = self.engine.cx.clock.now();
+        match &result {
+            Ok(_) => self.outlet.gate.keeps_on(),
+            Err(failure) => {
+                let breaks = judging::breaks_off(failure);
+                let note = breaks
+                    .and_then(|relay| self.engine.learn(self.outlet, &relay, Some(job.delivery.id), at));
+                self.report(note.map(Report::Note));
+            }
+        }
         let outcome = Outcome { delivery: job.delivery, relay: self.relay, result, at };
         self.report(Some(Report::Mail(outcome)));
         let has_its_fill = |connection: &Connection| {

@@ -64,7 +64,7 @@ both! {
         let issue = stage.alert("Polls close at eight").sent().await;
         let tried = second.asked();
         assert!((3..=12).contains(&tried), "{tried}: three, and what was on its way beside them");
-        stage.live(2.minutes(), 1.seconds()).await;
+        stage.live(30.minutes(), 15.seconds()).await;
         assert_eq!(stage.outcome(issue).await, "200 sent");
         assert!(second.asked() <= tried + 20, "{} after {tried}: one at a time, and not often", second.asked());
         let said = stage.operator_reads(&["queue"]).await;
