@@ -154,13 +154,13 @@ mod tests {
             let mut look = self.now;
             while self.now < end {
                 let mut rung = false;
-                for relay in 0..2 {
+                for (relay, sent) in sent.iter_mut().enumerate() {
                     let gap = 1_000 / self.rates[relay] as u64;
                     if !self.open[relay] || !self.now.is_multiple_of(gap) {
                         continue;
                     }
                     match self.queues[relay].pop_front() {
-                        Some(_) => sent[relay] += 1,
+                        Some(_) => *sent += 1,
                         None => self.dry[relay] = true,
                     }
                     rung |= self.queues[relay].len() == self.ahead[relay].target(self.least) / 2;
