@@ -157,6 +157,7 @@ async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<
         })
         .collect();
     Ok(json!({
+        "followed": matches!(issue.kind, Kind::Alert | Kind::Correction),
         "id": issue.public_id,
         "subject": issue.subject,
         "kind": kind(issue),
