@@ -35,7 +35,7 @@ pub async fn queue(
     tx: &mut Tx,
     draft: &Draft,
     envelope: &Envelope<'_>,
-) -> Result<(), store::Error> {
+) -> Result<i64, store::Error> {
     let now = cx.clock.now();
     let issue = NewIssue {
         public_id: envelope.public_id,
@@ -68,7 +68,7 @@ pub async fn queue(
     };
     store::deliveries::insert_bare(tx, batch, envelope.to).await?;
     store::bells::ring(tx).await?;
-    Ok(())
+    Ok(issue_id)
 }
 
 /// Tells the operator something that needs a person: in the log, and by mail where `[sender] operator` is set.

@@ -54,6 +54,8 @@ pub const LONGEST_SUBJECT: usize = 250;
 pub const LONGEST_PREHEADER: usize = 250;
 pub const LONGEST_BODY: usize = 20_000;
 pub const LONGEST_LINK: usize = 2_000;
+/// The longest use, in minutes: a year.
+pub const LONGEST_USE: u32 = 525_600;
 /// What a phone shows of a subject, in characters, more or less.
 pub const PHONE: usize = 40;
 
@@ -66,6 +68,7 @@ impl Text {
         self.body = self.body.replace("\r\n", "\n").chars().take(LONGEST_BODY).collect();
         self.topics.sort();
         self.topics.dedup();
+        self.useful_for = self.useful_for.min(LONGEST_USE);
         self
     }
 
@@ -94,6 +97,16 @@ pub fn merge(current: &Text, base: &Text, mine: &Text) -> (Text, Vec<&'static st
         };
     }
     (merged!(subject, preheader, body, link, level, topics, useful_for), conflicts)
+}
+
+/// The names of the parts in which two texts differ.
+pub fn differing(one: &Text, other: &Text) -> Vec<&'static str> {
+    let mut parts = Vec::new();
+    macro_rules! compared {
+        ($($field:ident),+) => { $(if one.$field != other.$field { parts.push(stringify!($field)); })+ };
+    }
+    compared!(subject, preheader, body, link, level, topics, useful_for);
+    parts
 }
 
 /// What is known beside the text when somebody wants to release it.
@@ -133,6 +146,22 @@ impl Warning {
     /// Whether it can't be released like that.
     pub const fn blocks(&self) -> bool {
         !matches!(self, Self::TooLarge(_) | Self::SameSubject(_) | Self::AlertedBefore | Self::NoLink)
+    }
+
+    /// As programs know it.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoSubject => "no-subject",
+            Self::NoText => "no-text",
+            Self::NoTopic => "no-topic",
+            Self::NobodyToMail => "nobody-to-mail",
+            Self::BrokenLink => "broken-link",
+            Self::Phrase(_) => "blocked-phrase",
+            Self::TooLarge(_) => "too-large",
+            Self::SameSubject(_) => "same-subject",
+            Self::AlertedBefore => "alerted-before",
+            Self::NoLink => "no-link",
+        }
     }
 
     pub fn as_sentence(&self, now: Timestamp) -> String {

@@ -3,7 +3,10 @@
 
 use uuid::Uuid;
 
-use super::Error;
+use super::{
+    Error,
+    once::{self, Came},
+};
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
@@ -18,7 +21,7 @@ use crate::mail::{
     html,
 };
 use crate::outbox;
-use crate::store::{self, Tx, issues::NewIssue, posts::Post, tokens::Used, topics::Topic};
+use crate::store::{self, Tx, issues::NewIssue, posts::Post, topics::Topic};
 
 /// Breaking news as it is asked for.
 #[derive(Clone, Debug)]
@@ -63,12 +66,7 @@ pub struct Preview {
     pub draft: Draft,
 }
 
-/// An idempotency key: the first call with it acts, the others get its answer.
-pub struct Once<'a> {
-    pub token_id: i64,
-    pub key: &'a str,
-    pub body_hash: &'a [u8],
-}
+pub use super::once::Once;
 
 /// A request made ready: the mail is composed and the names are resolved.
 pub(super) struct Prepared {
@@ -125,12 +123,8 @@ pub async fn publish(
     let change = Change::new("alert released", "issue", &id)
         .to(&serde_json::json!({ "subject": prepared.draft.subject, "level": request.level, "topics": request.topics }));
     audit::record(&mut tx, cx.clock.now(), by, change).await?;
-    if let Some(Once { token_id, key, body_hash }) = once {
-        let used = Used { body_hash: body_hash.to_vec(), issue_id };
-        let now = cx.clock.now();
-        if !store::tokens::use_key(&mut tx, token_id, key, &used, now, now.minus(super::KEYS_KEPT)).await? {
-            return Ok(None);
-        }
+    if !once::note(cx, &mut tx, once, Came::Issue(issue_id)).await? {
+        return Ok(None);
     }
     tx.commit().await?;
     cx.bells.publish.notify_one();
@@ -160,11 +154,17 @@ pub async fn published(cx: &Context, issue_id: i64) -> Result<Published, store::
     Ok(Published { id: issue.public_id, audience })
 }
 
-/// Mails the alert as it would be to one address, marked as a test.
+/// Mails the alert as it would be to one address, marked as a test. With a key that was used already nothing is mailed
+/// and none is returned.
 ///
 /// # Errors
 /// As for [`publish`].
-pub async fn send_test(cx: &Context, request: &AlertRequest, to: &str) -> Result<Uuid, Error> {
+pub async fn send_test(
+    cx: &Context,
+    request: &AlertRequest,
+    to: &str,
+    once: Option<Once<'_>>,
+) -> Result<Option<Uuid>, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.read().await?;
     let (alert, ..) = resolve(&mut tx, request).await?;
@@ -179,10 +179,13 @@ pub async fn send_test(cx: &Context, request: &AlertRequest, to: &str) -> Result
         created_by: "test",
         expires_at: now.plus(crate::domain::time::HOUR),
     };
-    outbox::queue(cx, &mut tx, &draft, &envelope).await?;
+    let issue_id = outbox::queue(cx, &mut tx, &draft, &envelope).await?;
+    if !once::note(cx, &mut tx, once, Came::Issue(issue_id)).await? {
+        return Ok(None);
+    }
     tx.commit().await?;
     cx.bells.deliver.notify_one();
-    Ok(public_id)
+    Ok(Some(public_id))
 }
 
 /// Publishes the alerts that new posts wait for. Returns how many. One that fails holds up no other: where it can't be

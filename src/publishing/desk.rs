@@ -1,6 +1,7 @@
 //! The desk: alerts that people write. A draft is saved as it is typed; two who write at once lose nothing. What it will
 //! look like, whom it reaches and what stands in its way is asked for as often as it changes. `releasing` sends it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -8,20 +9,20 @@ use uuid::Uuid;
 use super::{
     Error,
     alerting::{self, AlertRequest, Body},
+    beginning::check_topics,
+    once::Once,
 };
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
-    draft::{self, Facts, State, Text, Warning, merge},
+    draft::{self, Facts, State, Text, Warning, differing, merge},
     issue::Level,
-    text::multi_line,
     time::{HOUR, MINUTE, Timestamp},
 };
-use crate::mail::{
-    html,
-    preview::{Preview, preview},
-};
-use crate::store::{self, Tx, drafts::Draft, posts::Post};
+use crate::mail::preview::{Preview, preview};
+use crate::store::{self, Tx, drafts::Draft};
+
+pub use super::beginning::{create, create_for_release, create_with};
 
 /// So many saves of others are merged with, one after the other, before it is given up.
 const TRIES: usize = 20;
@@ -42,6 +43,11 @@ impl Written {
 
     pub fn authors(&self) -> Vec<String> {
         serde_json::from_str(&self.draft.authors).unwrap_or_default()
+    }
+
+    /// By the name of a part the version that last changed it.
+    fn changed(&self) -> BTreeMap<String, i64> {
+        serde_json::from_str(&self.draft.changed).unwrap_or_default()
     }
 }
 
@@ -73,42 +79,7 @@ pub struct Look {
     pub takes: Option<Duration>,
 }
 
-/// A new draft, from nothing or from a post.
-///
-/// # Errors
-/// An unknown post, a database that can't be written.
-pub async fn create(cx: &Context, actor: &Actor, post: Option<Uuid>) -> Result<Uuid, Error> {
-    let now = cx.clock.now();
-    let id = cx.entropy.uuid(now);
-    let mut tx = cx.db.begin().await?;
-    let (text, post_id) = match post {
-        None => (Text::default(), None),
-        Some(public_id) => {
-            let post = store::posts::by_public_id(&mut tx, public_id).await?;
-            let post = post.ok_or(Error::UnknownPost(public_id))?;
-            let topics = store::posts::topics(&mut tx, post.id).await?;
-            (text_of(&post, topics), Some(post.id))
-        }
-    };
-    store::drafts::insert(&mut tx, id, &json(&text), post_id, &actor.name, now).await?;
-    audit::record(&mut tx, now, actor, Change::new("began", "draft", &id.to_string()).to(&text)).await?;
-    tx.commit().await?;
-    Ok(id)
-}
-
-fn text_of(post: &Post, topics: Vec<String>) -> Text {
-    let words = if post.summary.is_empty() { html::plain_text(&post.html) } else { post.summary.clone() };
-    Text {
-        subject: post.title.clone(),
-        body: multi_line(&words, 1_200),
-        link: post.url.clone().unwrap_or_default(),
-        topics,
-        ..Text::default()
-    }
-    .tidied()
-}
-
-fn json(text: &Text) -> String {
+pub(super) fn json(text: &Text) -> String {
     serde_json::json!(text).to_string()
 }
 
@@ -117,6 +88,20 @@ fn json(text: &Text) -> String {
 pub async fn find(cx: &Context, id: Uuid) -> Result<Option<Written>, Error> {
     let mut tx = cx.db.read().await?;
     Ok(store::drafts::by_public_id(&mut tx, id).await?.map(Written::of))
+}
+
+/// A page of the drafts, the newest first.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn page(
+    cx: &Context,
+    state: Option<State>,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Written>, Error> {
+    let mut tx = cx.db.read().await?;
+    Ok(store::drafts::page(&mut tx, state, before, limit).await?.into_iter().map(Written::of).collect())
 }
 
 /// The open drafts, the last changed first.
@@ -151,21 +136,7 @@ pub async fn save(
         if text == written.text {
             return Ok(Some(Saved { written, conflicts }));
         }
-        let mut authors = written.authors();
-        if !authors.contains(&actor.name) {
-            authors.push(actor.name.clone());
-        }
-        let saved =
-            store::drafts::save(&mut tx, &written.draft, &json(&text), &authors, &actor.name, now).await?;
-        if saved {
-            // As one types, a minute's saves are one change; what is released is written down whole.
-            let goes_on =
-                written.draft.updated_by == actor.name && now.since(written.draft.updated_at) < MINUTE;
-            if !goes_on {
-                let subject = id.to_string();
-                let change = Change::new("wrote", "draft", &subject).from(&written.text).to(&text);
-                audit::record(&mut tx, now, actor, change).await?;
-            }
+        if write(&mut tx, actor, &written, &text, now).await? {
             tx.commit().await?;
             let written = find(cx, id).await?;
             return Ok(written.map(|written| Saved { written, conflicts }));
@@ -173,6 +144,90 @@ pub async fn save(
         // Somebody else was faster: once more, from what they wrote.
     }
     Ok(find(cx, id).await?.map(|written| Saved { written, conflicts }))
+}
+
+/// What became of a change that goes by a version.
+pub enum Changed {
+    Saved(Written),
+    /// These parts were changed since that version, to what stands there; nothing was saved.
+    Clash(Written, Vec<&'static str>),
+    /// It is released or thrown away.
+    Closed,
+}
+
+/// Changes parts of a draft for somebody who saw it in `version`. None where there is no such draft.
+///
+/// # Errors
+/// An unknown topic, a database that can't be written.
+pub async fn change(
+    cx: &Context,
+    actor: &Actor,
+    id: Uuid,
+    version: i64,
+    fill: impl Fn(&mut Text),
+) -> Result<Option<Changed>, Error> {
+    for _ in 0..TRIES {
+        let now = cx.clock.now();
+        let mut tx = cx.db.begin().await?;
+        let Some(written) = store::drafts::by_public_id(&mut tx, id).await?.map(Written::of) else {
+            return Ok(None);
+        };
+        if written.draft.state != State::Open {
+            return Ok(Some(Changed::Closed));
+        }
+        let mut text = written.text.clone();
+        fill(&mut text);
+        let text = text.tidied();
+        let parts = differing(&written.text, &text);
+        if parts.is_empty() {
+            return Ok(Some(Changed::Saved(written)));
+        }
+        let since = written.changed();
+        let clashes: Vec<_> =
+            parts.iter().copied().filter(|part| since.get(*part) > Some(&version)).collect();
+        if !clashes.is_empty() {
+            return Ok(Some(Changed::Clash(written, clashes)));
+        }
+        if parts.contains(&"topics") {
+            check_topics(&mut tx, &text.topics).await?;
+        }
+        if write(&mut tx, actor, &written, &text, now).await? {
+            tx.commit().await?;
+            return Ok(find(cx, id).await?.map(Changed::Saved));
+        }
+    }
+    Ok(find(cx, id).await?.map(|written| Changed::Clash(written, Vec::new())))
+}
+
+/// Writes the next version; false where somebody else was faster.
+async fn write(
+    tx: &mut Tx,
+    actor: &Actor,
+    written: &Written,
+    text: &Text,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let (draft, by) = (&written.draft, actor.to_string());
+    let mut authors = written.authors();
+    if !authors.contains(&by) {
+        authors.push(by.clone());
+    }
+    let mut changed = written.changed();
+    for part in differing(&written.text, text) {
+        changed.insert(part.to_owned(), draft.version + 1);
+    }
+    let changed = serde_json::json!(changed).to_string();
+    if !store::drafts::save(tx, draft, &json(text), &changed, &authors, &by, now).await? {
+        return Ok(false);
+    }
+    // As one types, a minute's saves are one change; what is released is written down whole.
+    let goes_on = draft.updated_by == by && now.since(draft.updated_at) < MINUTE;
+    if !goes_on {
+        let subject = draft.public_id.to_string();
+        let change = Change::new("wrote", "draft", &subject).from(&written.text).to(text);
+        audit::record(tx, now, actor, change).await?;
+    }
+    Ok(true)
 }
 
 /// Notes that somebody has it open, and tells who else has.
@@ -277,16 +332,21 @@ pub(super) async fn request(tx: &mut Tx, written: &Written, now: Timestamp) -> R
     })
 }
 
-/// Mails the draft as it would be to whoever asks, marked as a test.
+/// Mails the draft as it would be to one address, marked as a test. With a key that was used already nothing is mailed
+/// and none is returned.
 ///
 /// # Errors
 /// A draft that can't be composed, a database that can't be written.
-pub async fn test(cx: &Context, actor: &Actor, written: &Written) -> Result<(), Error> {
+pub async fn test(
+    cx: &Context,
+    written: &Written,
+    to: &str,
+    once: Option<Once<'_>>,
+) -> Result<Option<Uuid>, Error> {
     let mut tx = cx.db.read().await?;
     let request = request(&mut tx, written, cx.clock.now()).await?;
     drop(tx);
-    alerting::send_test(cx, &request, &actor.name).await?;
-    Ok(())
+    alerting::send_test(cx, &request, to, once).await
 }
 
 /// Asks for the release of what stands there. False where somebody changed it meanwhile.
@@ -296,7 +356,7 @@ pub async fn test(cx: &Context, actor: &Actor, written: &Written) -> Result<(), 
 pub async fn ask(cx: &Context, actor: &Actor, written: &Written) -> Result<bool, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
-    if !store::drafts::ask(&mut tx, written.draft.id, written.draft.version, &actor.name).await? {
+    if !store::drafts::ask(&mut tx, written.draft.id, written.draft.version, &actor.to_string()).await? {
         return Ok(false);
     }
     let subject = written.draft.public_id.to_string();

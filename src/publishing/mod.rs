@@ -5,6 +5,7 @@ use crate::mail::compose::ComposeError;
 use crate::store;
 
 pub mod alerting;
+mod beginning;
 mod cancelling;
 pub mod correcting;
 pub mod desk;
@@ -12,6 +13,7 @@ mod digesting;
 mod fan_out;
 mod housekeeping;
 pub mod live;
+mod once;
 pub mod progress;
 pub mod releasing;
 mod scheduling;
@@ -20,6 +22,7 @@ mod stories;
 pub use cancelling::{Cancelled, call_off, cancel};
 pub use digesting::publish_digest;
 pub use housekeeping::{KEYS_KEPT, keep_house};
+pub use once::Once;
 pub use scheduling::run_due_schedules;
 
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,9 @@ pub enum Error {
         "the {0} shows nothing once scripts, styles and comments are taken out; give it text or a picture"
     )]
     Blank(&'static str),
+    /// The field of an alert that is longer than a draft may be, in characters.
+    #[error("the {0} may have {1} characters at most where two people are asked for")]
+    TooLong(&'static str, usize),
     #[error("the alert {id} is published and on its way, but its readers could not be counted: {error}")]
     Uncounted { id: uuid::Uuid, error: store::Error },
     #[error("schedule \"{name}\": {reason}")]

@@ -4,10 +4,11 @@
 use uuid::Uuid;
 
 use super::{
-    Error,
+    Error, Once,
     alerting::{self, Prepared},
     cancelling::{self, Cancelled},
     desk::{self, Written},
+    once::{self, Came},
 };
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
@@ -17,7 +18,7 @@ use crate::domain::{
     time::Timestamp,
 };
 use crate::outbox;
-use crate::store;
+use crate::store::{self, audit::ActorKind};
 
 /// What became of a release.
 #[derive(Debug)]
@@ -36,7 +37,8 @@ pub enum Release {
     Closed,
 }
 
-/// Releases the version of a draft that was looked at, to `typed` readers.
+/// Releases the version of a draft that was looked at, to `typed` readers. A program is no second person, whoever has it.
+/// With a key that was used already nothing is released: it is as if somebody had been faster.
 ///
 /// # Errors
 /// A template that can't be rendered, a database that can't be written.
@@ -46,10 +48,11 @@ pub async fn release(
     id: Uuid,
     version: i64,
     typed: i64,
+    once: Option<Once<'_>>,
 ) -> Result<Option<Release>, Error> {
     let Some(written) = desk::find(cx, id).await? else { return Ok(None) };
     let authors = written.authors();
-    let second_person = !authors.contains(&actor.name);
+    let second_person = actor.kind == ActorKind::User && !authors.contains(&actor.to_string());
     if written.draft.state != DraftState::Open {
         return Ok(Some(Release::Closed));
     }
@@ -69,7 +72,7 @@ pub async fn release(
     }
     let now = cx.clock.now();
     let until = now.plus(draft::hold(cx.config.newsroom.hold, second_person));
-    let issue = hold(cx, actor, &written, typed, until).await?;
+    let issue = hold(cx, actor, &written, typed, until, once).await?;
     Ok(Some(issue.map_or(Release::Changed, |issue| Release::Held { issue, until })))
 }
 
@@ -80,6 +83,7 @@ async fn hold(
     written: &Written,
     typed: i64,
     until: Timestamp,
+    once: Option<Once<'_>>,
 ) -> Result<Option<Uuid>, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.read().await?;
@@ -91,6 +95,9 @@ async fn hold(
     let issue_id = alerting::insert(cx, &mut tx, &prepared, &request, &created_by, State::Held).await?;
     store::drafts::hold(&mut tx, issue_id, until).await?;
     if !store::drafts::released(&mut tx, written.draft.id, written.draft.version, issue_id).await? {
+        return Ok(None);
+    }
+    if !once::note(cx, &mut tx, once, Came::Issue(issue_id)).await? {
         return Ok(None);
     }
     store::issues::expect(&mut tx, issue_id, typed).await?;

@@ -24,6 +24,8 @@ pub struct Draft {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub updated_by: String,
+    /// By the name of a part the version that last changed it, as JSON.
+    pub changed: String,
 }
 
 pub async fn insert(
@@ -64,12 +66,45 @@ pub async fn open(tx: &mut Tx, limit: i64) -> Result<Vec<Draft>> {
     .fetch_all(c))
 }
 
+/// A page of the drafts, the newest first: those older than `before`, of one state or of all.
+pub async fn page(tx: &mut Tx, state: Option<State>, before: i64, limit: i64) -> Result<Vec<Draft>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT * FROM drafts WHERE id < $1 AND state = coalesce($2, state) ORDER BY id DESC LIMIT $3",
+    )
+    .bind(before)
+    .bind(state)
+    .bind(limit)
+    .fetch_all(c))
+}
+
+/// The name of a draft.
+pub async fn public_id(tx: &mut Tx, id: i64) -> Result<Uuid> {
+    on!(tx, c => sqlx::query_scalar("SELECT public_id FROM drafts WHERE id = $1").bind(id).fetch_one(c))
+}
+
+/// A release as it was made, whatever became of it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Released {
+    pub issue: Uuid,
+    pub audience: Option<i64>,
+    pub held_until: Option<Timestamp>,
+}
+
+pub async fn release_of(tx: &mut Tx, issue_id: i64) -> Result<Released> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT public_id AS issue, expected AS audience, held_until FROM issues WHERE id = $1",
+    )
+    .bind(issue_id)
+    .fetch_one(c))
+}
+
 /// Writes the next version of an open draft; false when somebody else wrote one meanwhile. Whoever asked for its release
 /// asked for the text as it was.
 pub async fn save(
     tx: &mut Tx,
     draft: &Draft,
     text: &str,
+    changed: &str,
     authors: &[String],
     by: &str,
     now: Timestamp,
@@ -78,7 +113,7 @@ pub async fn save(
         tx,
         sqlx::query(
             "UPDATE drafts SET version = version + 1, text = $3, authors = $4, updated_by = $5, updated_at = $6,
-                               asked_by = NULL, note = NULL
+                               asked_by = NULL, note = NULL, changed = $7
              WHERE id = $1 AND version = $2 AND state = 'open'",
         )
         .bind(draft.id)
@@ -87,6 +122,7 @@ pub async fn save(
         .bind(super::word_list(authors))
         .bind(by)
         .bind(now)
+        .bind(changed)
     )?;
     Ok(rows == 1)
 }

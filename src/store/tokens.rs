@@ -111,11 +111,12 @@ pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     touched!(tx, sqlx::query("DELETE FROM tokens WHERE expires_at <= $1").bind(now))
 }
 
-/// What a key stands for: the body it came with, and the issue that was published.
+/// What a key stands for: the body it came with, and what came of it, an issue or a draft.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Used {
     pub body_hash: Vec<u8>,
-    pub issue_id: i64,
+    pub issue_id: Option<i64>,
+    pub draft_id: Option<i64>,
 }
 
 /// Notes the use of a key in the transaction of what it did; false when it was used already, and then the caller must
@@ -131,9 +132,10 @@ pub async fn use_key(
     let rows = touched!(
         tx,
         sqlx::query(
-            "INSERT INTO idempotency_keys (token_id, key, body_hash, issue_id, created_at) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO idempotency_keys (token_id, key, body_hash, issue_id, draft_id, created_at) VALUES ($1, $2, $3, $4, $7, $5)
              ON CONFLICT (token_id, key) DO UPDATE
-             SET body_hash = excluded.body_hash, issue_id = excluded.issue_id, created_at = excluded.created_at
+             SET body_hash = excluded.body_hash, issue_id = excluded.issue_id, draft_id = excluded.draft_id,
+                 created_at = excluded.created_at
              WHERE idempotency_keys.created_at <= $6",
         )
         .bind(token_id)
@@ -142,13 +144,14 @@ pub async fn use_key(
         .bind(used.issue_id)
         .bind(now)
         .bind(forgotten)
+        .bind(used.draft_id)
     )?;
     Ok(rows == 1)
 }
 
 pub async fn used_key(tx: &mut Tx, token_id: i64, key: &str, since: Timestamp) -> Result<Option<Used>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT body_hash, issue_id FROM idempotency_keys WHERE token_id = $1 AND key = $2 AND created_at > $3",
+        "SELECT body_hash, issue_id, draft_id FROM idempotency_keys WHERE token_id = $1 AND key = $2 AND created_at > $3",
     )
     .bind(token_id)
     .bind(key)

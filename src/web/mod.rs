@@ -7,6 +7,7 @@ mod assets;
 mod body;
 pub mod client;
 pub mod json;
+mod live;
 pub mod metrics;
 pub mod pages;
 pub mod problem;

@@ -16,6 +16,9 @@ pub struct Problem {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+    /// Members of their own (RFC 9457, section 3.2).
+    #[serde(flatten)]
+    more: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 /// One thing that is wrong with the request, and where.
@@ -40,7 +43,7 @@ impl Problem {
     /// `detail` is a sentence for the person who reads the log: what is wrong, and what would be right.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
-        Self { kind: "about:blank", title, status, detail: detail.into(), errors: Vec::new() }
+        Self { kind: "about:blank", title, status, detail: detail.into(), errors: Vec::new(), more: None }
     }
 
     /// Gives it a type that programs can tell from others of the same status: a URI reference and its title.
@@ -48,6 +51,13 @@ impl Problem {
     pub fn of_type(mut self, uri: &'static str, title: &'static str) -> Self {
         self.kind = uri;
         self.title = title;
+        self
+    }
+
+    /// Adds a member of its own.
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.more.get_or_insert_default().insert(name.to_owned(), value.into());
         self
     }
 

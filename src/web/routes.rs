@@ -51,7 +51,7 @@ pub fn table(cx: &Context) -> Table {
         account, audit, codes, deliveries, desk, issues as published, links, lists, live, overview, sign_in,
         sources, subscribers, tokens, users,
     };
-    use api::{alerts, issues, posts};
+    use api::{alerts, drafts, issues, posts};
     use public::{confirm, issue, preferences, sign_up, unsubscribe};
     let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
     let t = t
@@ -79,7 +79,18 @@ pub fn table(cx: &Context) -> Table {
         .get("/api/v1/issues", Token(Read, Area::Issues), issues::list)
         .get("/api/v1/issues/{id}", Token(Read, Area::Issues), issues::show)
         .get("/api/v1/issues/{id}/deliveries", Token(Read, Area::Issues), issues::deliveries)
-        .post("/api/v1/issues/{id}/cancel", Token(Release, Area::Issues), issues::cancel);
+        .get("/api/v1/issues/{id}/events", Token(Read, Area::Issues), issues::events)
+        .post("/api/v1/issues/{id}/undo", Token(Release, Area::Issues), issues::undo)
+        .post("/api/v1/issues/{id}/cancel", Token(Release, Area::Issues), issues::cancel)
+        .get("/api/v1/drafts", Token(Read, Area::Alerts), drafts::list)
+        .post("/api/v1/drafts", Token(Compose, Area::Alerts), drafts::create)
+        .get("/api/v1/drafts/{id}", Token(Read, Area::Alerts), drafts::show)
+        .patch("/api/v1/drafts/{id}", Token(Compose, Area::Alerts), drafts::edit)
+        .delete("/api/v1/drafts/{id}", Token(Compose, Area::Alerts), drafts::discard)
+        .post("/api/v1/drafts/{id}/restore", Token(Compose, Area::Alerts), drafts::restore)
+        .post("/api/v1/drafts/{id}/test", Token(Compose, Area::Alerts), drafts::test)
+        .post("/api/v1/drafts/{id}/ask", Token(Compose, Area::Alerts), drafts::ask)
+        .post("/api/v1/drafts/{id}/release", Token(Release, Area::Alerts), drafts::release);
     t.get("/admin/", Anyone, admin::home)
         .get("/admin/login", Visitor, sign_in::page)
         .post("/admin/login", Visitor, sign_in::sign_in)
@@ -153,6 +164,14 @@ impl Table {
 
     fn post<T: 'static>(self, path: &'static str, who: Who, handler: impl Handler<T, Context>) -> Self {
         self.add("POST", MethodFilter::POST, path, who, handler)
+    }
+
+    fn patch<T: 'static>(self, path: &'static str, who: Who, handler: impl Handler<T, Context>) -> Self {
+        self.add("PATCH", MethodFilter::PATCH, path, who, handler)
+    }
+
+    fn delete<T: 'static>(self, path: &'static str, who: Who, handler: impl Handler<T, Context>) -> Self {
+        self.add("DELETE", MethodFilter::DELETE, path, who, handler)
     }
 
     fn options<T: 'static>(self, path: &'static str, who: Who, handler: impl Handler<T, Context>) -> Self {

@@ -127,7 +127,7 @@ impl Alert<'_> {
     }
 
     pub async fn tested(self, to: &str) {
-        publishing::alerting::send_test(&self.stage.cx, &self.request, to).await.unwrap();
+        publishing::alerting::send_test(&self.stage.cx, &self.request, to, None).await.unwrap();
     }
 
     /// Accepted and fanned out, while the senders rest.

@@ -1,6 +1,7 @@
 //! The test world: a fresh database, a clock that is turned by hand, seeded dice, a mailbox behind a real SMTP server
 //! on loopback, a news site with a feed, and the router in process. Stories on it read like their users'.
 
+mod api;
 mod backend;
 mod desk;
 pub mod dkim;
@@ -28,6 +29,7 @@ use bellwether::domain::time::Timestamp;
 use bellwether::ingesting::{Poller, fetch::Fetcher};
 use bellwether::{publishing, subscribing};
 
+pub use api::{Answer, Program};
 pub(crate) use backend::both;
 pub use backend::{Backend, Opened};
 pub use logs::Logs;

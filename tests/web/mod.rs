@@ -3,6 +3,7 @@
 
 mod admin;
 mod alerts;
+mod drafts;
 mod forms;
 mod http;
 mod issues;

@@ -276,7 +276,7 @@ fn fits(pattern: &str, code: &str) -> bool {
 /// The words in lower case with one space around each.
 fn spaced(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.fold(" ".to_owned(), |line, word| line + &word.to_lowercase() + " ")
+    words.fold(" ".to_owned(), |line, word| line + word.to_lowercase().as_str() + " ")
 }
 
 #[cfg(test)]

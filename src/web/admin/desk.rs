@@ -144,8 +144,8 @@ pub async fn test(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Pat
         Ok(written) => written,
         Err(response) => return *response,
     };
-    match desk::test(&cx, &me.actor(), &written).await {
-        Ok(()) => done(&path(written.draft.public_id), "tested"),
+    match desk::test(&cx, &written, &me.user.email, None).await {
+        Ok(_) => done(&path(written.draft.public_id), "tested"),
         Err(publishing::Error::Blank(_) | publishing::Error::UnknownTopic(_)) => {
             show(&cx, &frame, &me, &written, StatusCode::UNPROCESSABLE_ENTITY, Some("Write a text first."))
                 .await
@@ -196,7 +196,7 @@ pub async fn release(
         let fault = "Type the number of readers as it stands here.";
         return show(&cx, &frame, &me, &written, StatusCode::UNPROCESSABLE_ENTITY, Some(fault)).await;
     };
-    let released = releasing::release(&cx, &me.actor(), written.draft.public_id, version, typed).await;
+    let released = releasing::release(&cx, &me.actor(), written.draft.public_id, version, typed, None).await;
     let fault = match released {
         Ok(Some(Release::Held { issue, .. })) => {
             return Redirect::to(&format!("/admin/live/{issue}")).into_response();

@@ -1,15 +1,10 @@
 //! `/admin/live/{issue}`: a released alert, held and then on its way, with the button that undoes or stops it. The page
 //! is told of every change by server-sent events, and asks where these don't come through.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
-use futures_util::stream;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -27,11 +22,7 @@ use crate::publishing::{
     live::{Live, live},
     releasing::{self, Undone},
 };
-
-/// How often a page is told.
-const BEAT: Duration = Duration::from_millis(500);
-/// A page that is open for longer asks anew.
-const LONGEST: u32 = 2 * 60 * 60;
+use crate::web::live::told;
 
 /// `GET /admin/live/{issue}`
 pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<String>) -> Response {
@@ -70,28 +61,7 @@ pub async fn events(State(cx): State<Context>, frame: Frame, Path(issue): Path<S
         Ok(progress) => progress,
         Err(response) => return *response,
     };
-    let events = stream::unfold((cx, Some(progress), 0_u32), |(cx, current, told)| async move {
-        let current = current?;
-        let event = Event::default().json_data(&current).unwrap_or_default();
-        let next = if current.is_over() || told > LONGEST {
-            None
-        } else {
-            tokio::time::sleep(BEAT).await;
-            progress_of(&cx, current.issue).await
-        };
-        Some((Ok::<_, Infallible>(event), (cx, next, told + 1)))
-    });
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
-}
-
-async fn progress_of(cx: &Context, issue: Uuid) -> Option<Live> {
-    match live(cx, issue).await {
-        Ok(progress) => progress,
-        Err(error) => {
-            tracing::warn!(%error, "the progress of an issue can't be read; the page asks anew");
-            None
-        }
-    }
+    told(cx, progress)
 }
 
 /// `POST /admin/live/{issue}/undo`

@@ -2,27 +2,30 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Caller, invalid, json_body, one_line, web_address};
+use super::{
+    Caller, invalid, json_body,
+    once::{self, Key},
+    one_line, web_address,
+};
 use crate::context::Context;
-use crate::domain::{address::EmailAddress, issue::Level, time::Timestamp, token::sha256, topic::Slug};
+use crate::domain::{address::EmailAddress, issue::Level, time::Timestamp, topic::Slug};
 use crate::mail::preview::preview;
 use crate::publishing::{
-    KEYS_KEPT,
-    alerting::{self, AlertRequest, Body, Once, Published},
+    self, Once,
+    alerting::{self, AlertRequest, Body, Published},
+    desk,
 };
-use crate::store;
+use crate::store::{self, tokens::Used};
 use crate::web::{json, problem::Problem};
 
 /// In characters.
 const LONGEST_SUBJECT: usize = 250;
-const LONGEST_KEY: usize = 255;
-const KEY: &str = "Idempotency-Key";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +45,7 @@ struct Input {
     to: Option<EmailAddress>,
 }
 
-/// 202 with `{id, state, audience}`; with `dry_run` 200 with the audience and the mail.
+/// 202 with `{id, state, audience}`, or with `{id, state, url}` of a draft where two people are asked for; with `dry_run` 200 with the audience and the mail.
 pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let body = json_body(request).await?;
@@ -62,43 +65,67 @@ pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -
     }
     caller.may_release()?;
     alerting::check(&cx, &alert).await?;
-    let (key, body_hash) = (idempotency_key(&headers)?, sha256(&body));
-    let once = || Once { token_id: caller.token.id, key: &key, body_hash: &body_hash };
-    if let Some(published) = earlier(&cx, once()).await? {
+    let key = Key::required(&caller, &headers, "", &body)?;
+    if let Some(used) = key.earlier(&cx).await? {
+        return answer(&cx, &used).await;
+    }
+    let (actor, once) = (caller.actor(), Some(key.once()));
+    if cx.config.newsroom.two_person.contains(&alert.level) {
+        if let Some(draft) = desk::create_for_release(&cx, &actor, &alert, once).await? {
+            return Ok(waiting(&cx, draft));
+        }
+    } else if let Some(published) = alerting::publish(&cx, &alert, &actor, once).await? {
         return Ok(accepted(published));
     }
-    match alerting::publish(&cx, &alert, &caller.actor(), Some(once())).await? {
-        Some(published) => Ok(accepted(published)),
-        // Another call with the key came first, while this one was at work.
-        None => match earlier(&cx, once()).await? {
-            Some(published) => Ok(accepted(published)),
-            None => Err(Problem::new(
-                StatusCode::CONFLICT,
-                "A call with this Idempotency-Key is being worked on; ask again in a moment.",
-            )),
-        },
+    // Another call with the key came first, while this one was at work.
+    match key.earlier(&cx).await? {
+        Some(used) => answer(&cx, &used).await,
+        None => Err(once::at_work()),
     }
 }
 
 /// 202 with the id of the notice that carries the alert to one of the test addresses.
-pub async fn test(State(cx): State<Context>, request: Request) -> Result<Response, Problem> {
-    let mut input: Input = json::read(&json_body(request).await?)?;
-    let allowed = &cx.config.sender.test_addresses;
-    let to = match (input.to.take(), allowed.as_slice()) {
+pub async fn test(State(cx): State<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let body = json_body(request).await?;
+    let mut input: Input = json::read(&body)?;
+    let to = test_address(&cx, input.to.take())?;
+    let alert = alert(&cx, input)?;
+    let key = Key::given(&caller, &headers, "test\n", &body)?;
+    tested(&cx, key, async |once| alerting::send_test(&cx, &alert, &to, once).await).await
+}
+
+/// Which of `[sender] test_addresses` a test goes to.
+pub fn test_address(cx: &Context, to: Option<EmailAddress>) -> Result<String, Problem> {
+    let found = match (to, cx.config.sender.test_addresses.as_slice()) {
         (_, []) => {
             return Err(invalid("/to", "no test address is configured; add some to [sender] test_addresses"));
         }
-        (None, [only]) => only.clone(),
+        (None, [only]) => only,
         (None, _) => return Err(invalid("/to", "say which of [sender] test_addresses the test goes to")),
-        (Some(to), _) => {
-            allowed.iter().find(|address| address.key() == to.key()).cloned().ok_or_else(|| {
-                invalid("/to", "is none of [sender] test_addresses; a test goes to nobody else")
-            })?
-        }
+        (Some(to), allowed) => allowed.iter().find(|address| address.key() == to.key()).ok_or_else(|| {
+            invalid("/to", "is none of [sender] test_addresses; a test goes to nobody else")
+        })?,
     };
-    let alert = alert(&cx, input)?;
-    let id = alerting::send_test(&cx, &alert, to.as_str()).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response())
+    Ok(found.as_str().to_owned())
+}
+
+/// Sends a test, once where the call has a key: 202 with the notice's id.
+pub async fn tested(
+    cx: &Context,
+    key: Option<Key>,
+    send: impl AsyncFnOnce(Option<Once<'_>>) -> Result<Option<Uuid>, publishing::Error>,
+) -> Result<Response, Problem> {
+    let answer = |id: Uuid| (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response();
+    let Some(key) = key else { return send(None).await?.map(answer).ok_or_else(once::at_work) };
+    if key.earlier(cx).await?.is_none()
+        && let Some(id) = send(Some(key.once())).await?
+    {
+        return Ok(answer(id));
+    }
+    let issue_id = key.earlier(cx).await?.and_then(|used| used.issue_id).ok_or_else(once::at_work)?;
+    let mut tx = cx.db.read().await?;
+    Ok(answer(store::drafts::release_of(&mut tx, issue_id).await?.issue))
 }
 
 fn alert(cx: &Context, input: Input) -> Result<AlertRequest, Problem> {
@@ -134,33 +161,25 @@ fn alert(cx: &Context, input: Input) -> Result<AlertRequest, Problem> {
     })
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
-    let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail).at_field(KEY, detail);
-    let Some(value) = headers.get(KEY) else {
-        return Err(bad(
-            "Send an Idempotency-Key header, a fresh UUID for each alert: a repeat with it sends nothing twice.",
-        ));
-    };
-    let key = value.to_str().unwrap_or("").trim();
-    if key.is_empty() || key.len() > LONGEST_KEY {
-        return Err(bad("The Idempotency-Key must be 1 to 255 printable ASCII characters."));
+/// What the first call with the key was answered.
+async fn answer(cx: &Context, used: &Used) -> Result<Response, Problem> {
+    match used {
+        Used { issue_id: Some(issue_id), .. } => Ok(accepted(alerting::published(cx, *issue_id).await?)),
+        Used { draft_id: Some(draft_id), .. } => {
+            let mut tx = cx.db.read().await?;
+            let draft = store::drafts::public_id(&mut tx, *draft_id).await?;
+            drop(tx);
+            Ok(waiting(cx, draft))
+        }
+        Used { .. } => Err(once::at_work()),
     }
-    Ok(key.to_owned())
 }
 
-/// What the key published before, with the same body.
-async fn earlier(cx: &Context, once: Once<'_>) -> Result<Option<Published>, Problem> {
-    let since = cx.clock.now().minus(KEYS_KEPT);
-    let mut tx = cx.db.read().await?;
-    let Some(used) = store::tokens::used_key(&mut tx, once.token_id, once.key, since).await? else {
-        return Ok(None);
-    };
-    drop(tx);
-    if used.body_hash != once.body_hash {
-        let detail = "This Idempotency-Key came with another body before; use a fresh one for another alert.";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).at_field(KEY, detail));
-    }
-    Ok(Some(alerting::published(cx, used.issue_id).await?))
+/// For somebody to release it.
+fn waiting(cx: &Context, draft: Uuid) -> Response {
+    let url = cx.config.server.public_url.join(&format!("/admin/desk/{draft}")).map(String::from).ok();
+    let body = json!({ "id": draft, "state": "draft", "url": url });
+    (StatusCode::ACCEPTED, Json(body)).into_response()
 }
 
 fn accepted(published: Published) -> Response {

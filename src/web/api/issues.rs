@@ -1,24 +1,25 @@
 //! `/api/v1/issues`: what was published, to whom, with which reply; and how to stop it.
 
-use std::str::FromStr;
-
 use axum::Json;
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Caller;
+use super::{
+    Caller,
+    listing::{Asked, asked, next_cursor},
+};
 use crate::context::Context;
-use crate::domain::delivery::State as DeliveryState;
-use crate::publishing::{self, Cancelled};
+use crate::domain::{delivery::State as DeliveryState, issue::State as IssueState};
+use crate::publishing::{
+    Cancelled,
+    live::live,
+    releasing::{self, Undone},
+};
 use crate::store::{self, Tx, deliveries::Shown, issues::Issue};
-use crate::web::problem::Problem;
-
-const PAGE: i64 = 100;
-const LARGEST_PAGE: i64 = 1_000;
+use crate::web::{live, problem::Problem};
 
 /// A page of issues, the newest first; notices are left out.
 pub async fn list(
@@ -66,13 +67,14 @@ pub async fn deliveries(
 }
 
 /// 200 with the issue once nobody more gets it, while what waits is still being called off; 409 when everybody has it.
+/// One that is held is undone.
 pub async fn cancel(
     State(cx): State<Context>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let Ok(public_id) = id.parse::<Uuid>() else { return Err(unknown()) };
-    match publishing::cancel(&cx, public_id, &caller.actor()).await? {
+    match releasing::stop(&cx, &caller.actor(), public_id).await? {
         Cancelled::Now { .. } | Cancelled::Already => {
             let mut tx = cx.db.read().await?;
             let issue = find(&mut tx, &id).await?;
@@ -85,50 +87,35 @@ pub async fn cancel(
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Asked {
-    state: Option<String>,
-    cursor: Option<String>,
-    limit: Option<String>,
-}
-
-fn asked(query: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Problem> {
-    query.map(|Query(asked)| asked).map_err(|error| {
-        let detail = format!("{}; the parameters are state, cursor and limit.", error.body_text());
-        Problem::new(StatusCode::BAD_REQUEST, detail)
-    })
-}
-
-impl Asked {
-    /// Of issues or of deliveries.
-    fn state<S: FromStr<Err = String>>(&self) -> Result<Option<S>, Problem> {
-        let word = self.state.as_deref().filter(|word| !word.is_empty());
-        word.map(|word| word.parse().map_err(|error: String| parameter("state", &error))).transpose()
-    }
-
-    fn cursor(&self) -> Result<Option<i64>, Problem> {
-        let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
-        let wrong = |_| parameter("cursor", "must be the next_cursor of the page before");
-        cursor.map(|cursor| cursor.parse().map_err(wrong)).transpose()
-    }
-
-    fn limit(&self) -> Result<i64, Problem> {
-        let limit = self.limit.as_deref().map_or(Some(PAGE), |limit| limit.parse().ok());
-        limit
-            .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
-            .ok_or_else(|| parameter("limit", &format!("must be a number from 1 to {LARGEST_PAGE}")))
+/// 200 with the issue, which nobody got, and the draft that is open again; 409 when the hold is over.
+pub async fn undo(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let Ok(public_id) = id.parse::<Uuid>() else { return Err(unknown()) };
+    match releasing::undo(&cx, &caller.actor(), public_id).await? {
+        Undone::Yes => {
+            let draft = releasing::draft_of(&cx, public_id).await?;
+            let mut tx = cx.db.read().await?;
+            let issue = find(&mut tx, &id).await?;
+            let mut shown = show_issue(&mut tx, &issue).await?;
+            shown["draft"] = json!(draft);
+            Ok(Json(shown).into_response())
+        }
+        Undone::TooLate => {
+            let detail = "It isn't held any more, so it can't be undone; cancel it, and nobody more gets it.";
+            Err(Problem::new(StatusCode::CONFLICT, detail))
+        }
+        Undone::Unknown => Err(unknown()),
     }
 }
 
-/// Where the next page begins; none behind the last.
-fn next_cursor<T>(page: &[T], limit: i64, id: impl Fn(&T) -> i64) -> Option<String> {
-    let full = i64::try_from(page.len()).is_ok_and(|count| count == limit);
-    page.last().filter(|_| full).map(|last| id(last).to_string())
-}
-
-fn parameter(name: &str, detail: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, format!("{name} {detail}.")).at_field(name, detail)
+/// Server-sent events: how far it has got, twice a second, until nothing changes any more.
+pub async fn events(State(cx): State<Context>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let id = id.parse().map_err(|_| unknown())?;
+    let progress = live(&cx, id).await?.ok_or_else(unknown)?;
+    Ok(live::told(cx, progress))
 }
 
 fn unknown() -> Problem {
@@ -153,10 +140,14 @@ async fn show_issue(tx: &mut Tx, issue: &Issue) -> Result<Value, Problem> {
         .iter()
         .map(|word| ((*word).to_owned(), counted.get(*word).cloned().unwrap_or_else(|| 0.into())))
         .collect();
+    let held_until = match issue.state {
+        IssueState::Held => store::drafts::held_until(tx, issue.id).await?,
+        _ => None,
+    };
     Ok(json!({
         "id": issue.public_id, "kind": issue.kind, "state": issue.state, "subject": issue.subject,
         "level": issue.level, "audience": issue.audience, "counts": counts,
-        "created_at": issue.created_at, "expires_at": issue.expires_at,
+        "created_at": issue.created_at, "expires_at": issue.expires_at, "held_until": held_until,
     }))
 }
 

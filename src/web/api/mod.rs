@@ -2,7 +2,11 @@
 
 pub mod alerts;
 pub mod caller;
+mod draft_text;
+pub mod drafts;
 pub mod issues;
+mod listing;
+mod once;
 pub mod posts;
 
 use std::time::Duration;
@@ -75,6 +79,12 @@ impl From<publishing::Error> for Problem {
             publishing::Error::Blank(field) => {
                 let detail = "shows nothing once scripts, styles and comments are taken out; give it text or a picture";
                 invalid(&format!("/{field}"), detail)
+            }
+            publishing::Error::TooLong(field, longest) => {
+                let why = format!(
+                    "may have {longest} characters at most: two people are asked for, so it becomes a draft"
+                );
+                invalid(&format!("/{field}"), why)
             }
             publishing::Error::Uncounted { id, .. } => {
                 tracing::error!(%error, "an API call could not be answered");

@@ -1,0 +1,307 @@
+//! `/api/v1/drafts`: alerts that are written, looked at and released by their number, as at the desk.
+
+use axum::Json;
+use axum::extract::{Path, Query, Request, State, rejection::QueryRejection};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Caller,
+    alerts::{test_address, tested},
+    draft_text::{self, Begin, Edit},
+    json_body,
+    listing::{Asked, asked, next_cursor},
+    once::{self, Key},
+};
+use crate::context::Context;
+use crate::domain::{
+    address::EmailAddress,
+    draft::{State as DraftState, Warning},
+    issue::State as IssueState,
+    time::Timestamp,
+};
+use crate::publishing::{
+    desk::{self, Changed, Written},
+    releasing::{self, Release},
+};
+use crate::store::{self, drafts::Released};
+use crate::web::{json, problem::Problem};
+
+/// 201 with a new draft, from nothing or from a post.
+pub async fn create(
+    State(cx): State<Context>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let body = json_body(request).await?;
+    let input: Begin = json::read(&body)?;
+    input.check()?;
+    let key = Key::given(&caller, &headers, "draft\n", &body)?;
+    let mut id = None;
+    if !is_used(&cx, key.as_ref()).await? {
+        let once = key.as_ref().map(Key::once);
+        id = desk::create_with(&cx, &caller.actor(), input.post_id, |text| input.fill(text), once).await?;
+    }
+    let id = match (id, &key) {
+        (Some(id), _) => id,
+        (None, None) => return Err(once::at_work()),
+        (None, Some(key)) => {
+            let came = key.earlier(&cx).await?.and_then(|used| used.draft_id).ok_or_else(once::at_work)?;
+            let mut tx = cx.db.read().await?;
+            store::drafts::public_id(&mut tx, came).await?
+        }
+    };
+    let written = desk::find(&cx, id).await?.ok_or_else(unknown)?;
+    Ok((StatusCode::CREATED, Json(looked_at(&cx, &written).await?)).into_response())
+}
+
+/// A page of drafts, the newest first.
+pub async fn list(
+    State(cx): State<Context>,
+    query: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let asked = asked(query)?;
+    let (state, before, limit) = (asked.state()?, asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
+    let page = desk::page(&cx, state, before, limit).await?;
+    let next = next_cursor(&page, limit, |written| written.draft.id);
+    let drafts: Vec<_> = page.iter().map(draft_text::shown).collect();
+    Ok(Json(json!({ "drafts": drafts, "next_cursor": next })).into_response())
+}
+
+/// A draft with whom it reaches and what stands in its way.
+pub async fn show(State(cx): State<Context>, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(Json(looked_at(&cx, &find(&cx, &id).await?).await?).into_response())
+}
+
+/// 200 with the draft; 409 with what stands there where somebody else changed the same part since that version.
+pub async fn edit(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let input: Edit = json::read(&json_body(request).await?)?;
+    input.check()?;
+    let id = id.parse().map_err(|_| unknown())?;
+    let changed = desk::change(&cx, &caller.actor(), id, input.version, |text| input.fill(text)).await?;
+    match changed.ok_or_else(unknown)? {
+        Changed::Saved(written) => Ok(Json(looked_at(&cx, &written).await?).into_response()),
+        Changed::Clash(written, parts) => Err(clash(&written, &parts)),
+        Changed::Closed => Err(closed()),
+    }
+}
+
+/// Throws an open draft away: 200 with it, also when it was before.
+pub async fn discard(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    put_away(&cx, &caller, &id, DraftState::ThrownAway).await
+}
+
+/// Takes a draft back that was thrown away: 200 with it.
+pub async fn restore(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    put_away(&cx, &caller, &id, DraftState::Open).await
+}
+
+async fn put_away(cx: &Context, caller: &Caller, id: &str, to: DraftState) -> Result<Response, Problem> {
+    let written = find(cx, id).await?;
+    desk::put_away(cx, &caller.actor(), &written.draft, to == DraftState::Open).await?;
+    let written = find(cx, id).await?;
+    if written.draft.state != to {
+        return Err(closed());
+    }
+    Ok(Json(looked_at(cx, &written).await?).into_response())
+}
+
+/// For whoever may write and not release: 200 with the draft, which waits for it.
+pub async fn ask(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let written = find(&cx, &id).await?;
+    if written.draft.state != DraftState::Open {
+        return Err(closed());
+    }
+    if !desk::ask(&cx, &caller.actor(), &written).await? {
+        return Err(changed(&find(&cx, &id).await?));
+    }
+    Ok(Json(looked_at(&cx, &find(&cx, &id).await?).await?).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test {
+    to: Option<EmailAddress>,
+}
+
+/// 202 with the id of the notice that carries the draft to one of the test addresses.
+pub async fn test(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let body = json_body(request).await?;
+    let input: Test = json::read(&body)?;
+    let to = test_address(&cx, input.to)?;
+    let written = find(&cx, &id).await?;
+    let key = Key::given(&caller, &headers, &format!("test of {id}\n"), &body)?;
+    tested(&cx, key, async |once| desk::test(&cx, &written, &to, once).await).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Number {
+    audience: i64,
+    /// The version that was looked at; absent for the one that stands there.
+    version: Option<i64>,
+}
+
+/// 202 with the issue, held: until then it can be undone. 409 where something stands in its way.
+pub async fn release(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let body = json_body(request).await?;
+    let input: Number = json::read(&body)?;
+    let written = find(&cx, &id).await?;
+    let key = Key::required(&caller, &headers, &format!("release of {id}\n"), &body)?;
+    if let Some(used) = key.earlier(&cx).await? {
+        return held(&cx, used.issue_id).await;
+    }
+    let (draft, actor) = (&written.draft, caller.actor());
+    let version = input.version.unwrap_or(draft.version);
+    let once = Some(key.once());
+    let released = releasing::release(&cx, &actor, draft.public_id, version, input.audience, once).await?;
+    if let Some(Release::Held { issue, until }) = released {
+        let released = Released { issue, audience: Some(input.audience), held_until: Some(until) };
+        return Ok(accepted(&released));
+    }
+    if let Some(used) = key.earlier(&cx).await? {
+        // Another call with the key came first, while this one was at work.
+        return held(&cx, used.issue_id).await;
+    }
+    let written = find(&cx, &id).await?;
+    Err(match released {
+        Some(Release::Moved(now)) => moved(now, input.audience),
+        Some(Release::Blocked(warnings)) => blocked(&warnings, cx.clock.now()),
+        Some(Release::Changed) => changed(&written),
+        Some(Release::SecondPerson) => second_person(&written),
+        Some(Release::Closed | Release::Held { .. }) | None => closed(),
+    })
+}
+
+async fn held(cx: &Context, issue_id: Option<i64>) -> Result<Response, Problem> {
+    let issue_id = issue_id.ok_or_else(once::at_work)?;
+    let mut tx = cx.db.read().await?;
+    Ok(accepted(&store::drafts::release_of(&mut tx, issue_id).await?))
+}
+
+/// As it was at the call.
+fn accepted(released: &Released) -> Response {
+    let body = json!({
+        "id": released.issue, "state": IssueState::Held, "audience": released.audience,
+        "held_until": released.held_until,
+    });
+    (StatusCode::ACCEPTED, Json(body)).into_response()
+}
+
+async fn is_used(cx: &Context, key: Option<&Key>) -> Result<bool, Problem> {
+    match key {
+        Some(key) => Ok(key.earlier(cx).await?.is_some()),
+        None => Ok(false),
+    }
+}
+
+async fn find(cx: &Context, id: &str) -> Result<Written, Problem> {
+    let id = id.parse().map_err(|_| unknown())?;
+    desk::find(cx, id).await?.ok_or_else(unknown)
+}
+
+async fn looked_at(cx: &Context, written: &Written) -> Result<Value, Problem> {
+    let look = desk::look(cx, written, "reader@example.org").await?;
+    let mut shown = draft_text::shown(written);
+    shown["audience"] = json!(look.audience);
+    shown["warnings"] = warnings(&look.warnings, cx.clock.now());
+    shown["takes"] = json!(look.takes.map(|takes| takes.as_secs()));
+    shown["bytes"] = json!(look.mail.map(|mail| mail.bytes));
+    Ok(shown)
+}
+
+fn warnings(warnings: &[Warning], now: Timestamp) -> Value {
+    let shown = |warning: &Warning| json!({ "code": warning.code(), "blocks": warning.blocks(), "text": warning.as_sentence(now) });
+    warnings.iter().map(shown).collect()
+}
+
+fn unknown() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "There is no draft with this id.")
+}
+
+fn conflict(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, detail).of_type(kind, title)
+}
+
+fn closed() -> Problem {
+    let detail = "It is released or thrown away, so nothing of it can be changed; a new draft can be begun.";
+    conflict("/api/v1/docs#closed", "The draft is closed", detail)
+}
+
+fn changed(written: &Written) -> Problem {
+    let detail = "Somebody wrote in it since that version. Read it once more, and release what stands there.";
+    conflict("/api/v1/docs#changed", "The draft was changed", detail)
+        .with_member("version", written.draft.version)
+}
+
+/// With the parts as they stand there.
+fn clash(written: &Written, parts: &[&'static str]) -> Problem {
+    let names: Vec<_> = parts.iter().map(|part| draft_text::field(part)).collect();
+    let what = names.join(", ");
+    let detail = format!(
+        "Somebody else changed {what} since that version, so nothing was saved. See what stands there, and send it \
+         with the version that is there now."
+    );
+    let mut problem = conflict("/api/v1/docs#clash", "Somebody else changed the same", detail)
+        .with_member("version", written.draft.version)
+        .with_member("current", draft_text::shown(written));
+    for name in names {
+        problem = problem.at_pointer(format!("/{name}"), "was changed by somebody else");
+    }
+    problem
+}
+
+fn moved(now: i64, typed: i64) -> Problem {
+    let detail = format!(
+        "It goes to {now} readers now, and the call says {typed}. Look at it, and send {now}, with a fresh Idempotency-Key."
+    );
+    conflict("/api/v1/docs#audience-moved", "The audience has moved", detail)
+        .at_pointer("/audience", format!("is {now} now"))
+        .with_member("audience", now)
+}
+
+fn blocked(blocking: &[Warning], now: Timestamp) -> Problem {
+    let detail = blocking.iter().map(|warning| warning.as_sentence(now)).collect::<Vec<_>>().join(" ");
+    conflict("/api/v1/docs#blocked", "It can’t be released like that", detail)
+        .with_member("warnings", warnings(blocking, now))
+}
+
+fn second_person(written: &Written) -> Problem {
+    let level = written.text.level;
+    let detail = format!(
+        "A {level} alert is released by a person who wrote none of it, in the newsroom; a token is none. Ask for its release."
+    );
+    conflict("/api/v1/docs#second-person", "Two people are asked for", detail)
+}

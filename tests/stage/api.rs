@@ -1,0 +1,114 @@
+//! Programs that call the API, each with a token.
+
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use bellwether::audit::Actor;
+use bellwether::domain::role::Role;
+use bellwether::newsroom::tokens;
+use serde_json::Value;
+
+use super::Stage;
+
+/// A program and its token.
+pub struct Program<'a> {
+    stage: &'a Stage,
+    token: String,
+}
+
+/// What a call got.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub kind: String,
+    pub body: Value,
+}
+
+impl Stage {
+    /// A program with a token of this name and role.
+    pub async fn program(&self, name: &str, role: Role) -> Program<'_> {
+        let wanted = tokens::Wanted { name: name.to_owned(), role, areas: vec![], holds: None };
+        let token = tokens::create(&self.cx, &Actor::command(), &wanted).await.unwrap();
+        Program { stage: self, token }
+    }
+}
+
+impl Program<'_> {
+    pub async fn gets(&self, path: &str) -> Answer {
+        self.calls("GET", path, None, "").await
+    }
+
+    pub async fn posts(&self, path: &str, body: &Value) -> Answer {
+        self.calls("POST", path, None, &body.to_string()).await
+    }
+
+    /// With an Idempotency-Key.
+    pub async fn posts_once(&self, key: &str, path: &str, body: &Value) -> Answer {
+        self.calls("POST", path, Some(key), &body.to_string()).await
+    }
+
+    pub async fn patches(&self, path: &str, body: &Value) -> Answer {
+        self.calls("PATCH", path, None, &body.to_string()).await
+    }
+
+    pub async fn deletes(&self, path: &str) -> Answer {
+        self.calls("DELETE", path, None, "").await
+    }
+
+    /// The whole of a stream of events, by the JSON of each.
+    pub async fn hears(&self, path: &str) -> Vec<Value> {
+        let request = self.request("GET", path, None, "");
+        let response = self.stage.send(request).await;
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let text = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        text.lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(|it| serde_json::from_str(it).unwrap())
+            .collect()
+    }
+
+    async fn calls(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> Answer {
+        let response = self.stage.send(self.request(method, path, key, body)).await;
+        let status = response.status().as_u16();
+        let kind = response.headers().get("content-type").map_or("", |it| it.to_str().unwrap()).to_owned();
+        let body = to_bytes(response.into_body(), 1 << 22).await.unwrap();
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{status}: {body:?}"));
+        Answer { status, kind, body }
+    }
+
+    fn request(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> Request<Body> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        request.body(Body::from(body.to_owned())).unwrap()
+    }
+}
+
+impl Answer {
+    /// It went well, and so.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    /// A problem of this status and type, where it has one.
+    #[track_caller]
+    pub fn fails(self, status: u16, kind: &str) -> Value {
+        assert_eq!(self.kind, "application/problem+json", "{}", self.body);
+        assert_eq!(
+            (self.status, self.body["status"].as_u64()),
+            (status, Some(status.into())),
+            "{}",
+            self.body
+        );
+        let own = self.body["type"].as_str().unwrap();
+        assert_eq!(own.rsplit('#').next().unwrap(), if kind.is_empty() { "about:blank" } else { kind });
+        self.body
+    }
+}
