@@ -167,9 +167,14 @@ async fn alert_window<'a>(
         0 => None,
         count if issue.audience == 0 => cx.handover.promise_now(issue.priority, count),
         count => tokio::select! {
+            biased;
             promise = cx.handover.promise(issue.priority, count) => promise,
-            // Something was published meanwhile: that may be more pressing. This window is read again.
-            () = cx.bells.publish.notified() => return Ok(None),
+            // Something was published meanwhile: that may be more pressing. This window is read again, and its issue must
+            // not be locked by then.
+            () = cx.bells.publish.notified() => {
+                tx.commit().await?;
+                return Ok(None);
+            }
         },
     };
     let node = promise.as_ref().map(|promise| promise.node);
