@@ -17,12 +17,8 @@ impl Engine {
             return Ok(Arc::clone(mail));
         }
         let mut tx = self.cx.db.read().await?;
-        let (head, ids) = store::issues::variant_by_id(&mut tx, variant_id).await?;
-        let ids: Vec<i64> = serde_json::from_str(&ids).map_err(|error| store::Error::Decode(error.into()))?;
-        let mut pieces = store::issues::fragments(&mut tx, &ids).await?;
-        pieces.sort_by_key(|(id, ..)| ids.iter().position(|wanted| wanted == id));
-        let fragments: Vec<_> =
-            pieces.into_iter().map(|(_, text, html)| Fragment { name: String::new(), text, html }).collect();
+        let (head, pieces) = store::issues::stored_mail(&mut tx, variant_id).await?;
+        let fragments: Vec<_> = pieces.into_iter().map(Fragment::stored).collect();
         let mail = Arc::new(Stencil::new(&head, &fragments.iter().collect::<Vec<_>>()));
         let mut mails = self.mails.lock().unwrap_or_else(PoisonError::into_inner);
         if mails.len() >= KEPT {

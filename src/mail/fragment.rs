@@ -22,6 +22,11 @@ impl Fragment {
         Self { name: name.into(), text: quoted_printable(text), html: quoted_printable(html) }
     }
 
+    /// One as it was stored: its text and its HTML. What it is called matters only while an issue is made.
+    pub fn stored((text, html): (String, String)) -> Self {
+        Self { name: String::new(), text, html }
+    }
+
     /// What it adds to a message, in bytes, but for the values of its slots.
     pub fn size(&self) -> usize {
         self.text.len() + self.html.len()

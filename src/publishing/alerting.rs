@@ -71,7 +71,7 @@ pub use super::once::Once;
 /// A request made ready: the mail is composed and the names are resolved.
 pub(super) struct Prepared {
     pub public_id: Uuid,
-    draft: Draft,
+    pub draft: Draft,
     topic_ids: Vec<i64>,
     post_id: Option<i64>,
     content: String,
@@ -82,13 +82,9 @@ pub(super) struct Prepared {
 /// # Errors
 /// An unknown topic or post, a text that shows nothing, a template that can't be rendered, a database that can't be read.
 pub async fn preview(cx: &Context, request: &AlertRequest) -> Result<Preview, Error> {
-    preview_in(cx, &mut cx.db.read().await?, request).await
-}
-
-/// The same, in a transaction.
-pub(super) async fn preview_in(cx: &Context, tx: &mut Tx, request: &AlertRequest) -> Result<Preview, Error> {
-    let prepared = prepare(cx, tx, request).await?;
-    let audience = audience(tx, &prepared.topic_ids, request.level).await?;
+    let mut tx = cx.db.read().await?;
+    let prepared = prepare(cx, &mut tx, request).await?;
+    let audience = audience(&mut tx, &prepared.topic_ids, request.level).await?;
     Ok(Preview { audience, draft: prepared.draft })
 }
 

@@ -36,7 +36,7 @@ pub struct Written {
 }
 
 impl Written {
-    fn of(draft: Draft) -> Self {
+    pub(super) fn of(draft: Draft) -> Self {
         let text = serde_json::from_str(&draft.text).unwrap_or_default();
         Self { draft, text }
     }
@@ -257,6 +257,32 @@ pub async fn choices(cx: &Context) -> Result<Vec<Choice>, Error> {
     Ok(choices)
 }
 
+/// The mail as it would be for a reader of this address; none while it can't be composed.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn mail(cx: &Context, written: &Written, to: &str) -> Result<Option<Preview>, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.read().await?;
+    let request = request(&mut tx, written, now).await?;
+    composed(cx, &mut tx, &request, to, now).await
+}
+
+async fn composed(
+    cx: &Context,
+    tx: &mut Tx,
+    request: &AlertRequest,
+    to: &str,
+    now: Timestamp,
+) -> Result<Option<Preview>, Error> {
+    match alerting::prepare(cx, tx, request).await {
+        Ok(prepared) => Ok(Some(preview(&prepared.draft, to, now))),
+        Err(Error::Store(error)) => Err(error.into()),
+        // What is missing is told by the warnings.
+        Err(_) => Ok(None),
+    }
+}
+
 /// How it stands with a draft, for a reader of this address.
 ///
 /// # Errors
@@ -265,12 +291,8 @@ pub async fn look(cx: &Context, written: &Written, to: &str) -> Result<Look, Err
     let now = cx.clock.now();
     let mut tx = cx.db.read().await?;
     let request = request(&mut tx, written, now).await?;
-    let (audience, mail) = match alerting::preview_in(cx, &mut tx, &request).await {
-        Ok(made) => (made.audience, Some(preview(&made.draft, to, now))),
-        Err(Error::Store(error)) => return Err(error.into()),
-        // What is missing is told by the warnings.
-        Err(_) => (audience(&mut tx, &written.text).await?, None),
-    };
+    let mail = composed(cx, &mut tx, &request, to, now).await?;
+    let audience = audience(&mut tx, &written.text).await?;
     let facts = Facts {
         bytes: mail.as_ref().map(|mail| mail.bytes),
         same_subject: store::drafts::last_with_subject(&mut tx, &written.text.subject, now.minus(HOUR))

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, progress::Progress};
 use crate::context::Context;
 use crate::domain::{
     delivery,
@@ -50,17 +50,7 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
     use delivery::State::{Bounced, Cancelled, Deferred, Expired, Failed, Queued, Sending, Sent};
     let mut tx = cx.db.read().await?;
     let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else { return Ok(None) };
-    let counts: Vec<(delivery::State, i64)> = match &found.totals {
-        Some(totals) => {
-            let totals: std::collections::BTreeMap<delivery::State, i64> =
-                serde_json::from_str(totals).unwrap_or_default();
-            totals.into_iter().collect()
-        }
-        None => store::deliveries::counts(&mut tx, found.id).await?,
-    };
-    let of = |states: &[delivery::State]| {
-        counts.iter().filter(|(state, _)| states.contains(state)).map(|(_, count)| count).sum::<i64>()
-    };
+    let progress = Progress::read(&mut tx, &found).await?;
     let expected = store::issues::expected(&mut tx, found.id).await?.expected;
     Ok(Some(Live {
         issue,
@@ -74,10 +64,10 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
             State::Held | State::Publishing => expected.unwrap_or(found.audience).max(found.audience),
             State::Sending | State::Sent | State::Cancelled => found.audience,
         },
-        accepted: of(&[Sent]),
-        waiting: of(&[Queued, Sending, Deferred]),
-        bounced: of(&[Bounced, Failed]),
-        called_off: of(&[Cancelled, Expired]),
+        accepted: progress.count(&[Sent]),
+        waiting: progress.count(&[Queued, Sending, Deferred]),
+        bounced: progress.count(&[Bounced, Failed]),
+        called_off: progress.count(&[Cancelled, Expired]),
         correction: store::corrections::of(&mut tx, found.id).await?.map(|(id, ..)| id),
         now: cx.clock.now(),
     }))

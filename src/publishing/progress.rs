@@ -155,13 +155,9 @@ pub async fn acceptance(tx: &mut Tx, issue: &Issue) -> store::Result<Option<Acce
 pub async fn said(cx: &Context, issue: &Issue) -> Result<Option<Preview>, Error> {
     let mut tx = cx.db.read().await?;
     let Some(variant) = store::issues::largest_variant(&mut tx, issue.id).await? else { return Ok(None) };
-    let (head, ids) = store::issues::variant_by_id(&mut tx, variant).await?;
-    let ids: Vec<i64> = serde_json::from_str(&ids).map_err(|error| store::Error::Decode(error.into()))?;
-    let mut pieces = store::issues::fragments(&mut tx, &ids).await?;
+    let (head, pieces) = store::issues::stored_mail(&mut tx, variant).await?;
     drop(tx);
-    pieces.sort_by_key(|(id, ..)| ids.iter().position(|wanted| wanted == id));
-    let fragments =
-        pieces.into_iter().map(|(_, text, html)| Fragment { name: String::new(), text, html }).collect();
+    let fragments = pieces.into_iter().map(Fragment::stored).collect();
     let draft = Draft { subject: issue.subject.clone(), head, fragments };
     Ok(Some(preview::preview(&draft, "reader@example.org", issue.created_at)))
 }

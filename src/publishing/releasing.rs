@@ -37,7 +37,12 @@ pub enum Release {
     Closed,
 }
 
-/// Releases the version of a draft that was looked at, to `typed` readers. A program is no second person, whoever has it.
+/// Whether somebody wrote none of a draft. A program is no second person, whoever has it.
+pub fn is_second_person(actor: &Actor, written: &Written) -> bool {
+    actor.kind == ActorKind::User && !written.authors().contains(&actor.to_string())
+}
+
+/// Releases the version of a draft that was looked at, to `typed` readers.
 /// With a key that was used already nothing is released: it is as if somebody had been faster.
 ///
 /// # Errors
@@ -51,8 +56,7 @@ pub async fn release(
     once: Option<Once<'_>>,
 ) -> Result<Option<Release>, Error> {
     let Some(written) = desk::find(cx, id).await? else { return Ok(None) };
-    let authors = written.authors();
-    let second_person = actor.kind == ActorKind::User && !authors.contains(&actor.to_string());
+    let second_person = is_second_person(actor, &written);
     if written.draft.state != DraftState::Open {
         return Ok(Some(Release::Closed));
     }
@@ -178,12 +182,9 @@ pub(super) async fn let_go(cx: &Context) -> Result<usize, Error> {
             cx.bells.deliver.notify_one();
             continue;
         }
-        let draft = store::drafts::by_issue(&mut tx, issue_id).await?;
-        let post_id = draft.as_ref().and_then(|draft| draft.post_id);
-        let expires_at = draft.and_then(|draft| {
-            let text: draft::Text = serde_json::from_str(&draft.text).unwrap_or_default();
-            text.expires_at(now)
-        });
+        let written = store::drafts::by_issue(&mut tx, issue_id).await?.map(Written::of);
+        let post_id = written.as_ref().and_then(|written| written.draft.post_id);
+        let expires_at = written.and_then(|written| written.text.expires_at(now));
         let last = store::subscribers::last_id(&mut tx).await?;
         if store::drafts::let_go(&mut tx, issue_id, last, now, expires_at).await? {
             if let Some(post_id) = post_id {

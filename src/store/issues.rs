@@ -160,9 +160,15 @@ pub async fn variant(tx: &mut Tx, issue_id: i64, head: &str, fragment_ids: &[i64
     .fetch_one(c))
 }
 
-/// (id, head, JSON list of fragment ids).
-pub async fn variant_by_id(tx: &mut Tx, id: i64) -> Result<(String, String)> {
-    on!(tx, c => sqlx::query_as("SELECT head, fragments FROM variants WHERE id = $1").bind(id).fetch_one(c))
+/// The mail of a variant as it is stored: its head, and the (text, html) of its fragments in their order.
+pub async fn stored_mail(tx: &mut Tx, variant_id: i64) -> Result<(String, Vec<(String, String)>)> {
+    let (head, ids): (String, String) = on!(tx, c => sqlx::query_as("SELECT head, fragments FROM variants WHERE id = $1")
+        .bind(variant_id)
+        .fetch_one(c))?;
+    let ids: Vec<i64> = serde_json::from_str(&ids).map_err(|error| super::Error::Decode(error.into()))?;
+    let mut pieces = fragments(tx, &ids).await?;
+    pieces.sort_by_key(|(id, ..)| ids.iter().position(|wanted| wanted == id));
+    Ok((head, pieces.into_iter().map(|(_, text, html)| (text, html)).collect()))
 }
 
 /// An issue's first variant; an alert has no other.
@@ -180,7 +186,7 @@ pub async fn largest_variant(tx: &mut Tx, issue_id: i64) -> Result<Option<i64>> 
 }
 
 /// (id, text, html) of some fragments.
-pub async fn fragments(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String, String)>> {
+async fn fragments(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String, String)>> {
     let sql = tx.fork(
         "SELECT id, text, html FROM fragments WHERE id IN (SELECT value FROM json_each($1))",
         "SELECT id, text, html FROM fragments WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",

@@ -1,7 +1,5 @@
 //! What is rehearsed: a sample alert, or the stored mail of an issue, and who gets it.
 
-use std::io;
-
 use uuid::Uuid;
 
 use super::super::{Failure, issues, known_topics};
@@ -71,11 +69,7 @@ impl Piece {
                 "the mail of {id} is not kept any more; rehearse a newer issue, or a sample by --topic"
             )));
         };
-        let (head, ids) = store::issues::variant_by_id(&mut tx, variant).await?;
-        let ids: Vec<i64> = serde_json::from_str(&ids).map_err(io::Error::from)?;
-        let mut pieces = store::issues::fragments(&mut tx, &ids).await?;
-        pieces.sort_by_key(|(id, ..)| ids.iter().position(|wanted| wanted == id));
-        let fragments = pieces.into_iter().map(|(_, text, html)| (text, html)).collect();
+        let (head, fragments) = store::issues::stored_mail(&mut tx, variant).await?;
         let of_issue = store::issues::topic_ids(&mut tx, issue.id).await?;
         let all = store::topics::all(&mut tx).await?;
         let topics: Vec<Slug> = all

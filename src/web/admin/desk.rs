@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{done, frame::Frame, missing, when};
 use crate::context::Context;
 use crate::domain::{
-    draft::{LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, Warning},
+    draft::{LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
     issue::Level,
     role::Right,
     time::Timestamp,
@@ -119,9 +119,9 @@ pub async fn mail(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Pat
         Ok(written) => written,
         Err(response) => return *response,
     };
-    let html = match desk::look(&cx, &written, &me.user.email).await {
-        Ok(Look { mail: Some(mail), .. }) => mail.html,
-        Ok(_) => {
+    let html = match desk::mail(&cx, &written, &me.user.email).await {
+        Ok(Some(mail)) => mail.html,
+        Ok(None) => {
             "<p style=\"font: 1rem sans-serif; color: #777\">Once it has a text, the mail stands here.</p>"
                 .to_owned()
         }
@@ -275,8 +275,8 @@ async fn show(
         .collect();
     let draft = &written.draft;
     let open = draft.state == DraftState::Open;
-    let two_people =
-        cx.config.newsroom.two_person.contains(&text.level) && written.authors().contains(&me.user.email);
+    let second_person = releasing::is_second_person(&me.actor(), written);
+    let two_people = cx.config.newsroom.two_person.contains(&text.level) && !second_person;
     let content = json!({
         "id": draft.public_id,
         "version": draft.version,
@@ -298,7 +298,7 @@ async fn show(
         "may_write": open && may(frame, Right::Compose),
         "may_release": open && may(frame, Right::Release) && !two_people,
         "two_people": two_people,
-        "hold": crate::domain::draft::hold(cx.config.newsroom.hold, !written.authors().contains(&me.user.email)).as_secs(),
+        "hold": hold(cx.config.newsroom.hold, second_person).as_secs(),
         "fault": fault,
     });
     frame.show("draft.html", status, &content)
@@ -320,7 +320,6 @@ async fn standing(
         "others": others,
         "by": written.draft.updated_by,
         "look": looked(&look, cx.clock.now()),
-        "preheader": look.mail.as_ref().map(|mail| &mail.text),
         "plain": look.mail.as_ref().map(|mail| &mail.text),
     }))
 }
@@ -334,7 +333,6 @@ fn looked(look: &Look, now: Timestamp) -> Value {
     json!({
         "audience": look.audience,
         "warnings": warnings,
-        "blocked": look.warnings.iter().any(Warning::blocks),
         "takes": look.takes.map(|takes| span(takes.as_secs())),
         "kilobytes": look.mail.as_ref().map(|mail| mail.bytes.div_ceil(1000)),
     })
