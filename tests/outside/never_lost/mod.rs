@@ -16,14 +16,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::installation::{Installation, TOPIC};
-use super::{until, within};
+use super::{long, until, within};
 use crate::stage::Backend;
 use crate::stage::sink::Sink;
-
-/// Whether there is time for hundreds of rounds, and for waits in full length.
-pub fn long() -> bool {
-    std::env::var("BELLWETHER_LONG").is_ok_and(|long| long == "1")
-}
 
 /// Dice by a seed, which is printed: the same seed gives the same throws.
 pub fn dice() -> Entropy {
