@@ -140,7 +140,7 @@ fn in_the_way(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Because
             format!("`bellwether queue resume --lane {lane}` lets it go on"),
         ));
     }
-    for relay in cx.config.relays.iter().filter(|relay| relay.lanes.contains(&lane)) {
+    for relay in cx.config.relays.iter().filter(|relay| relay.serves(found.priority)) {
         let name = &relay.name;
         if let Some(pause) = pause::of(pauses, Kind::Relay, name) {
             reasons.push(Because::with(

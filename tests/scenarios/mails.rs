@@ -56,6 +56,7 @@ pub fn config() -> Config {
         schedules: vec![],
         mail: Mail::default(),
         newsroom: bellwether::config::Newsroom::default(),
+        watch: Default::default(),
         metrics: Default::default(),
     }
 }
