@@ -98,7 +98,8 @@ pub async fn tell_operator(
     };
     let now = cx.clock.now();
     let public_id = cx.entropy.uuid(now);
-    let draft = cx.composer.notice(public_id, &Notice { subject: subject.to_owned(), paragraphs, link: None })?;
+    let draft =
+        cx.composer.notice(public_id, &Notice { subject: subject.to_owned(), paragraphs, link: None })?;
     let envelope = Envelope {
         public_id,
         to: operator.as_str(),

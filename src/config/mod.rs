@@ -13,6 +13,7 @@ mod values;
 mod watch;
 
 pub use report::{ConfigError, Problem};
+pub use values::is_loopback;
 
 use std::path::PathBuf;
 use std::time::Duration;

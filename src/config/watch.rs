@@ -18,7 +18,10 @@ pub(super) fn watch(s: &mut Section) -> Watch {
     let relay = s.text("relay", values::name);
     if to.is_some() != relay.is_some() {
         let (given, absent) = if to.is_some() { ("to", "relay") } else { ("relay", "to") };
-        s.problem(absent, format!("is missing: {given} is given, and mail of the watch goes to one address over one relay"));
+        s.problem(
+            absent,
+            format!("is missing: {given} is given, and mail of the watch goes to one address over one relay"),
+        );
     }
     let mut seen = BTreeMap::new();
     Watch {

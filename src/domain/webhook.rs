@@ -98,10 +98,19 @@ mod tests {
     #[test]
     fn a_key_is_prefixed_base64_of_24_bytes_or_more() {
         let of = |bytes: usize| format!("whsec_{}", BASE64.encode(vec![7; bytes]));
-        for text in [of(24), of(32), of(512), of(25).trim_end_matches('=').to_owned(), format!("{}\n", of(24))] {
+        for text in
+            [of(24), of(32), of(512), of(25).trim_end_matches('=').to_owned(), format!("{}\n", of(24))]
+        {
             assert!(text.parse::<Key>().is_ok(), "{text}");
         }
-        for text in [of(23), of(513), of(0), of(24).replace("whsec_", ""), "whsec_ä".to_owned(), "whsec_a b".to_owned()] {
+        for text in [
+            of(23),
+            of(513),
+            of(0),
+            of(24).replace("whsec_", ""),
+            "whsec_ä".to_owned(),
+            "whsec_a b".to_owned(),
+        ] {
             let refused = text.parse::<Key>().unwrap_err();
             assert!(refused.starts_with("must be whsec_ and 24"), "{text}");
         }

@@ -75,7 +75,7 @@ pub async fn claim_due(tx: &mut Tx, now: Timestamp, lease: Timestamp) -> Result<
     on!(tx, c => sqlx::query_as(
         "UPDATE feeds SET next_poll_at = $2 WHERE active AND next_poll_at <= $1
          RETURNING id, url, topic_id, every_micros, alert, etag, last_modified, baselined_at, last_polled_at,
-                   last_success_at, failures, last_error, warning, warned_at",
+                   last_success_at, failures, last_error, warning, warned_at, heard_at",
     )
     .bind(now)
     .bind(lease)

@@ -35,11 +35,11 @@ pub struct NewIncident<'a> {
     pub now: Timestamp,
 }
 
-/// Those that last, the oldest first.
+/// Those that last, by kind.
 pub async fn open(tx: &mut Tx) -> Result<Vec<Incident>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, public_id, kind, subject, title, what, todo, link, since, begun_at, calm_since
-         FROM incidents WHERE ended_at IS NULL ORDER BY id",
+         FROM incidents WHERE ended_at IS NULL ORDER BY kind, subject",
     )
     .fetch_all(c))
 }

@@ -80,9 +80,7 @@ impl Caller {
             let (caller, webhook, now) = (self.clone(), webhook.cloned(), cx.clock.now());
             under_way.spawn(async move {
                 let answer = match &webhook {
-                    Some(webhook) => {
-                        Some(caller.call(webhook, call.message_id, now, &call.body).await)
-                    }
+                    Some(webhook) => Some(caller.call(webhook, call.message_id, now, &call.body).await),
                     None => None,
                 };
                 (call, webhook, answer)
@@ -128,7 +126,9 @@ async fn understood(response: Response) -> Answer {
         return Answer::Gone(status.to_string());
     }
     if status.is_redirection() {
-        return Answer::Failed(format!("{status}: redirects are not followed; set its url to where they end"));
+        return Answer::Failed(format!(
+            "{status}: redirects are not followed; set its url to where they end"
+        ));
     }
     let said = text::one_line(&beginning(response).await, SHOWN);
     Answer::Failed(if said.is_empty() { status.to_string() } else { format!("{status}: {said}") })
@@ -156,7 +156,12 @@ fn reason(error: &reqwest::Error) -> String {
     format!("it can't be reached: {}", reason.unwrap_or_else(|| "no reason given".to_owned()))
 }
 
-async fn settle(cx: &Context, call: &Call, webhook: Option<&Webhook>, answer: Option<Answer>) -> Result<(), Error> {
+async fn settle(
+    cx: &Context,
+    call: &Call,
+    webhook: Option<&Webhook>,
+    answer: Option<Answer>,
+) -> Result<(), Error> {
     let now = cx.clock.now();
     let place = webhook.map(Webhook::place).unwrap_or_default();
     let mut tx = cx.db.begin().await?;
@@ -178,12 +183,17 @@ async fn settle(cx: &Context, call: &Call, webhook: Option<&Webhook>, answer: Op
             }
             None => {
                 store::webhook_calls::end(&mut tx, call, false, said, now).await?;
-                tracing::error!(webhook = place, answer = said, "a webhook was called for long and took nothing");
+                tracing::error!(
+                    webhook = place,
+                    answer = said,
+                    "a webhook was called for long and took nothing"
+                );
                 CallOutcome::GivenUp
             }
         },
         None => {
-            store::webhook_calls::end(&mut tx, call, false, "it is not in the configuration any more", now).await?;
+            store::webhook_calls::end(&mut tx, call, false, "it is not in the configuration any more", now)
+                .await?;
             CallOutcome::GivenUp
         }
     };

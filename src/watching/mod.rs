@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::mail::compose::ComposeError;
 use crate::store::{
-    self,
+    self, Tx,
     incidents::{Incident, NewIncident},
 };
 
@@ -147,6 +147,35 @@ async fn end(cx: &Context, incident: &Incident, now: Timestamp) -> Result<(), Er
     tx.commit().await?;
     tracing::info!(kind = %incident.kind, subject = incident.subject, past, "no longer amiss");
     Ok(())
+}
+
+/// The webhooks of the configuration that could not be told something: where, and what to do.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn deaf(cx: &Context, tx: &mut Tx) -> store::Result<Vec<(String, String)>> {
+    let gone = store::webhook_calls::all_gone(tx).await?;
+    let failing = store::webhook_calls::failing(tx).await?;
+    let given_up = store::webhook_calls::given_up(tx, cx.clock.now().minus(DAY)).await?;
+    let mut deaf = Vec::new();
+    for webhook in &cx.config.watch.webhooks {
+        let url = webhook.url.as_str();
+        let of = |calls: &[(String, String, i64)]| calls.iter().find(|call| call.0 == url).cloned();
+        let text = if gone.iter().any(|(other, _)| other == url) {
+            "answered 410 Gone and is called no more; once it is there again, `bellwether watch test` makes it known"
+                .to_owned()
+        } else if let Some((_, answer, count)) = of(&failing) {
+            format!("can't be told ({answer}); it is tried again by itself, {count} wait")
+        } else if let Some((_, answer, count)) = of(&given_up) {
+            format!(
+                "was not told of {count} things within a day and a half ({answer}); `bellwether watch test` tries it"
+            )
+        } else {
+            continue;
+        };
+        deaf.push((webhook.place(), text));
+    }
+    Ok(deaf)
 }
 
 /// Drops what has been over for long.

@@ -128,7 +128,8 @@ async fn to_webhooks(cx: &Context, tx: &mut Tx, event: &Event) -> Result<(), Err
     let gone = store::webhook_calls::all_gone(tx).await?;
     let message_id = cx.entropy.uuid(event.timestamp);
     let body = event.json();
-    for webhook in webhooks.iter().filter(|webhook| !gone.iter().any(|(url, _)| url == webhook.url.as_str())) {
+    for webhook in webhooks.iter().filter(|webhook| !gone.iter().any(|(url, _)| url == webhook.url.as_str()))
+    {
         store::webhook_calls::insert(tx, message_id, webhook.url.as_str(), &body, event.timestamp).await?;
     }
     Ok(())
