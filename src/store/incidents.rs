@@ -10,7 +10,7 @@ pub struct Incident {
     pub id: i64,
     pub public_id: Uuid,
     pub kind: Kind,
-    /// What it is about, unique among those of its kind that last: an id, an address, a relay's name.
+    /// What it is about, unique among those of its kind that last, as in `relay primary`.
     pub subject: String,
     pub title: String,
     pub what: String,

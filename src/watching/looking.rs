@@ -118,10 +118,11 @@ async fn silent(cx: &Context, tx: &mut Tx, now: Timestamp) -> Result<Vec<Seen>, 
         let configured = cx.config.feeds.iter().find(|known| known.url.as_str() == feed.url);
         let Some(after) = configured.and_then(|known| known.silent_after) else { continue };
         let Some(since) = silent_since(feed.heard_at, feed.last_polled_at, after, now) else { continue };
-        let why = feed.last_error.map(|error| format!(" It can’t be read: {error}.")).unwrap_or_default();
+        let why =
+            feed.last_error.map(|error| sentence(&format!(" It can’t be read: {error}"))).unwrap_or_default();
         seen.push(Seen {
             kind: Kind::Silent,
-            subject: feed.url.clone(),
+            subject: format!("feed {}", feed.url),
             title: format!("A feed is silent: {}", feed.url),
             what: format!("Nothing new came from {} since {}.{why}", feed.url, clock(since)),
             todo: "See whether the site publishes, and whether its feed shows what it published. If such a silence is \
@@ -158,7 +159,7 @@ async fn paused(cx: &Context, tx: &mut Tx) -> Result<Vec<Seen>, Error> {
             }
             (None, Some(trouble)) => (
                 format!("Relay {name} refuses our mail"),
-                format!("Relay {name} refuses our mail since {}. It said: {}", clock(trouble.since), trouble.reason),
+                sentence(&format!("Relay {name} refuses our mail since {}. It said: {}", clock(trouble.since), trouble.reason)),
                 "Put its account or our settings right (`bellwether check` talks to it and says what is wrong). It is tried \
                  again by itself; its mail waits, or goes by the other relays."
                     .to_owned(),
@@ -167,9 +168,23 @@ async fn paused(cx: &Context, tx: &mut Tx) -> Result<Vec<Seen>, Error> {
             (None, None) => continue,
         };
         let link = "/admin".to_owned();
-        seen.push(Seen { kind: Kind::Paused, subject: name.clone(), title, what, todo, link, since });
+        seen.push(Seen {
+            kind: Kind::Paused,
+            subject: format!("relay {name}"),
+            title,
+            what,
+            todo,
+            link,
+            since,
+        });
     }
     Ok(seen)
+}
+
+/// With a full stop, unless it ends as a sentence does already.
+fn sentence(text: &str) -> String {
+    let stop = if text.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{text}{stop}")
 }
 
 /// An instant as people read it, to the minute.

@@ -27,7 +27,7 @@ pub struct Event {
 pub struct Data {
     /// The same in the event that says that it is over.
     pub incident: Uuid,
-    /// What it is about, as in `relay primary`.
+    /// What it is about, as in `relay primary`, with the id of a post, a draft or an issue.
     pub subject: String,
     pub title: String,
     pub what: String,

@@ -197,7 +197,7 @@ both! {
         looks(10).await;
         assert_eq!(hook.kinds(), ["feed.silent"], "told once, and not of the other");
         let data = hook.calls()[0].event()["data"].clone();
-        assert_eq!(data["subject"], site.feed_url());
+        assert_eq!(data["subject"], format!("feed {}", site.feed_url()));
         assert_eq!(data["since"], "2026-10-30T12:00:00Z");
         site.publishes(Post::titled("A word at last"));
         looks(1).await;

@@ -140,7 +140,9 @@ fn needed(waiting: &Waiting, feeds: &[Feed], now: Timestamp) -> Vec<Value> {
 fn is_told_above(incident: &Incident, feeds: &[Feed], given_up: &[(Uuid, String, Timestamp)]) -> bool {
     match incident.kind {
         Amiss::Paused => true,
-        Amiss::Silent => feeds.iter().any(|feed| feed.url == incident.subject && feed.failures >= FAILURES),
+        Amiss::Silent => feeds
+            .iter()
+            .any(|feed| incident.subject == format!("feed {}", feed.url) && feed.failures >= FAILURES),
         Amiss::Missing => given_up.iter().any(|(post, ..)| incident.subject == format!("post {post}")),
         Amiss::Slow => false,
     }
