@@ -103,8 +103,8 @@ fn late(alert: Unreached, reach: Reach) -> Seen {
         subject: format!("issue {public_id}"),
         title: format!("Too few have it: {subject}"),
         what: format!("The alert “{subject}” went out at {}. {}.", clock(created_at), told.join(", ")),
-        todo: "Its page shows what the relays and the largest domains answered. A relay that stands still can be let go on \
-               at the overview, or put right (`bellwether check` says what is wrong with it)."
+        todo: "Its page shows what the relays and the largest domains answered. Let a relay that stands still go on at the \
+               overview, or put it right."
             .to_owned(),
         link: format!("/admin/issues/{public_id}"),
         since: created_at,
@@ -126,7 +126,7 @@ async fn silent(cx: &Context, tx: &mut Tx, now: Timestamp) -> Result<Vec<Seen>, 
             title: format!("A feed is silent: {}", feed.url),
             what: format!("Nothing new came from {} since {}.{why}", feed.url, clock(since)),
             todo: "See whether the site publishes, and whether its feed shows what it published. If such a silence is \
-                   usual for this feed, set a longer `silent_after` for it."
+                   usual for this feed, set a longer silent_after for it."
                 .to_owned(),
             link: "/admin/sources".to_owned(),
             since,

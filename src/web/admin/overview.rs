@@ -77,7 +77,7 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
         amiss
             .iter()
             .filter(|it| it.calm_since.is_none() && !known(it))
-            .map(|it| json!({ "says": format!("{} {}", it.what, it.todo), "link": it.link })),
+            .map(|it| json!({ "says": it.what, "todo": it.todo, "link": it.link })),
     );
     needed.extend(deaf.iter().map(|(place, text)| json!({ "says": format!("The webhook {place} {text}.") })));
     needed.extend(recent.map(|(_, title, at)| {
