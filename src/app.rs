@@ -23,6 +23,7 @@ use crate::mail::compose::{ComposeError, Composer};
 use crate::mail::sign::Signer;
 use crate::metrics::Metrics;
 use crate::store::{self, Db};
+use crate::watching::{self, Caller};
 use crate::{newsroom, publishing, subscribing, web};
 
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +80,7 @@ const LAST_WAIT: Duration = Duration::from_secs(30);
 pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<Context, StartError> {
     let composer = Composer::new(&config)?;
     let url = config.database.url.expose();
-    let db = Db::open(url).await.map_err(|error| StartError::Database { place: place(url), error })?;
+    let db = Db::open(url).await.map_err(|error| StartError::Database { place: store::place(url), error })?;
     db.migrate().await?;
     let mut tx = db.begin().await?;
     let key = store::settings::get_or_set(&mut tx, "suppression key", &entropy.bytes::<32>()).await?;
@@ -120,6 +121,7 @@ pub async fn run(
     let metrics = listen_for_metrics(cx.config.metrics.listen).await?;
     let engine = Arc::new(Engine::open(cx.clone(), &installation(&cx).await?).await?);
     let fetcher = Fetcher::new(cx.config.fetching.allow_networks.clone(), &cx.config.server.public_url)?;
+    let caller = Caller::new()?;
     let mut tx = cx.db.begin().await?;
     store::feeds::poll_all_at(&mut tx, cx.clock.now()).await?;
     tx.commit().await?;
@@ -130,6 +132,7 @@ pub async fn run(
     loops.spawn(publish_loop(cx.clone(), stopped.clone()));
     loops.spawn(poll_loop(cx.clone(), fetcher, stopped.clone()));
     loops.spawn(cancel_loop(cx.clone(), stopped.clone()));
+    loops.spawn(watch_loop(cx.clone(), caller, stopped.clone()));
     loops.spawn(house_loop(cx.clone(), stopped.clone()));
     loops.spawn(listen_loop(cx.clone(), stopped.clone()));
     // The node's heart beats until the last mail in flight is settled, or others would take it over.
@@ -304,17 +307,6 @@ fn try_lock(path: &Path) -> std::io::Result<Option<File>> {
     }
 }
 
-/// Where a database is, for an error: nothing that could hold a password.
-fn place(url: &str) -> String {
-    if url.starts_with("sqlite:") {
-        return url.split('?').next().unwrap_or_default().to_owned();
-    }
-    let parsed = url::Url::parse(url).ok();
-    let host = parsed.as_ref().and_then(|url| url.host_str()).filter(|host| !host.is_empty());
-    let port = parsed.as_ref().and_then(url::Url::port).map(|port| format!(":{port}")).unwrap_or_default();
-    format!("postgres://{}{port}", host.unwrap_or("…"))
-}
-
 /// Sleeps until the bell rings, `longest` is over or the service stops. True when it stops.
 async fn rest(
     bell: Option<&tokio::sync::Notify>,
@@ -436,10 +428,26 @@ async fn tend_loop(engine: Arc<Engine>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+async fn watch_loop(cx: Context, caller: Caller, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = watching::go_round(&cx, &caller) => {}
+            // Whoever starts next makes the calls that are broken off again, by the same ids.
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        if rest(None, Duration::from_secs(5), &mut stopped).await {
+            return;
+        }
+    }
+}
+
 async fn house_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
     loop {
         if let Err(error) = publishing::keep_house(&cx).await {
             tracing::error!(%error, "housekeeping failed; it is tried again in an hour");
+        }
+        if let Err(error) = watching::keep_house(&cx).await {
+            tracing::error!(%error, "what the watch has done with can't be dropped; it is tried again in an hour");
         }
         if rest(None, Duration::from_secs(3600), &mut stopped).await {
             return;
@@ -463,18 +471,5 @@ mod tests {
         assert!(error.to_string().contains("panicked"), "{error}");
         loops.spawn(ready(()));
         assert!(until_told(pending(), &mut loops).await.is_err());
-    }
-
-    #[test]
-    fn a_databases_place_shows_neither_user_nor_parameters() {
-        for (url, shown) in [
-            ("sqlite:data/bellwether.db?mode=rwc", "sqlite:data/bellwether.db"),
-            ("postgres://desk:hunter2@db.example.org:5433/news", "postgres://db.example.org:5433"),
-            ("postgres://desk:hunter2@[::1]/news?sslmode=require", "postgres://[::1]"),
-            ("postgresql:///news?host=/run/postgresql&password=hunter2", "postgres://…"),
-            ("postgres:desk:hunter2", "postgres://…"),
-        ] {
-            assert_eq!(place(url), shown);
-        }
     }
 }

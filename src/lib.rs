@@ -10,6 +10,7 @@ pub mod ingesting;
 pub mod newsroom;
 pub mod publishing;
 pub mod subscribing;
+pub mod watching;
 
 pub mod audit;
 pub mod handover;

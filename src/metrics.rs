@@ -12,7 +12,7 @@ use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::{issue::Lane, words};
+use crate::domain::{incident::Kind, issue::Lane, words};
 use domains::{Domains, Outcome};
 use recent::Recent;
 
@@ -29,6 +29,18 @@ words! {
         Paused = "paused",
         /// It has had all that it takes in a day.
         DayLimit = "day-limit",
+    }
+}
+
+words! {
+    /// What came of one call of a webhook.
+    pub enum CallOutcome {
+        Taken = "taken",
+        /// It is made again.
+        Failed = "failed",
+        GivenUp = "given-up",
+        /// It answered 410, and is called no more.
+        Gone = "gone",
     }
 }
 
@@ -53,6 +65,8 @@ pub struct Metrics {
     rescues: Counter,
     unsettled: Gauge,
     on_hold: Gauge,
+    incidents: Family<Labels<1>, Gauge>,
+    webhook_calls: Family<Labels<1>, Counter>,
 }
 
 struct Relay {
@@ -116,6 +130,16 @@ impl Metrics {
         let on_hold = Gauge::default();
         let help = "1 while this node sends nothing because the database takes no settlement, else 0";
         registry.register("bellwether_sending_on_hold", help, on_hold.clone());
+        let incidents = Family::<Labels<1>, Gauge>::default();
+        registry.register("bellwether_incidents", "What the watch sees amiss now", incidents.clone());
+        let webhook_calls = Family::<Labels<1>, Counter>::default();
+        registry.register("bellwether_webhook_calls", "Calls of the watch's webhooks", webhook_calls.clone());
+        for kind in Kind::ALL {
+            incidents.get_or_create(&[("kind", kind.to_string())]).set(0);
+        }
+        for outcome in CallOutcome::ALL {
+            drop(webhook_calls.get_or_create(&[("outcome", outcome.to_string())]));
+        }
 
         let relay = |name: &str| {
             let label = [("relay", name.to_owned())];
@@ -135,7 +159,20 @@ impl Metrics {
         let relays = relays.into_iter().map(relay).collect();
         let lane = |lane: &Lane| times.get_or_create_owned(&[("lane", lane.to_string())]);
         let lanes = Lane::ALL.iter().map(lane).collect();
-        Self { registry, relays, lanes, recent, domains, queued, rates, rescues, unsettled, on_hold }
+        Self {
+            registry,
+            relays,
+            lanes,
+            recent,
+            domains,
+            queued,
+            rates,
+            rescues,
+            unsettled,
+            on_hold,
+            incidents,
+            webhook_calls,
+        }
     }
 
     /// A relay took a delivery to `domain`, so long after its issue was published.
@@ -203,6 +240,17 @@ impl Metrics {
 
     pub fn is_on_hold(&self) -> bool {
         self.on_hold.get() != 0
+    }
+
+    /// So many things of this kind are amiss.
+    pub fn incidents(&self, kind: Kind, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.incidents.get_or_create(&[("kind", kind.to_string())]).set(count);
+    }
+
+    /// A webhook was called.
+    pub fn webhook_call(&self, outcome: CallOutcome) {
+        self.webhook_calls.get_or_create(&[("outcome", outcome.to_string())]).inc();
     }
 
     /// How many deliveries wait in each lane; none when that isn't known, and then no number is shown.

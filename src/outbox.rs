@@ -36,6 +36,17 @@ pub async fn queue(
     draft: &Draft,
     envelope: &Envelope<'_>,
 ) -> Result<i64, store::Error> {
+    queue_at(cx, tx, draft, envelope, priority(Kind::Notice, Level::All)).await
+}
+
+/// The same at another place of the queue than notices have.
+pub async fn queue_at(
+    cx: &Context,
+    tx: &mut Tx,
+    draft: &Draft,
+    envelope: &Envelope<'_>,
+    priority: i64,
+) -> Result<i64, store::Error> {
     let now = cx.clock.now();
     let issue = NewIssue {
         public_id: envelope.public_id,
@@ -61,7 +72,7 @@ pub async fn queue(
     let batch = store::deliveries::Batch {
         issue_id,
         variant_id,
-        priority: priority(Kind::Notice, Level::All),
+        priority,
         state: delivery::State::Queued,
         node: None,
         now,
@@ -87,7 +98,8 @@ pub async fn tell_operator(
     };
     let now = cx.clock.now();
     let public_id = cx.entropy.uuid(now);
-    let draft = cx.composer.notice(public_id, &Notice { subject: subject.to_owned(), paragraphs })?;
+    let draft =
+        cx.composer.notice(public_id, &Notice { subject: subject.to_owned(), paragraphs, link: None })?;
     let envelope = Envelope {
         public_id,
         to: operator.as_str(),

@@ -4,12 +4,13 @@ use std::fs::File;
 
 use super::service::Service;
 use super::{Failure, Surroundings, print, print_json, relays};
-use crate::config::{Config, Relay};
+use crate::config::{Config, Relay, is_loopback};
 use crate::context::Context;
 use crate::delivering::{LIFE, waiting::used_up};
 use crate::domain::{delivery, pause::Pause};
 use crate::mail::compose::Composer;
 use crate::store::{self, feeds::Feed};
+use crate::watching;
 
 /// Read the configuration, open the database, talk to each relay; say what works and what to do
 ///
@@ -159,6 +160,7 @@ fn configuration(config: &Config, findings: &mut Findings) {
         );
         findings.ok(format!("[[dkim.keys]] {}", key.selector), text);
     }
+    watch(config, findings);
     match config.metrics.listen {
         None => findings.ok("[metrics] listen", "is absent: Prometheus finds nothing here"),
         Some(listen) if listen.ip().is_loopback() => {
@@ -186,6 +188,36 @@ fn configuration(config: &Config, findings: &mut Findings) {
             "[sender] operator",
             "is absent; name an address to be told when something needs a person",
         );
+    }
+}
+
+/// Whom the watch tells.
+fn watch(config: &Config, findings: &mut Findings) {
+    let watch = &config.watch;
+    if !watch.has_channel() {
+        let text = "tells nobody but the overview when an alert is missing or slow, a feed silent, a relay paused; name a \
+                    webhook or an address (docs/watching.md)";
+        findings.ok("[watch]", text);
+    }
+    for webhook in &watch.webhooks {
+        let place = webhook.place();
+        if webhook.url.scheme() == "http" && !webhook.url.host_str().is_some_and(is_loopback) {
+            let text =
+                format!("{place} is called without TLS: what is told can be read on the way; use https://");
+            findings.warning("[[watch.webhooks]]", text);
+        } else {
+            findings.ok("[[watch.webhooks]]", format!("{place}; `bellwether watch test` calls it"));
+        }
+    }
+    if let Some(mail) = &watch.mail {
+        let text = format!("mails {} over relay {} alone", mail.to.as_str(), mail.relay);
+        match config.relays.len() {
+            1 => findings.warning(
+                "[watch]",
+                format!("{text}, the only one: when it stands still, nobody is told so; name a second relay, or a webhook"),
+            ),
+            _ => findings.ok("[watch]", text),
+        }
     }
 }
 
@@ -259,6 +291,9 @@ async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> 
         let text =
             format!("paused by hand since {since}{why}; `bellwether queue resume --{kind} {name}` ends it");
         findings.warning(format!("{kind} {name}"), text);
+    }
+    for (place, text) in watching::deaf(cx, &mut tx).await? {
+        findings.warning(format!("webhook {place}"), text);
     }
     let waiting = store::deliveries::open_counts(&mut tx).await?;
     let deferred = waiting.iter().any(|(state, _)| *state == delivery::State::Deferred);

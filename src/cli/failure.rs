@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use crate::app::StartError;
 use crate::config::ConfigError;
-use crate::{delivering, newsroom, publishing, store, subscribing};
+use crate::{delivering, newsroom, publishing, store, subscribing, watching};
 
 /// Why a command did not do what it was asked. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,8 @@ pub(super) enum Failure {
     Publishing(#[from] publishing::Error),
     #[error(transparent)]
     Newsroom(#[from] newsroom::Error),
+    #[error(transparent)]
+    Watching(#[from] watching::Error),
     #[error("the senders: {0}")]
     Delivering(#[from] delivering::Error),
     #[error(transparent)]

@@ -18,6 +18,7 @@ mod service;
 mod subscribers;
 mod token;
 mod user;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -93,6 +94,7 @@ enum Command {
     Alert(alert::Alert),
     Issues(issues::Issues),
     Queue(queue::Queue),
+    Watch(watch::Watch),
 }
 
 /// Runs the command that the arguments name. Errors are told on standard error.
@@ -141,6 +143,7 @@ fn start(arguments: Arguments, environment: BTreeMap<String, String>) -> Result<
             Command::Alert(alert) => alert.run(&surroundings).await,
             Command::Issues(issues) => issues.run(&surroundings).await,
             Command::Queue(queue) => queue.run(&surroundings).await,
+            Command::Watch(watch) => watch.run(&surroundings).await,
         }
     })
 }

@@ -10,19 +10,22 @@ mod section;
 mod settings;
 mod source;
 mod values;
+mod watch;
 
 pub use report::{ConfigError, Problem};
+pub use values::is_loopback;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::{
     address::EmailAddress,
-    issue::{Lane, Level},
+    issue::{Lane, Level, WATCH},
     signing_key::SigningKey,
     subscription::Digest,
-    time::{DAY, HOUR},
+    time::{DAY, HOUR, MINUTE},
     topic::Slug,
+    webhook::Key,
 };
 
 /// The commented example, as `bellwether config` prints it. It loads, and `serve` refuses its secret.
@@ -49,6 +52,7 @@ pub struct Config {
     pub mail: Mail,
     pub metrics: Metrics,
     pub newsroom: Newsroom,
+    pub watch: Watch,
 }
 
 impl Config {
@@ -101,6 +105,62 @@ impl Default for Newsroom {
             two_person: Vec::new(),
             blocked_phrases: ["TEST", "DO NOT PUBLISH"].map(ToOwned::to_owned).to_vec(),
         }
+    }
+}
+
+/// What the newsroom is told when it doesn't happen, and how.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// A post that is to be an alert, or a release that is asked for, is one after so long.
+    pub alert_within: Duration,
+    /// An alert is accepted after so long
+    pub accepted_within: Duration,
+    /// by so many in a hundred of those it is to reach.
+    pub accepted_percent: u8,
+    /// A feed brings something new within so long; none where that is no matter. Each feed has its own.
+    pub silent_after: Option<Duration>,
+    pub mail: Option<WatchMail>,
+    pub webhooks: Vec<Webhook>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            alert_within: 10 * MINUTE,
+            accepted_within: 15 * MINUTE,
+            accepted_percent: 95,
+            silent_after: None,
+            mail: None,
+            webhooks: Vec::new(),
+        }
+    }
+}
+
+impl Watch {
+    /// Whether anybody is told.
+    pub const fn has_channel(&self) -> bool {
+        self.mail.is_some() || !self.webhooks.is_empty()
+    }
+}
+
+/// To whom the watch mails, over which relay alone.
+#[derive(Clone, Debug)]
+pub struct WatchMail {
+    pub to: EmailAddress,
+    /// One of the relays.
+    pub relay: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    pub url: url::Url,
+    pub key: Key,
+}
+
+impl Webhook {
+    /// Its scheme and host, for logs and pages: the rest of an address may be as good as a password.
+    pub fn place(&self) -> String {
+        self.url.origin().ascii_serialization()
     }
 }
 
@@ -211,8 +271,17 @@ pub struct Relay {
     /// Its share of the mail beside the other relays' weights.
     pub weight: u32,
     pub pipelining: Pipelining,
-    /// What it is handed, never none.
+    /// What it is handed; none where it carries the watch's mail alone.
     pub lanes: Vec<Lane>,
+    /// It carries the watch's mail, which no other does.
+    pub watch: bool,
+}
+
+impl Relay {
+    /// Whether it is handed mail that stands so in the queue.
+    pub fn serves(&self, priority: i64) -> bool {
+        if priority == WATCH { self.watch } else { self.lanes.contains(&Lane::of(priority)) }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -275,6 +344,8 @@ pub struct Feed {
     /// From 1 s.
     pub every: Duration,
     pub alert: bool,
+    /// It is told when nothing new came for so long; none where that is no matter.
+    pub silent_after: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]

@@ -44,6 +44,7 @@ pub(super) fn relay(s: &mut Section, index: usize, names: &mut BTreeMap<String, 
     let per_day = s.whole("per_day", 1..=1_000_000_000);
     let weight = s.whole("weight", 1..=1000).unwrap_or(1);
     let pipelining = s.text("pipelining", str::parse).unwrap_or(Pipelining::Full);
+    let all = !s.has("lanes");
     let lanes = s.texts("lanes", str::parse::<Lane>);
 
     if let Some(address) = &address {
@@ -78,7 +79,8 @@ pub(super) fn relay(s: &mut Section, index: usize, names: &mut BTreeMap<String, 
         per_day,
         weight,
         pipelining,
-        lanes: if lanes.is_empty() { Lane::ALL.to_vec() } else { lanes },
+        lanes: if all { Lane::ALL.to_vec() } else { lanes },
+        watch: false,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use url::Url;
 
@@ -10,6 +11,7 @@ use super::dkim::dkim;
 use super::relay::relay;
 use super::section::Section;
 use super::values::{self, address, name, prose, signing_secret, some_prose};
+use super::watch::{carry, silent_after, watch};
 use super::{
     Config, Database, Feed, Fetching, Mail, Mailbox, Metrics, Network, Newsroom, Schedule, Sender, Server,
     Signup, Topic,
@@ -35,11 +37,13 @@ pub(super) fn config(root: &mut Section) -> Option<Config> {
     let dkim = root.section("dkim", |s| Some(dkim(s, from)));
     let signup = root.section("signup", |s| Some(signup(s)));
     let mut names = BTreeMap::new();
-    let relays = root.sections("relays", |s, index| relay(s, index, &mut names));
+    let mut relays = root.sections("relays", |s, index| relay(s, index, &mut names));
     if names.is_empty() {
         let example = "smtp://user:password@relay.example.org:587";
         root.problem("relays", format!("is missing: at least one [[relays]] with its url, as in {example}"));
     }
+    let watch = root.section("watch", |s| Some(watch(s)));
+    carry(root, &mut relays, watch.as_ref());
     let homeless: Vec<_> = Lane::ALL
         .iter()
         .filter(|lane| !relays.is_empty() && !relays.iter().any(|relay| relay.lanes.contains(lane)))
@@ -56,7 +60,8 @@ pub(super) fn config(root: &mut Section) -> Option<Config> {
         Some(Fetching { allow_networks: s.texts("allow_networks", str::parse::<Network>) })
     });
     let mut seen = BTreeMap::new();
-    let feeds = root.sections("feeds", |s, _| feed(s, &slugs, &mut seen));
+    let silent = watch.as_ref().and_then(|watch| watch.silent_after);
+    let feeds = root.sections("feeds", |s, _| feed(s, &slugs, &mut seen, silent));
     let schedules = schedules(root);
     let mail =
         root.section("mail", |s| Some(Mail { templates: s.text("templates", values::existing_folder) }));
@@ -76,6 +81,7 @@ pub(super) fn config(root: &mut Section) -> Option<Config> {
         mail: mail?,
         metrics: metrics?,
         newsroom: newsroom?,
+        watch: watch?,
     })
 }
 
@@ -181,7 +187,12 @@ fn topic(s: &mut Section, seen: &mut BTreeMap<String, String>) -> Option<Topic> 
     Some(Topic { name: name.unwrap_or_else(|| slug.to_string()), slug, description })
 }
 
-fn feed(s: &mut Section, slugs: &BTreeSet<&str>, seen: &mut BTreeMap<String, String>) -> Option<Feed> {
+fn feed(
+    s: &mut Section,
+    slugs: &BTreeSet<&str>,
+    seen: &mut BTreeMap<String, String>,
+    silent: Option<Duration>,
+) -> Option<Feed> {
     s.require("url", "the feed's address, as in https://site.example.org/feed/");
     s.require("topic", "the slug of the topic whose readers get its posts");
     let url = s.text("url", values::web_url);
@@ -200,7 +211,8 @@ fn feed(s: &mut Section, slugs: &BTreeSet<&str>, seen: &mut BTreeMap<String, Str
     });
     let every = s.duration("every").unwrap_or(5 * MINUTE);
     let alert = s.flag("alert").unwrap_or(false);
-    Some(Feed { url: url?, topic: topic?, every, alert })
+    let silent_after = silent_after(s).unwrap_or(silent);
+    Some(Feed { url: url?, topic: topic?, every, alert, silent_after })
 }
 
 /// One schedule for daily and one for weekly, the file's or the default.

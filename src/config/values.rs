@@ -183,7 +183,7 @@ pub(super) fn existing_file(text: &str) -> Result<PathBuf, String> {
 }
 
 /// Whether a host, as it stands in a URL or alone, is this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub fn is_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

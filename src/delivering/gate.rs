@@ -358,6 +358,7 @@ mod tests {
             per_day: None,
             weight: 1,
             pipelining: Pipelining::Full,
+            watch: false,
             lanes: Vec::new(),
         })
     }

@@ -33,7 +33,6 @@ pub struct Outlet {
     open: AtomicUsize,
     /// Its mail went to others, for no connection was made in time.
     hangs: AtomicBool,
-    lanes: Vec<Lane>,
 }
 
 #[derive(Default)]
@@ -64,7 +63,6 @@ impl Outlet {
             busy: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             hangs: AtomicBool::new(false),
-            lanes: relay.lanes.clone(),
         }
     }
 
@@ -86,8 +84,9 @@ impl Outlet {
         Lane::of_connection(index, self.connections())
     }
 
-    pub fn serves(&self, lane: Lane) -> bool {
-        self.lanes.contains(&lane)
+    /// Whether it takes mail that stands so in the queue.
+    pub fn serves(&self, priority: i64) -> bool {
+        self.gate.relay().serves(priority)
     }
 
     /// How many more of this priority, and less pressing ones, may be put here.

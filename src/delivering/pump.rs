@@ -19,7 +19,7 @@ use super::{
 use crate::domain::{
     address::EmailAddress,
     delivery::State,
-    issue::{Kind, Lane, Level, priority},
+    issue::{Kind, Lane, Level, WATCH, priority},
     time::Timestamp,
 };
 use crate::store::claims::Claimed;
@@ -30,8 +30,9 @@ const LOOK: Duration = Duration::from_millis(500);
 const STALLED: Duration = Duration::from_secs(5);
 
 /// What is claimed apart: none of these waits because something less pressing was claimed before.
-pub(super) const CLASSES: [(i64, i64); 7] = [
-    Lane::Transactional.priorities(),
+pub(super) const CLASSES: [(i64, i64); 8] = [
+    (Lane::Transactional.priorities().0, WATCH - 1),
+    (WATCH, WATCH),
     Lane::Correction.priorities(),
     only(Level::Critical),
     only(Level::Major),
@@ -141,14 +142,14 @@ impl Engine {
     /// Holds back what is less pressing than this until the next claim, before the relays that it goes to: in front of
     /// what is about to be dealt out.
     pub(super) fn hold_more(&self, floor: i64) {
-        let serving = self.outlets.iter().filter(|outlet| outlet.serves(Lane::of(floor)));
+        let serving = self.outlets.iter().filter(|outlet| outlet.serves(floor));
         serving.for_each(|outlet| outlet.hold_more(floor));
     }
 
     /// Holds back what is less pressing than `floor`, if anything is, before the relays that it goes to.
     fn hold_below(&self, floor: Option<i64>) {
         for outlet in &self.outlets {
-            outlet.hold_below(floor.filter(|floor| outlet.serves(Lane::of(*floor))));
+            outlet.hold_below(floor.filter(|floor| outlet.serves(*floor)));
         }
     }
 
@@ -158,8 +159,8 @@ impl Engine {
         let lane = Lane::of(first);
         let dealt = self.lock_dealt();
         let open = self.outlets.iter().zip(dealt.iter()).map(|(outlet, dealt)| {
-            let held = floor.is_some_and(|floor| floor < first && outlet.serves(Lane::of(floor)));
-            let open = !held && outlet.serves(lane) && outlet.gate.room(now) > 0 && !self.is_paused(lane);
+            let held = floor.is_some_and(|floor| floor < first && outlet.serves(floor));
+            let open = !held && outlet.serves(first) && outlet.gate.room(now) > 0 && !self.is_paused(lane);
             let room = if open { outlet.room(last, now) } else { 0 };
             let full = !open || outlet.is_full(now);
             Share { weight: outlet.gate.relay().weight, room, full, dealt: *dealt }

@@ -141,7 +141,7 @@ fn in_the_way(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Because
         ));
     }
     let (mut kept, mut free) = (0, Vec::new());
-    for relay in cx.config.relays.iter().filter(|relay| relay.lanes.contains(&lane)) {
+    for relay in cx.config.relays.iter().filter(|relay| relay.serves(found.priority)) {
         let name = &relay.name;
         let before = reasons.len();
         if let Some(pause) = pause::of(pauses, Kind::Relay, name) {

@@ -78,6 +78,9 @@ impl Lane {
     }
 }
 
+/// Where word of what is wrong stands in the queue: among the transactional, and apart, for it goes by one relay alone.
+pub const WATCH: i64 = Lane::Transactional.priorities().1;
+
 /// Where a delivery stands in the queue: the lower number goes first. By lane, and within the alerts critical before
 /// major before all.
 pub const fn priority(kind: Kind, level: Level) -> i64 {

@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod draft;
 pub mod forecast;
 pub mod import;
+pub mod incident;
 pub mod issue;
 pub mod markup;
 pub mod network;
@@ -24,6 +25,7 @@ pub mod time;
 pub mod token;
 pub mod topic;
 pub mod totp;
+pub mod webhook;
 
 /// An enum whose values are words: the same word in the database, in JSON, on the command line and in a URL.
 macro_rules! words {

@@ -62,6 +62,8 @@ struct Taken {
     public_id: Uuid,
     /// Nobody had given it before.
     new: bool,
+    /// This source had not given it before.
+    new_here: bool,
     may_alert: bool,
 }
 
@@ -92,7 +94,7 @@ pub async fn receive(
     let taken = take(cx, &mut tx, &draft, "api", &topic_ids, false, now).await?;
     if alert && taken.may_alert {
         for topic_id in topic_ids {
-            store::posts::want_alert(&mut tx, taken.id, topic_id).await?;
+            store::posts::want_alert(&mut tx, taken.id, topic_id, now).await?;
         }
     }
     tx.commit().await?;
@@ -140,6 +142,7 @@ async fn take(
 ) -> Result<Taken, Error> {
     let keys = keys(draft, scope);
     let sight = look(tx, draft, &keys, now).await?;
+    let new_here = sight.new_here;
     let may_alert = !silent && sight.may_alert(now);
     let html = match draft.url.as_deref().and_then(|url| url.parse().ok()) {
         Some(base) => html::sanitize_at(&draft.html, &base),
@@ -161,12 +164,12 @@ async fn take(
             if is_revised(&post, &content) {
                 store::posts::revise(tx, post.id, &content).await?;
             }
-            Taken { id: post.id, public_id: post.public_id, new: false, may_alert }
+            Taken { id: post.id, public_id: post.public_id, new: false, new_here, may_alert }
         }
         None => {
             let public_id = cx.entropy.uuid(now);
             let id = store::posts::insert(tx, public_id, &content, silent, now).await?;
-            Taken { id, public_id, new: true, may_alert }
+            Taken { id, public_id, new: true, new_here, may_alert }
         }
     };
     for (scope, key) in &keys {

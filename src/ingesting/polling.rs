@@ -194,6 +194,7 @@ async fn keep(
     let fresh = if feed.alert && !baseline { fresh(cx, &drafts, &scope, now).await? } else { Vec::new() };
     let alerted: HashSet<&str> = fresh.iter().take(MOST_ALERTS).copied().collect();
     let mut count = 0;
+    let mut heard = false;
     let mut rest = drafts.as_slice();
     loop {
         let (chunk, later) = rest.split_at(rest.len().min(CHUNK));
@@ -202,9 +203,13 @@ async fn keep(
         for draft in chunk {
             let taken = take(cx, &mut tx, draft, &scope, &[feed.topic_id], baseline, now).await?;
             count += usize::from(taken.new);
+            heard |= taken.new_here;
             if taken.may_alert && alerted.contains(draft.guid.as_str()) {
-                store::posts::want_alert(&mut tx, taken.id, feed.topic_id).await?;
+                store::posts::want_alert(&mut tx, taken.id, feed.topic_id, now).await?;
             }
+        }
+        if heard {
+            store::feeds::heard(&mut tx, feed.id, now).await?;
         }
         if later.is_empty() {
             if fresh.len() > MOST_ALERTS {

@@ -92,12 +92,14 @@ pub struct Story {
     pub image: Option<Image>,
 }
 
-/// A mail to the operator: what happened, to whom, what now.
+/// A mail to whoever runs it, or edits: what happened, to whom, what now.
 #[derive(Clone, Debug)]
 pub struct Notice {
     pub subject: String,
     /// Plain text.
     pub paragraphs: Vec<String>,
+    /// Where to look, and what the button says.
+    pub link: Option<(String, String)>,
 }
 
 /// What somebody of the newsroom is told about their account.
@@ -254,6 +256,9 @@ impl Composer {
         context.insert("subject", &line(&notice.subject));
         context.insert("preheader", &one_line(paragraphs.first().map_or("", |text| text), PREHEADER));
         context.insert("paragraphs", &paragraphs);
+        let (link, link_text) = notice.link.clone().unwrap_or_default();
+        context.insert("link", &link);
+        context.insert("link_text", &line(&link_text));
         self.draft(issue, "notice", Class::Automatic, context)
     }
 

@@ -22,8 +22,13 @@ pub(super) fn rehearse(composer: &Composer, postal_address: &[String]) -> Result
     for full in [true, false] {
         let confirmation = composer.confirmation(Uuid::nil(), &confirmation(full))?;
         must_show(&confirmation, "confirmation", &[Needed::link("confirm_url", "confirm", NO_CONFIRMING)])?;
-        composer.notice(Uuid::nil(), &Notice { subject: sample(), paragraphs: vec![sample()] })?;
         let link = "https://example.org/sample-link".to_owned();
+        let notice = Notice {
+            subject: sample(),
+            paragraphs: vec![sample()],
+            link: full.then(|| (link.clone(), sample())),
+        };
+        composer.notice(Uuid::nil(), &notice)?;
         let account = Account {
             subject: sample(),
             paragraphs: vec![sample()],

@@ -97,7 +97,7 @@ pub async fn create_for_release(
     text.level = request.level;
     text.useful_for = request.expires_at.map_or(0, |at| minutes(at.since(now)));
     let (id, draft_id) = insert(cx, &mut tx, actor, &text.tidied(), post_id).await?;
-    store::drafts::ask(&mut tx, draft_id, 1, &actor.to_string()).await?;
+    store::drafts::ask(&mut tx, draft_id, 1, &actor.to_string(), now).await?;
     if !once::note(cx, &mut tx, once, Came::Draft(draft_id)).await? {
         return Ok(None);
     }

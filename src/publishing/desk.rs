@@ -378,7 +378,7 @@ pub async fn test(
 pub async fn ask(cx: &Context, actor: &Actor, written: &Written) -> Result<bool, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
-    if !store::drafts::ask(&mut tx, written.draft.id, written.draft.version, &actor.to_string()).await? {
+    if !store::drafts::ask(&mut tx, written.draft.id, written.draft.version, &actor.to_string(), now).await? {
         return Ok(false);
     }
     let subject = written.draft.public_id.to_string();

@@ -127,13 +127,16 @@ pub async fn save(
     Ok(rows == 1)
 }
 
-pub async fn ask(tx: &mut Tx, id: i64, version: i64, by: &str) -> Result<bool> {
+pub async fn ask(tx: &mut Tx, id: i64, version: i64, by: &str, now: Timestamp) -> Result<bool> {
     let rows = touched!(
         tx,
-        sqlx::query("UPDATE drafts SET asked_by = $3 WHERE id = $1 AND version = $2 AND state = 'open'")
-            .bind(id)
-            .bind(version)
-            .bind(by)
+        sqlx::query(
+            "UPDATE drafts SET asked_by = $3, asked_at = $4 WHERE id = $1 AND version = $2 AND state = 'open'",
+        )
+        .bind(id)
+        .bind(version)
+        .bind(by)
+        .bind(now)
     )?;
     Ok(rows == 1)
 }

@@ -19,6 +19,8 @@ pub struct Feed {
     pub last_error: Option<String>,
     pub warning: Option<String>,
     pub warned_at: Option<Timestamp>,
+    /// When it last brought something new; at first when it was made.
+    pub heard_at: Timestamp,
 }
 
 /// Makes or changes a feed that stands in the configuration; it is polled at once.
@@ -33,8 +35,8 @@ pub async fn provision(
     touched!(
         tx,
         sqlx::query(
-            "INSERT INTO feeds (url, topic_id, every_micros, alert, active, next_poll_at, failures)
-             VALUES ($1, $2, $3, $4, TRUE, $5, 0)
+            "INSERT INTO feeds (url, topic_id, every_micros, alert, active, next_poll_at, failures, heard_at)
+             VALUES ($1, $2, $3, $4, TRUE, $5, 0, $5)
              ON CONFLICT (url) DO UPDATE
              SET topic_id = excluded.topic_id, every_micros = excluded.every_micros, alert = excluded.alert, active = TRUE",
         )
@@ -62,7 +64,7 @@ pub async fn poll_all_at(tx: &mut Tx, now: Timestamp) -> Result<u64> {
 pub async fn all_active(tx: &mut Tx) -> Result<Vec<Feed>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, url, topic_id, every_micros, alert, etag, last_modified, baselined_at, last_polled_at,
-                last_success_at, failures, last_error, warning, warned_at
+                last_success_at, failures, last_error, warning, warned_at, heard_at
          FROM feeds WHERE active ORDER BY id",
     )
     .fetch_all(c))
@@ -73,7 +75,7 @@ pub async fn claim_due(tx: &mut Tx, now: Timestamp, lease: Timestamp) -> Result<
     on!(tx, c => sqlx::query_as(
         "UPDATE feeds SET next_poll_at = $2 WHERE active AND next_poll_at <= $1
          RETURNING id, url, topic_id, every_micros, alert, etag, last_modified, baselined_at, last_polled_at,
-                   last_success_at, failures, last_error, warning, warned_at",
+                   last_success_at, failures, last_error, warning, warned_at, heard_at",
     )
     .bind(now)
     .bind(lease)
@@ -121,6 +123,11 @@ pub async fn record_failure(
         .bind(now)
         .bind(next)
     )
+}
+
+/// It brought something new.
+pub async fn heard(tx: &mut Tx, id: i64, now: Timestamp) -> Result<u64> {
+    touched!(tx, sqlx::query("UPDATE feeds SET heard_at = $2 WHERE id = $1").bind(id).bind(now))
 }
 
 /// Keeps the last thing about a feed that a person should know.

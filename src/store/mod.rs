@@ -20,6 +20,7 @@ pub mod corrections;
 pub mod deliveries;
 pub mod drafts;
 pub mod feeds;
+pub mod incidents;
 pub mod issues;
 pub mod login_attempts;
 pub mod missed;
@@ -40,6 +41,8 @@ pub mod tokens;
 pub mod topics;
 pub mod user_links;
 pub mod users;
+pub mod watch;
+pub mod webhook_calls;
 
 pub type Error = sqlx::Error;
 pub type Result<T> = std::result::Result<T, Error>;
@@ -317,4 +320,33 @@ fn is_busy(error: &Error) -> bool {
     // SQLITE_BUSY, and SQLITE_BUSY_RECOVERY while another goes through the log that a kill left.
     const BUSY: [&str; 2] = ["5", "261"];
     matches!(error, Error::Database(e) if e.code().is_some_and(|code| BUSY.contains(&&*code)))
+}
+
+/// Where a database is, for an error: nothing that could hold a password.
+pub fn place(url: &str) -> String {
+    if url.starts_with("sqlite:") {
+        return url.split('?').next().unwrap_or_default().to_owned();
+    }
+    let parsed = url::Url::parse(url).ok();
+    let host = parsed.as_ref().and_then(|url| url.host_str()).filter(|host| !host.is_empty());
+    let port = parsed.as_ref().and_then(url::Url::port).map(|port| format!(":{port}")).unwrap_or_default();
+    format!("postgres://{}{port}", host.unwrap_or("…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_databases_place_shows_neither_user_nor_parameters() {
+        for (url, shown) in [
+            ("sqlite:data/bellwether.db?mode=rwc", "sqlite:data/bellwether.db"),
+            ("postgres://desk:hunter2@db.example.org:5433/news", "postgres://db.example.org:5433"),
+            ("postgres://desk:hunter2@[::1]/news?sslmode=require", "postgres://[::1]"),
+            ("postgresql:///news?host=/run/postgresql&password=hunter2", "postgres://…"),
+            ("postgres:desk:hunter2", "postgres://…"),
+        ] {
+            assert_eq!(place(url), shown);
+        }
+    }
 }

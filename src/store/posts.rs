@@ -237,14 +237,19 @@ pub async fn to_alert(tx: &mut Tx, limit: i64) -> Result<Vec<Post>> {
 }
 
 /// An alert of this post is to be published, to the readers of this topic of its.
-pub async fn want_alert(tx: &mut Tx, id: i64, topic_id: i64) -> Result<u64> {
+pub async fn want_alert(tx: &mut Tx, id: i64, topic_id: i64, now: Timestamp) -> Result<u64> {
     touched!(
         tx,
         sqlx::query("UPDATE post_topics SET alert = TRUE WHERE post_id = $1 AND topic_id = $2")
             .bind(id)
             .bind(topic_id)
     )?;
-    touched!(tx, sqlx::query("UPDATE posts SET alert_due = TRUE WHERE id = $1").bind(id))
+    touched!(
+        tx,
+        sqlx::query("UPDATE posts SET alert_due = TRUE, wanted_at = coalesce(wanted_at, $2) WHERE id = $1")
+            .bind(id)
+            .bind(now)
+    )
 }
 
 /// Its alert will not be published.

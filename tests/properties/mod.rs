@@ -9,6 +9,7 @@ mod forecast;
 mod histories;
 mod mails;
 mod signing;
+mod webhooks;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

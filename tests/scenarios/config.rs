@@ -81,7 +81,7 @@ fn every_setting_that_the_example_comments_out_exists() {
         let said = parse(&uncommented).map_or_else(|error| error.to_string(), |_| String::new());
         assert!(!said.contains("no setting"), "{said}");
     }
-    assert_eq!(checked, 14);
+    assert_eq!(checked, 16);
 }
 
 #[test]

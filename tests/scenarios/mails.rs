@@ -56,6 +56,7 @@ pub fn config() -> Config {
         schedules: vec![],
         mail: Mail::default(),
         newsroom: bellwether::config::Newsroom::default(),
+        watch: Default::default(),
         metrics: Default::default(),
     }
 }
@@ -243,6 +244,7 @@ fn a_notice_tells_the_operator_what_happened_and_what_now() {
                 .to_owned(),
             "Set the right password in [[relays]] and start the service again.".to_owned(),
         ],
+        link: Some(("https://news.example.org/admin".to_owned(), "Look at it".to_owned())),
     };
     insta::assert_snapshot!("notice", shown(&composer().notice(ISSUE, &notice).unwrap().splice(&slots())));
 }

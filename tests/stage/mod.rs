@@ -5,6 +5,7 @@ mod api;
 mod backend;
 mod desk;
 pub mod dkim;
+mod hook;
 mod logs;
 mod mail;
 mod newsroom;
@@ -27,11 +28,13 @@ use bellwether::context::Context;
 use bellwether::delivering::{Engine, Until};
 use bellwether::domain::time::Timestamp;
 use bellwether::ingesting::{Poller, fetch::Fetcher};
+use bellwether::watching::{self, Caller};
 use bellwether::{publishing, subscribing};
 
 pub use api::{Answer, Program};
 pub(crate) use backend::both;
 pub use backend::{Backend, Opened};
+pub use hook::{Hook, Reply};
 pub use logs::Logs;
 pub use mail::Mail;
 pub use newsroom::{Colleague, PASSWORD, form_token};
@@ -94,6 +97,16 @@ impl Stage {
         self.engine.tend().await.unwrap();
         self.engine.pump(Until::Idle).await.unwrap();
         self.engine.tend().await.unwrap();
+    }
+
+    /// The watch looks, and calls whom it has to tell.
+    pub async fn watches(&self) {
+        watching::look(&self.cx).await.unwrap();
+        self.calls_webhooks().await;
+    }
+
+    pub async fn calls_webhooks(&self) -> usize {
+        Caller::new().unwrap().call_due(&self.cx).await.unwrap()
     }
 
     pub fn poller(&self) -> Poller {

@@ -12,7 +12,7 @@ use bellwether::delivering::Engine;
 use bellwether::domain::time::Timestamp;
 use bellwether::ingesting::fetch::Fetcher;
 
-use super::{Backend, Relay, Site, Stage, postgres};
+use super::{Backend, Hook, Relay, Site, Stage, postgres};
 
 const BEGIN: &str = "2026-10-30T12:00:00Z";
 
@@ -73,6 +73,12 @@ impl Setup {
         )
         .unwrap();
         self
+    }
+
+    /// A receiver that is told what is amiss.
+    pub fn webhook(self, hook: &Hook) -> Self {
+        let secret = Hook::secret();
+        self.with("watch.webhooks.0.url", &hook.url()).with("watch.webhooks.0.secret", &secret)
     }
 
     pub fn schedule(mut self, digest: &str, cron: &str, timezone: &str) -> Self {

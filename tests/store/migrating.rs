@@ -102,3 +102,26 @@ where
 {
     sqlx::query_scalar(sql).fetch_one(database).await.unwrap()
 }
+
+/// A feed with a post, one that was read and had none, and one that was never read.
+const FEEDS: &str = "
+    INSERT INTO topics (slug, name, description, provisioned) VALUES ('news', 'News', '', 1);
+    INSERT INTO feeds (url, topic_id, every_micros, alert, active, baselined_at, next_poll_at, last_polled_at, failures)
+    VALUES ('https://one.example/', 1, 1, 1, 1, 5, 90, 80, 0), ('https://two.example/', 1, 1, 1, 1, 6, 90, 80, 0),
+           ('https://three.example/', 1, 1, 1, 1, NULL, 91, NULL, 0);
+    INSERT INTO posts (public_id, title, summary, html, categories, tags, published_at, first_seen_at, revision, silent, alert_due)
+    VALUES (x'01', 'Old', '', '', '[]', '[]', 1, 10, 1, 0, 0), (x'02', 'New', '', '', '[]', '[]', 2, 20, 1, 0, 0);
+    INSERT INTO post_keys (scope, key, post_id) VALUES ('feed 1', 'a', 1), ('feed 1', 'b', 2), ('link', 'c', 2);";
+
+#[tokio::test]
+async fn a_feed_that_was_heard_before_the_watch_began_is_not_silent_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(&format!("sqlite:{}/bellwether.db", folder.path().display())).await.unwrap();
+    let Db::Sqlite { write, .. } = &db else { unreachable!() };
+    up_to("0014", folder.path()).await.run(write).await.unwrap();
+    sqlx::raw_sql(FEEDS).execute(write).await.unwrap();
+    db.migrate().await.unwrap();
+    let heard: Vec<i64> =
+        sqlx::query_scalar("SELECT heard_at FROM feeds ORDER BY id").fetch_all(write).await.unwrap();
+    assert_eq!(heard, [20, 6, 91]);
+}

@@ -8,7 +8,7 @@ use super::statements::{self, Statement};
 use crate::stage::{Backend, Stage};
 
 /// Tables of a few rows, which the operator's file or the number of machines bounds, and parameters unfolded.
-const SMALL: [&str; 13] = [
+const SMALL: [&str; 14] = [
     "topics",
     "t",
     "feeds",
@@ -16,6 +16,7 @@ const SMALL: [&str; 13] = [
     "nodes",
     "relay_troubles",
     "pauses",
+    "gone_webhooks",
     "settings",
     "tokens",
     "users",
@@ -84,6 +85,11 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT d.id, s.public_id AS subscriber, d.address", &["d USING INDEX deliveries_"]),
     ("SELECT kind, created_at FROM suppressions", &["PRIMARY KEY"]),
     ("UPDATE feeds SET next_poll_at = $2", &["feeds_due"]),
+    ("SELECT p.public_id, p.title, p.wanted_at", &["posts_wanted (wanted_at>? AND wanted_at<?)", "issues_by_post"]),
+    ("SELECT public_id, text, asked_by", &["drafts_asked (asked_at>? AND asked_at<?)"]),
+    ("SELECT id, public_id, subject, state, created_at", &["issues_unreached (created_at>? AND created_at<?)"]),
+    ("SELECT id, public_id, kind, subject, title", &["incidents_open"]),
+    ("UPDATE webhook_calls SET due_at = $2", &["webhook_calls_waiting (due_at<?)"]),
     ("SELECT p.id, p.public_id, p.url", &["k USING PRIMARY KEY"]),
     ("SELECT id, name, role, scope, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
     ("SELECT id, public_id, user_id, second_factor", &["sessions"]),

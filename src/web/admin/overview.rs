@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::figures::{self, counted, day, number, round_up};
 use super::{done, failure, frame::Frame, issues, missing, when};
@@ -13,10 +14,12 @@ use crate::context::Context;
 use crate::delivering::pausing;
 use crate::delivering::waiting::{AtRelay, InLane, Waiting};
 use crate::delivering::why::{by_hand, span, told};
+use crate::domain::incident::Kind as Amiss;
 use crate::domain::pause::Kind;
 use crate::domain::time::{DAY, HOUR, Timestamp};
 use crate::newsroom::{Error, Me};
-use crate::store::{self, Tx, feeds::Feed, readers::Day};
+use crate::store::{self, Tx, feeds::Feed, incidents::Incident, readers::Day};
+use crate::watching;
 
 /// So many of the last issues.
 const ISSUES: usize = 3;
@@ -60,6 +63,8 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
     let waiting = Waiting::read(cx, &mut tx).await?;
     let feeds = store::feeds::all_active(&mut tx).await?;
     let given_up = store::posts::given_up(&mut tx, POSTS).await?;
+    let amiss = store::incidents::open(&mut tx).await?;
+    let deaf = watching::deaf(cx, &mut tx).await?;
     let accepted = store::relays::accepted_since(&mut tx, now.minus(DAY).hour()).await?;
     let readers = readers(&mut tx, now).await?;
     let posts = store::posts::last_id(&mut tx).await?;
@@ -67,6 +72,14 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
     let (issues, older) = issues::listed(cx, i64::MAX, ISSUES).await?;
     let recent = given_up.iter().filter(|(.., at)| now.since(*at) < DAY * POSTS_FOR);
     let mut needed = needed(&waiting, &feeds, now);
+    let known = |incident: &&Incident| is_told_above(incident, &feeds, &given_up);
+    needed.extend(
+        amiss
+            .iter()
+            .filter(|it| it.calm_since.is_none() && !known(it))
+            .map(|it| json!({ "says": it.what, "todo": it.todo, "link": it.link })),
+    );
+    needed.extend(deaf.iter().map(|(place, text)| json!({ "says": format!("The webhook {place} {text}.") })));
     needed.extend(recent.map(|(_, title, at)| {
         json!({ "says": format!("“{title}” could not be made into an alert. It goes into the digest only; alert it by hand."), "at": when(*at) })
     }));
@@ -121,6 +134,18 @@ fn needed(waiting: &Waiting, feeds: &[Feed], now: Timestamp) -> Vec<Value> {
         needed.push(json!({ "says": says, "link": "/admin/sources" }));
     }
     needed
+}
+
+/// Whether the overview tells of it by itself: what the watch sees is told once.
+fn is_told_above(incident: &Incident, feeds: &[Feed], given_up: &[(Uuid, String, Timestamp)]) -> bool {
+    match incident.kind {
+        Amiss::Paused => true,
+        Amiss::Silent => feeds
+            .iter()
+            .any(|feed| incident.subject == format!("feed {}", feed.url) && feed.failures >= FAILURES),
+        Amiss::Missing => given_up.iter().any(|(post, ..)| incident.subject == format!("post {post}")),
+        Amiss::Slow => false,
+    }
 }
 
 /// Growth and losses, and the readers over time.

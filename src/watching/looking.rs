@@ -1,0 +1,193 @@
+//! What the watch sees: each of the four things that may be amiss, in words, with what to do.
+
+use super::{Error, Seen};
+use crate::context::Context;
+use crate::domain::{
+    draft::Text,
+    incident::{Kind, LOOK_BACK, Reach, silent_since},
+    issue::State,
+    pause,
+    time::Timestamp,
+};
+use crate::store::{
+    self, Tx,
+    watch::{Asked, Unreached},
+};
+
+/// One look.
+pub(super) struct Sight {
+    pub seen: Vec<Seen>,
+    /// The alerts that were accepted by as many as should: they are not counted again.
+    pub reached: Vec<i64>,
+}
+
+pub(super) async fn look(cx: &Context, tx: &mut Tx, now: Timestamp) -> Result<Sight, Error> {
+    let mut seen = missing(cx, tx, now).await?;
+    let (slow, reached) = slow(cx, tx, now).await?;
+    seen.extend(slow);
+    seen.extend(silent(cx, tx, now).await?);
+    seen.extend(paused(cx, tx).await?);
+    Ok(Sight { seen, reached })
+}
+
+/// Posts that were to be alerts, and drafts that wait for somebody to release them.
+async fn missing(cx: &Context, tx: &mut Tx, now: Timestamp) -> Result<Vec<Seen>, Error> {
+    let until = now.minus(cx.config.watch.alert_within);
+    let from = until.minus(LOOK_BACK);
+    let mut seen = Vec::new();
+    for (post, title, since) in store::watch::posts_without_alert(tx, from, until).await? {
+        seen.push(Seen {
+            kind: Kind::Missing,
+            subject: format!("post {post}"),
+            title: format!("No alert: {title}"),
+            what: format!(
+                "The post “{title}” came in at {} and was to be an alert. There is none.",
+                clock(since)
+            ),
+            todo: "Write the alert at the desk, where the post stands under “Alert”; or leave it, and it goes into the \
+                   next digest. The log says why none was made."
+                .to_owned(),
+            link: "/admin/desk".to_owned(),
+            since,
+        });
+    }
+    seen.extend(store::watch::asked(tx, from, until).await?.into_iter().map(waiting));
+    Ok(seen)
+}
+
+fn waiting(draft: Asked) -> Seen {
+    let Asked { public_id, text, asked_by, asked_at } = draft;
+    let subject = serde_json::from_str::<Text>(&text).map(|text| text.subject).unwrap_or_default();
+    Seen {
+        kind: Kind::Missing,
+        subject: format!("draft {public_id}"),
+        title: format!("Waits for its release: {subject}"),
+        what: format!(
+            "{asked_by} asked at {} for the release of the alert “{subject}”. Nobody has released it.",
+            clock(asked_at)
+        ),
+        todo: "Open the draft, and release it or throw it away.".to_owned(),
+        link: format!("/admin/desk/{public_id}"),
+        since: asked_at,
+    }
+}
+
+/// Alerts that too few have accepted, and those that were accepted by enough.
+async fn slow(cx: &Context, tx: &mut Tx, now: Timestamp) -> Result<(Vec<Seen>, Vec<i64>), Error> {
+    let watch = &cx.config.watch;
+    let until = now.minus(watch.accepted_within);
+    let (mut seen, mut reached) = (Vec::new(), Vec::new());
+    for alert in store::watch::unreached(tx, until.minus(LOOK_BACK), until).await? {
+        let reach = Reach::of(&store::deliveries::counts(tx, alert.id).await?);
+        // While it is being fanned out, not all whom it goes to are there to be counted.
+        let fanned_out = alert.state != State::Publishing;
+        match fanned_out && reach.is_enough(watch.accepted_percent) {
+            true => reached.push(alert.id),
+            false => seen.push(late(alert, reach)),
+        }
+    }
+    Ok((seen, reached))
+}
+
+fn late(alert: Unreached, reach: Reach) -> Seen {
+    let Unreached { public_id, subject, state, created_at, .. } = alert;
+    let Reach { accepted, waiting, refused, late } = reach;
+    let mut told = vec![format!("{accepted} of {} have it", reach.all())];
+    let parts = [(waiting, "wait"), (refused, "were refused for good"), (late, "came too late")];
+    told.extend(parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")));
+    if state == State::Publishing {
+        told.push("its mails are still being written".to_owned());
+    }
+    Seen {
+        kind: Kind::Slow,
+        subject: format!("issue {public_id}"),
+        title: format!("Too few have it: {subject}"),
+        what: format!("The alert “{subject}” went out at {}. {}.", clock(created_at), told.join(", ")),
+        todo: "Its page shows what the relays and the largest domains answered. Let a relay that stands still go on at the \
+               overview, or put it right."
+            .to_owned(),
+        link: format!("/admin/issues/{public_id}"),
+        since: created_at,
+    }
+}
+
+/// Feeds of the configuration that bring nothing new.
+async fn silent(cx: &Context, tx: &mut Tx, now: Timestamp) -> Result<Vec<Seen>, Error> {
+    let mut seen = Vec::new();
+    for feed in store::feeds::all_active(tx).await? {
+        let configured = cx.config.feeds.iter().find(|known| known.url.as_str() == feed.url);
+        let Some(after) = configured.and_then(|known| known.silent_after) else { continue };
+        let Some(since) = silent_since(feed.heard_at, feed.last_polled_at, after, now) else { continue };
+        let why =
+            feed.last_error.map(|error| sentence(&format!(" It can’t be read: {error}"))).unwrap_or_default();
+        seen.push(Seen {
+            kind: Kind::Silent,
+            subject: format!("feed {}", feed.url),
+            title: format!("A feed is silent: {}", feed.url),
+            what: format!("Nothing new came from {} since {}.{why}", feed.url, clock(since)),
+            todo: "See whether the site publishes, and whether its feed shows what it published. If such a silence is \
+                   usual for this feed, set a longer silent_after for it."
+                .to_owned(),
+            link: "/admin/sources".to_owned(),
+            since,
+        });
+    }
+    Ok(seen)
+}
+
+/// Relays of the configuration that take no mail: stopped by hand, or by their refusing us.
+async fn paused(cx: &Context, tx: &mut Tx) -> Result<Vec<Seen>, Error> {
+    let pauses = store::pauses::all(tx).await?;
+    let troubles = store::nodes::troubles(tx).await?;
+    let mut seen = Vec::new();
+    for relay in &cx.config.relays {
+        let name = &relay.name;
+        let by_hand = pause::of(&pauses, pause::Kind::Relay, name);
+        let trouble = troubles.iter().find(|trouble| trouble.relay == *name && trouble.paused);
+        let (title, what, todo, since) = match (by_hand, trouble) {
+            (Some(pause), _) => {
+                let why = if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
+                (
+                    format!("Relay {name} is paused"),
+                    format!("Relay {name} was paused by hand at {}{why}.", clock(pause.since)),
+                    format!(
+                        "When it may send again, let it go on at the overview, or by `bellwether queue resume --relay \
+                         {name}`. Until then its mail waits, or goes by the other relays."
+                    ),
+                    pause.since,
+                )
+            }
+            (None, Some(trouble)) => (
+                format!("Relay {name} refuses our mail"),
+                sentence(&format!("Relay {name} refuses our mail since {}. It said: {}", clock(trouble.since), trouble.reason)),
+                "Put its account or our settings right (`bellwether check` talks to it and says what is wrong). It is tried \
+                 again by itself; its mail waits, or goes by the other relays."
+                    .to_owned(),
+                trouble.since,
+            ),
+            (None, None) => continue,
+        };
+        let link = "/admin".to_owned();
+        seen.push(Seen {
+            kind: Kind::Paused,
+            subject: format!("relay {name}"),
+            title,
+            what,
+            todo,
+            link,
+            since,
+        });
+    }
+    Ok(seen)
+}
+
+/// With a full stop, unless it ends as a sentence does already.
+fn sentence(text: &str) -> String {
+    let stop = if text.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{text}{stop}")
+}
+
+/// An instant as people read it, to the minute.
+fn clock(at: Timestamp) -> String {
+    at.to_jiff().strftime("%H:%M UTC on %-d %b").to_string()
+}
