@@ -51,6 +51,7 @@ async fn measure(name: &str, url: &str, readers: i64) {
         topics: vec!["t".parse().expect("a topic")],
         level: Level::All,
         expires_at: None,
+        public: None,
     };
     let published = alerting::publish(&cx, &request, &bellwether::audit::Actor::service(), None)
         .await

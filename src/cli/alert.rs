@@ -122,6 +122,7 @@ impl Alert {
                     topics: self.topics.clone(),
                     level: self.level,
                     expires_at: None,
+                    public: None,
                 };
                 if self.dry_run {
                     self.preview(cx, &request).await

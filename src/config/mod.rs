@@ -260,6 +260,8 @@ pub struct Topic {
     pub slug: Slug,
     pub name: String,
     pub description: String,
+    /// What is published on it is in the public archive, unless somebody says otherwise.
+    pub public: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -283,6 +285,8 @@ pub struct Schedule {
     pub cadence: crate::domain::cadence::Cadence,
     /// Never `none`.
     pub digest: Digest,
+    /// Its digests are in the public archive, with their stories on public topics.
+    pub public: bool,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -177,8 +177,9 @@ fn topic(s: &mut Section, seen: &mut BTreeMap<String, String>) -> Option<Topic> 
     }
     let name = s.text("name", name);
     let description = s.text("description", prose).unwrap_or_default();
+    let public = s.flag("public").unwrap_or(false);
     let slug = slug?;
-    Some(Topic { name: name.unwrap_or_else(|| slug.to_string()), slug, description })
+    Some(Topic { name: name.unwrap_or_else(|| slug.to_string()), slug, description, public })
 }
 
 fn feed(s: &mut Section, slugs: &BTreeSet<&str>, seen: &mut BTreeMap<String, String>) -> Option<Feed> {
@@ -213,7 +214,9 @@ fn schedules(root: &mut Section) -> Vec<Schedule> {
             continue;
         }
         match Cadence::parse(usual_cron(digest), TIMEZONE) {
-            Ok(cadence) => schedules.push(Schedule { name: digest.to_string(), cadence, digest }),
+            Ok(cadence) => {
+                schedules.push(Schedule { name: digest.to_string(), cadence, digest, public: false })
+            }
             Err(message) => root.problem("schedules", message),
         }
     }
@@ -249,7 +252,8 @@ fn schedule(
         s.text("timezone", |timezone| Cadence::parse(usual, timezone).map(|_| timezone.to_owned()));
     let cadence = Cadence::parse(&cron, timezone.as_deref().unwrap_or(TIMEZONE));
     let cadence = cadence.map_err(|message| s.problem("cron", message)).ok();
-    Some(Schedule { name: name?, cadence: cadence?, digest: digest? })
+    let public = s.flag("public").unwrap_or(false);
+    Some(Schedule { name: name?, cadence: cadence?, digest: digest?, public })
 }
 
 /// At 7:00, every day or on Mondays; seconds stand first.

@@ -33,6 +33,8 @@ pub struct Text {
     pub topics: Vec<String>,
     /// In minutes, from the release; 0 for no end.
     pub useful_for: u32,
+    /// Whether it stands in the public archive; none for where all of its topics do.
+    pub public: Option<bool>,
 }
 
 impl Default for Text {
@@ -45,6 +47,7 @@ impl Default for Text {
             level: Level::All,
             topics: Vec::new(),
             useful_for: 0,
+            public: None,
         }
     }
 }
@@ -96,7 +99,7 @@ pub fn merge(current: &Text, base: &Text, mine: &Text) -> (Text, Vec<&'static st
             }),+ }
         };
     }
-    (merged!(subject, preheader, body, link, level, topics, useful_for), conflicts)
+    (merged!(subject, preheader, body, link, level, topics, useful_for, public), conflicts)
 }
 
 /// The names of the parts in which two texts differ.
@@ -105,7 +108,7 @@ pub fn differing(one: &Text, other: &Text) -> Vec<&'static str> {
     macro_rules! compared {
         ($($field:ident),+) => { $(if one.$field != other.$field { parts.push(stringify!($field)); })+ };
     }
-    compared!(subject, preheader, body, link, level, topics, useful_for);
+    compared!(subject, preheader, body, link, level, topics, useful_for, public);
     parts
 }
 

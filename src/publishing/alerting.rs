@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::{
-    Error,
+    Error, archive,
     once::{self, Came},
 };
 use crate::audit::{self, Actor, Change};
@@ -21,7 +21,7 @@ use crate::mail::{
     html,
 };
 use crate::outbox;
-use crate::store::{self, Tx, issues::NewIssue, posts::Post, topics::Topic};
+use crate::store::{self, Tx, archive::Page, issues::NewIssue, posts::Post, topics::Topic};
 
 /// Breaking news as it is asked for.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct AlertRequest {
     pub topics: Vec<Slug>,
     pub level: Level,
     pub expires_at: Option<Timestamp>,
+    /// Whether it stands in the public archive; none for where all of its topics do.
+    pub public: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +77,8 @@ pub(super) struct Prepared {
     topic_ids: Vec<i64>,
     post_id: Option<i64>,
     content: String,
+    page: Page,
+    public: bool,
 }
 
 /// The mail and the audience, without sending.
@@ -221,6 +225,7 @@ async fn alert_post(cx: &Context, post: &Post) -> Result<bool, Error> {
         topics: topics.iter().filter_map(|slug| slug.parse().ok()).collect(),
         level: Level::All,
         expires_at: None,
+        public: None,
     };
     let prepared = if request.topics.is_empty() { None } else { Some(prepare(cx, &mut tx, &request).await?) };
     drop(tx);
@@ -262,7 +267,7 @@ async fn audience(tx: &mut Tx, topic_ids: &[i64], level: Level) -> Result<i64, s
 }
 
 pub(super) async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -> Result<Prepared, Error> {
-    let (alert, topic_ids, post_id) = resolve(tx, request).await?;
+    let (alert, topics, post_id) = resolve(tx, request).await?;
     let public_id = cx.entropy.uuid(cx.clock.now());
     let draft = cx.composer.alert(public_id, &alert)?;
     let content = super::stories::Carried {
@@ -270,10 +275,18 @@ pub(super) async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -
         summary: text::multi_line(&html::plain_text(&alert.html), 2_000),
         link: alert.link.clone(),
     };
-    Ok(Prepared { public_id, draft, topic_ids, post_id, content: serde_json::json!(content).to_string() })
+    Ok(Prepared {
+        public_id,
+        draft,
+        topic_ids: topics.iter().map(|topic| topic.id).collect(),
+        post_id,
+        content: serde_json::json!(content).to_string(),
+        page: archive::article(&alert.subject, &alert.html, alert.link.as_deref()),
+        public: request.public.unwrap_or_else(|| topics.iter().all(|topic| topic.public)),
+    })
 }
 
-async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>, Option<i64>), Error> {
+async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<Topic>, Option<i64>), Error> {
     let topics = named_topics(tx, &request.topics).await?;
     let post = match &request.body {
         Body::Post(id) => Some(store::posts::by_public_id(tx, *id).await?.ok_or(Error::UnknownPost(*id))?),
@@ -302,7 +315,7 @@ async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>
         Some(id) => Some(store::posts::by_public_id(tx, id).await?.ok_or(Error::UnknownPost(id))?.id),
         None => post.map(|post| post.id),
     };
-    Ok((alert, topics.iter().map(|topic| topic.id).collect(), about))
+    Ok((alert, topics, about))
 }
 
 fn shown(field: &'static str, html: String) -> Result<String, Error> {
@@ -361,6 +374,7 @@ pub(super) async fn insert(
         store::issues::add_topic(tx, issue_id, *topic_id).await?;
     }
     store::issues::add_mail(tx, issue_id, &prepared.draft.head, prepared.draft.pieces()).await?;
+    archive::keep(cx, tx, issue_id, &prepared.page, prepared.public).await?;
     if let Some(post_id) = prepared.post_id.filter(|_| state == State::Publishing) {
         store::posts::mark_alerted(tx, post_id, now).await?;
     }

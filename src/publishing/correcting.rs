@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Error, fan_out::WINDOW};
+use super::{Error, archive, fan_out::WINDOW};
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
@@ -123,6 +123,9 @@ pub async fn correct(
         store::issues::add_topic(&mut tx, issue_id, topic_id).await?;
     }
     store::issues::add_mail(&mut tx, issue_id, &draft.head, draft.pieces()).await?;
+    let page = archive::article(&alert.title, &body, correction.link.as_deref());
+    store::archive::keep(&mut tx, issue_id, &page, now).await?;
+    store::archive::touch(&mut tx, original.id, now).await?;
     let name = issue.to_string();
     let after = serde_json::json!({ "correction": public_id, "subject": draft.subject, "stopped": stopped });
     audit::record(&mut tx, now, actor, Change::new("corrected", "issue", &name).to(&after)).await?;

@@ -351,6 +351,7 @@ pub(super) async fn request(tx: &mut Tx, written: &Written, now: Timestamp) -> R
         topics: text.topics.iter().filter_map(|slug| slug.parse().ok()).collect(),
         level: text.level,
         expires_at: text.expires_at(now),
+        public: text.public,
     })
 }
 

@@ -36,6 +36,7 @@ impl Stage {
             topics: vec!["election-alerts".parse().unwrap()],
             level: Level::All,
             expires_at: None,
+            public: None,
         };
         Alert { stage: self, request }
     }

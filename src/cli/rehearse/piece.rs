@@ -138,6 +138,7 @@ impl Piece {
                 topics: self.topics.clone(),
                 level: self.level,
                 expires_at: None,
+                public: None,
             };
             let published = alerting::publish(cx, &request, &Actor::command(), None).await?;
             let published =

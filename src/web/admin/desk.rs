@@ -28,6 +28,10 @@ use crate::store;
 const USEFUL: [(u32, &str); 5] =
     [(0, "Always"), (60, "For 1 hour"), (180, "For 3 hours"), (720, "For 12 hours"), (1_440, "For 1 day")];
 
+/// Whether it stands in the public archive, as the form offers it.
+const ARCHIVE: [(&str, Option<bool>, &str); 3] =
+    [("", None, "As its topics say"), ("yes", Some(true), "Yes"), ("no", Some(false), "No")];
+
 /// A mail of ours on a page of ours: its own styles and pictures, no scripts, nothing to click.
 const OF_A_MAIL: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:; \
      frame-ancestors 'self'; form-action 'none'; base-uri 'none'; sandbox";
@@ -273,6 +277,12 @@ async fn show(
         .iter()
         .map(|(minutes, words)| json!({ "minutes": minutes, "words": words, "chosen": *minutes == text.useful_for }))
         .collect();
+    let archive: Vec<_> = ARCHIVE
+        .iter()
+        .map(
+            |(word, public, words)| json!({ "word": word, "words": words, "chosen": *public == text.public }),
+        )
+        .collect();
     let draft = &written.draft;
     let open = draft.state == DraftState::Open;
     let second_person = releasing::is_second_person(&me.actor(), written);
@@ -285,6 +295,7 @@ async fn show(
         "topics": topics,
         "levels": levels,
         "useful": useful,
+        "archive": archive,
         "look": looked(&look, cx.clock.now()),
         "mail": look.mail,
         "sender": cx.config.sender.from.name.clone().unwrap_or_else(|| cx.config.sender.from.address.as_str().to_owned()),
@@ -380,6 +391,7 @@ fn text_of(body: &[u8]) -> Text {
             "link" => text.link = value.into_owned(),
             "level" => text.level = value.parse().unwrap_or(Level::All),
             "topic" => text.topics.push(value.into_owned()),
+            "public" => text.public = ARCHIVE.iter().find(|(word, ..)| *word == value).and_then(|it| it.1),
             "useful_for" => text.useful_for = value.parse().unwrap_or(0),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! What a draft says, as programs write and read it: `markdown` and `url` are the desk's body and link.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -31,6 +31,9 @@ macro_rules! with_parts {
             topics: Option<Vec<Slug>>,
             /// In minutes, from the release; 0 for no end.
             useful_for: Option<u32>,
+            /// Whether it stands in the public archive; null for where all of its topics do.
+            #[serde(default, deserialize_with = "given")]
+            public: Option<Option<bool>>,
         }
 
         impl $name {
@@ -60,6 +63,7 @@ macro_rules! with_parts {
                 over(&mut text.link, &self.url);
                 text.level = self.level.unwrap_or(text.level);
                 text.useful_for = self.useful_for.unwrap_or(text.useful_for);
+                text.public = self.public.unwrap_or(text.public);
                 if let Some(topics) = &self.topics {
                     text.topics = topics.iter().map(ToString::to_string).collect();
                 }
@@ -80,6 +84,11 @@ with_parts! {
         /// The version that the change goes by.
         version: i64
     }
+}
+
+/// What is absent stays as it is; null is a value.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 fn one_line(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
@@ -120,7 +129,7 @@ pub fn shown(written: &Written) -> Value {
     json!({
         "id": draft.public_id, "state": draft.state, "version": draft.version,
         "subject": text.subject, "preheader": text.preheader, "markdown": text.body, "url": text.link,
-        "level": text.level, "topics": text.topics, "useful_for": text.useful_for,
+        "level": text.level, "topics": text.topics, "useful_for": text.useful_for, "public": text.public,
         "authors": written.authors(), "asked_by": draft.asked_by, "note": draft.note,
         "created_at": draft.created_at, "updated_at": draft.updated_at, "updated_by": draft.updated_by,
     })
