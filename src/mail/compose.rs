@@ -90,6 +90,8 @@ pub struct Story {
     pub author: Option<String>,
     pub published_at: Option<Timestamp>,
     pub image: Option<Image>,
+    /// It was alerted and was wrong; here stands what is right.
+    pub corrected: bool,
 }
 
 /// A mail to the operator: what happened, to whom, what now.
@@ -324,6 +326,7 @@ struct StoryView {
     author: String,
     published: String,
     image: Option<ImageView>,
+    corrected: bool,
 }
 
 #[derive(Serialize)]
@@ -344,6 +347,7 @@ fn story(story: &Story) -> StoryView {
         author: line(story.author.as_deref().unwrap_or_default()),
         published: published(story.published_at),
         image: image(story.image.as_ref()),
+        corrected: story.corrected,
     }
 }
 

@@ -21,7 +21,8 @@ pub fn article(body: &str, link: Option<&str>) -> String {
 pub fn stories<'a>(stories: impl Iterator<Item = &'a Story>) -> String {
     let mut html = String::new();
     for story in stories {
-        let title = escaped(&story.title);
+        let mark = if story.corrected { "Corrected: " } else { "" };
+        let title = format!("{mark}{}", escaped(&story.title));
         let title = match &story.link {
             Some(link) => format!("<a href=\"{}\">{title}</a>", escaped(link)),
             None => title,

@@ -130,5 +130,6 @@ fn story(full: bool) -> Story {
         author: full.then(sample),
         published_at: full.then(|| Timestamp::from_micros(0)),
         image: full.then(image),
+        corrected: full,
     }
 }

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, stories::marked};
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
@@ -182,7 +182,8 @@ pub(super) async fn digest(cx: &Context, issue: Uuid, stories: &[Story]) -> Resu
     drop(tx);
     let told: Vec<&Story> = stories.iter().filter(|story| public.contains(&story.id)).collect();
     let Some(first) = told.first() else { return Ok(None) };
-    let (title, _) = cx.composer.digest_head(issue, &first.title, told.len())?;
+    let lead = marked(&first.title, first.corrected);
+    let (title, _) = cx.composer.digest_head(issue, &lead, told.len())?;
     let titles: Vec<_> = told.iter().skip(1).map(|story| story.title.as_str()).collect();
     let excerpt = text::one_line(&titles.join(" · "), EXCERPT);
     Ok(Some(Page { title, excerpt, html: page::stories(told.into_iter()) }))

@@ -69,7 +69,9 @@ pub(super) async fn prepare(cx: &Context, cadence: Digest) -> Result<Option<Read
     };
     let told = digest.stories.len();
     let public_id = cx.entropy.uuid(cx.clock.now());
-    let (subject, _) = cx.composer.digest_head(public_id, &digest.stories[0].title, told)?;
+    let lead = &digest.stories[0];
+    let lead = stories::marked(&lead.title, lead.corrected);
+    let (subject, _) = cx.composer.digest_head(public_id, &lead, told)?;
     let page = archive::digest(cx, public_id, &digest.stories).await?;
     Ok(Some(Ready { public_id, subject, fragments, last_post, told, left_out, page }))
 }

@@ -110,6 +110,7 @@ pub fn stories() -> Vec<Story> {
         author: Some("Rosa Field".to_owned()),
         published_at: Some(Timestamp::from_micros(1_793_746_800_000_000 - id * 3_600_000_000)),
         image: None,
+        corrected: false,
     };
     vec![
         story(
