@@ -155,18 +155,28 @@ fn newsroom(s: &mut Section) -> Newsroom {
     if session_idle > session_longest {
         s.problem("session_idle", "must not be longer than session_longest");
     }
+    let two_person = s.texts("two_person", guarded);
     Newsroom {
         require_totp: s.flag("require_totp").unwrap_or(usual.require_totp),
         session_idle,
         session_longest,
         hold: s.duration("hold").unwrap_or(usual.hold),
-        two_person: s.texts("two_person", str::parse::<Level>),
+        two_person: two_person.iter().copied().flatten().collect(),
+        two_person_broadcasts: two_person.contains(&None),
         blocked_phrases: if s.has("blocked_phrases") {
             s.texts("blocked_phrases", values::some_prose)
         } else {
             usual.blocked_phrases
         },
     }
+}
+
+/// A level of alerts; none for newsletters.
+fn guarded(word: &str) -> Result<Option<Level>, String> {
+    if word == "broadcast" {
+        return Ok(None);
+    }
+    word.parse().map(Some).map_err(|_| format!("must be one of: {}, broadcast", Level::WORDS.join(", ")))
 }
 
 fn topic(s: &mut Section, seen: &mut BTreeMap<String, String>) -> Option<Topic> {

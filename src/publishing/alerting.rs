@@ -10,7 +10,8 @@ use super::{
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
-    issue::{Kind, Level, State},
+    draft,
+    issue::{Level, State},
     subscription::Digest,
     text,
     time::Timestamp,
@@ -26,6 +27,8 @@ use crate::store::{self, Tx, archive::Page, issues::NewIssue, posts::Post, topic
 /// Breaking news as it is asked for.
 #[derive(Clone, Debug)]
 pub struct AlertRequest {
+    /// An alert, or a newsletter.
+    pub kind: draft::Kind,
     /// None for the post's title.
     pub subject: Option<String>,
     /// What an inbox shows beside the subject; none for the beginning of the text.
@@ -88,7 +91,7 @@ pub(super) struct Prepared {
 pub async fn preview(cx: &Context, request: &AlertRequest) -> Result<Preview, Error> {
     let mut tx = cx.db.read().await?;
     let prepared = prepare(cx, &mut tx, request).await?;
-    let audience = audience(&mut tx, &prepared.topic_ids, request.level).await?;
+    let audience = audience(&mut tx, request.kind, &prepared.topic_ids, request.level).await?;
     Ok(Preview { audience, draft: prepared.draft })
 }
 
@@ -146,7 +149,7 @@ pub async fn published(cx: &Context, issue_id: i64) -> Result<Published, store::
         return Ok(Published { id: issue.public_id, audience });
     }
     let topics = store::issues::topic_ids(&mut tx, issue_id).await?;
-    let counted = audience(&mut tx, &topics, issue.level).await?;
+    let counted = audience(&mut tx, draft::Kind::Alert, &topics, issue.level).await?;
     drop(tx);
     let mut tx = cx.db.begin().await?;
     let audience = store::issues::expect(&mut tx, issue_id, counted).await?;
@@ -217,6 +220,7 @@ async fn alert_post(cx: &Context, post: &Post) -> Result<bool, Error> {
     let mut tx = cx.db.read().await?;
     let topics = store::posts::alert_topics(&mut tx, post.id).await?;
     let request = AlertRequest {
+        kind: draft::Kind::Alert,
         subject: None,
         preheader: None,
         body: Body::Post(post.public_id),
@@ -262,8 +266,18 @@ async fn give_up(cx: &Context, post: &Post, error: &Error) -> Result<bool, Error
 }
 
 /// How many the one decision would mail now.
-async fn audience(tx: &mut Tx, topic_ids: &[i64], level: Level) -> Result<i64, store::Error> {
-    store::subscribers::count_audience(tx, topic_ids, level == Level::Critical).await
+pub(super) async fn audience(
+    tx: &mut Tx,
+    kind: draft::Kind,
+    topic_ids: &[i64],
+    level: Level,
+) -> Result<i64, store::Error> {
+    match kind {
+        draft::Kind::Alert => {
+            store::subscribers::count_audience(tx, topic_ids, level == Level::Critical).await
+        }
+        draft::Kind::Broadcast => store::subscribers::count_newsletter_audience(tx, topic_ids).await,
+    }
 }
 
 pub(super) async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -> Result<Prepared, Error> {
@@ -294,6 +308,7 @@ async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<Topi
     };
     let title = post.as_ref().map(|post| post.title.clone());
     let alert = Alert {
+        kind: request.kind,
         subject: request.subject.clone().or_else(|| title.clone()).unwrap_or_default(),
         level: request.level,
         topics: topics.iter().map(|topic| topic.name.clone()).collect(),
@@ -352,7 +367,7 @@ pub(super) async fn insert(
     let now = cx.clock.now();
     let issue = NewIssue {
         public_id: prepared.public_id,
-        kind: Kind::Alert,
+        kind: request.kind.issue(),
         state,
         subject: &prepared.draft.subject,
         level: request.level,

@@ -10,7 +10,7 @@ use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
     decision::{Decision, Matter, Reader, decide},
-    delivery,
+    delivery, draft,
     issue::{Kind, Level, State},
     subscription::Digest,
     text,
@@ -43,7 +43,7 @@ pub enum Corrected {
     Now(Uuid),
     /// It has no subject, or no text.
     Blank,
-    /// Only an alert that left can be corrected, as long as it is known who got it.
+    /// Only an alert or a newsletter that left can be corrected, as long as it is known who got it.
     NotThis,
     Unknown,
 }
@@ -68,7 +68,12 @@ pub async fn correct(
     let Some(original) = store::issues::by_public_id(&mut tx, issue).await? else {
         return Ok(Corrected::Unknown);
     };
-    if original.kind != Kind::Alert || original.state == State::Held || original.totals.is_some() {
+    let kind = match original.kind {
+        Kind::Alert => draft::Kind::Alert,
+        Kind::Broadcast => draft::Kind::Broadcast,
+        Kind::Correction | Kind::Digest | Kind::Notice => return Ok(Corrected::NotThis),
+    };
+    if original.state == State::Held || original.totals.is_some() {
         return Ok(Corrected::NotThis);
     }
     let topics = store::issues::topic_ids(&mut tx, original.id).await?;
@@ -76,6 +81,7 @@ pub async fn correct(
     drop(tx);
     let named = all.iter().filter(|topic| topics.contains(&topic.id)).map(|topic| topic.name.clone());
     let alert = Alert {
+        kind,
         subject: subject.clone(),
         level: original.level,
         topics: named.collect(),

@@ -79,7 +79,7 @@ pub enum Page {
         word: &'static str,
         is_correction: bool,
         withdrawn: bool,
-        /// Whether it says that it still does: of a digest nobody asks.
+        /// Whether it says that it still does: of a digest or a newsletter nobody asks.
         stands: bool,
         correction: Option<Said>,
         /// It stands in the archive.

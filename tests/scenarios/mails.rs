@@ -74,6 +74,7 @@ pub fn slots() -> Slots<'static> {
 
 pub fn alert() -> Alert {
     Alert {
+        kind: bellwether::domain::draft::Kind::Alert,
         subject: "Polls stay open two hours longer in Marlow County".to_owned(),
         level: Level::Major,
         topics: vec!["Election alerts".to_owned(), "Marlow County".to_owned()],

@@ -130,6 +130,7 @@ impl Piece {
     pub async fn publish(&self, cx: &Context) -> Result<Uuid, Failure> {
         let Some(stored) = &self.stored else {
             let request = AlertRequest {
+                kind: crate::domain::draft::Kind::Alert,
                 preheader: None,
                 about: None,
                 subject: Some(self.subject.clone()),

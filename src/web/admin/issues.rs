@@ -189,7 +189,7 @@ async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<
         })
         .collect();
     Ok(json!({
-        "followed": matches!(issue.kind, Kind::Alert | Kind::Correction),
+        "followed": matches!(issue.kind, Kind::Alert | Kind::Broadcast | Kind::Correction),
         "id": issue.public_id,
         "subject": issue.subject,
         "kind": kind(issue),
@@ -227,6 +227,7 @@ const fn may_retry(issue: &Issue) -> bool {
 fn kind(issue: &Issue) -> String {
     match issue.kind {
         Kind::Alert => format!("alert, {}", issue.level),
+        Kind::Broadcast => "newsletter".to_owned(),
         Kind::Correction => "correction".to_owned(),
         Kind::Digest => format!("{} digest", issue.digest),
         Kind::Notice => "notice".to_owned(),

@@ -152,6 +152,7 @@ fn alert(cx: &Context, input: Input) -> Result<AlertRequest, Problem> {
         return Err(invalid("/expires_at", "must be in the future"));
     }
     Ok(AlertRequest {
+        kind: crate::domain::draft::Kind::Alert,
         preheader: None,
         about: None,
         subject,

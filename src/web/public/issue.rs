@@ -1,5 +1,6 @@
 //! `/a/{issue}`: an issue's own page. Every alert links to it, without a token: what it said, when it was sent, and
-//! whether it still stands. Who opens a corrected one sees that first. A digest has one while it is in the archive.
+//! whether it still stands. Who opens a corrected one sees that first. A newsletter
+//! has one as well, and a digest while it is in the archive.
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
@@ -46,7 +47,7 @@ async fn find(cx: &Context, issue: Uuid) -> Result<Option<Page>, store::Error> {
     let (public, has_page) = store::archive::standing(&mut tx, found.id).await?;
     let public = public && has_page;
     let shown = match found.kind {
-        Kind::Alert | Kind::Correction => true,
+        Kind::Alert | Kind::Broadcast | Kind::Correction => true,
         Kind::Digest => public,
         Kind::Notice => false,
     };
@@ -62,9 +63,13 @@ async fn find(cx: &Context, issue: Uuid) -> Result<Option<Page>, store::Error> {
     };
     let withdrawn = found.state == IssueState::Cancelled;
     Ok(Some(Page::Issue {
-        word: if found.kind == Kind::Digest { "digest" } else { "alert" },
+        word: match found.kind {
+            Kind::Digest => "digest",
+            Kind::Broadcast => "newsletter",
+            Kind::Alert | Kind::Correction | Kind::Notice => "alert",
+        },
         withdrawn,
-        stands: correction.is_none() && !withdrawn && found.kind != Kind::Digest,
+        stands: correction.is_none() && !withdrawn && !matches!(found.kind, Kind::Digest | Kind::Broadcast),
         is_correction: found.kind == Kind::Correction,
         correction,
         said: said(&found.content, found.created_at, store::archive::page(&mut tx, found.id).await?),
