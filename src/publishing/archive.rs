@@ -8,10 +8,10 @@ use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
     issue::{Kind, State},
-    text,
+    markup, text,
     time::Timestamp,
 };
-use crate::mail::{compose::Story, html, page};
+use crate::mail::{compose::Story, page};
 use crate::store::{
     self, Tx,
     archive::{Listed, Page},
@@ -169,7 +169,7 @@ pub async fn mark(cx: &Context, actor: &Actor, issue: Uuid, public: bool) -> Res
 pub(super) fn article(title: &str, body: &str, link: Option<&str>) -> Page {
     Page {
         title: title.to_owned(),
-        excerpt: text::one_line(&html::plain_text(body), EXCERPT),
+        excerpt: text::one_line(&markup::plain_text(body), EXCERPT),
         html: page::article(body, link),
     }
 }

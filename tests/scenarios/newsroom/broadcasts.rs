@@ -177,7 +177,7 @@ both! {
         let path = made.header("location").to_owned();
         let page = editor.opens(&path).await;
         page.says("<h1>Newsletter</h1>");
-        page.says("1 readers");
+        page.says("1 reader<");
         assert!(!page.body.contains("How much it matters") && !page.body.contains("name=\"useful_for\""));
         let long = "word+".repeat(6_000);
         let text = format!("subject=Our+week&body={long}&topic=election-alerts&send_at=2026-10-31T07%3A00&zone=Europe%2FBerlin&level=critical");
