@@ -43,6 +43,7 @@ async fn measure(name: &str, url: &str, readers: i64) {
 
     let started = Instant::now();
     let request = AlertRequest {
+        kind: bellwether::domain::draft::Kind::Alert,
         preheader: None,
         about: None,
         subject: Some("Polls are closed".to_owned()),
@@ -51,6 +52,7 @@ async fn measure(name: &str, url: &str, readers: i64) {
         topics: vec!["t".parse().expect("a topic")],
         level: Level::All,
         expires_at: None,
+        public: None,
     };
     let published = alerting::publish(&cx, &request, &bellwether::audit::Actor::service(), None)
         .await

@@ -17,6 +17,7 @@ const MESSAGES: u32 = 2_000;
 fn main() {
     let composer = Composer::new(&config()).expect("the built-in templates render");
     let alert = Alert {
+        kind: bellwether::domain::draft::Kind::Alert,
         subject: "Polls are closed".to_owned(),
         level: Level::All,
         topics: vec!["Election alerts".to_owned()],

@@ -251,8 +251,14 @@ async fn provision(cx: &Context) -> Result<(), StartError> {
     store::feeds::stop_all(&mut tx).await?;
     let mut ids = std::collections::HashMap::new();
     for topic in &cx.config.topics {
-        let id =
-            store::topics::provision(&mut tx, topic.slug.as_str(), &topic.name, &topic.description).await?;
+        let id = store::topics::provision(
+            &mut tx,
+            topic.slug.as_str(),
+            &topic.name,
+            &topic.description,
+            topic.public,
+        )
+        .await?;
         ids.insert(&topic.slug, id);
     }
     for feed in &cx.config.feeds {

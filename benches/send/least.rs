@@ -73,6 +73,8 @@ impl Rows {
         let config = Config::load(Some(&copy.folder.path().join("config.toml")), &BTreeMap::new())?;
         let cx = app::connect(config, Clock::System, Entropy::system()?).await?;
         let request = AlertRequest {
+            kind: bellwether::domain::draft::Kind::Alert,
+            public: None,
             subject: Some(program::SUBJECT.to_owned()),
             preheader: None,
             body: Body::Markdown(stock.letter.clone()),

@@ -213,6 +213,7 @@ fn letter(cx: &Context) -> Result<String> {
         let end = if number % 4 == 3 { "\n\n" } else { " " };
         let longer = format!("{text}{}{end}", SENTENCES[number % SENTENCES.len()]);
         let alert = Alert {
+            kind: bellwether::domain::draft::Kind::Alert,
             subject: program::SUBJECT.to_owned(),
             level: Level::All,
             topics: vec!["news".to_owned()],

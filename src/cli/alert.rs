@@ -114,6 +114,7 @@ impl Alert {
             .with_database(async |cx| {
                 known_topics(cx, &self.topics).await?;
                 let request = AlertRequest {
+                    kind: crate::domain::draft::Kind::Alert,
                     preheader: None,
                     about: None,
                     subject: Some(self.subject.clone()),
@@ -122,6 +123,7 @@ impl Alert {
                     topics: self.topics.clone(),
                     level: self.level,
                     expires_at: None,
+                    public: None,
                 };
                 if self.dry_run {
                     self.preview(cx, &request).await

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crate::domain::{
     address::EmailAddress,
+    draft::{Kind, Text},
     issue::{Lane, Level, WATCH},
     signing_key::SigningKey,
     subscription::Digest,
@@ -91,6 +92,8 @@ pub struct Newsroom {
     pub hold: Duration,
     /// Alerts of these levels are released by somebody who wrote none of them.
     pub two_person: Vec<Level>,
+    /// So are newsletters.
+    pub two_person_broadcasts: bool,
     /// What must not stand in what is released.
     pub blocked_phrases: Vec<String>,
 }
@@ -103,7 +106,18 @@ impl Default for Newsroom {
             session_longest: 7 * DAY,
             hold: Duration::from_secs(30),
             two_person: Vec::new(),
+            two_person_broadcasts: false,
             blocked_phrases: ["TEST", "DO NOT PUBLISH"].map(ToOwned::to_owned).to_vec(),
+        }
+    }
+}
+
+impl Newsroom {
+    /// Whether somebody who wrote none of it has to release it.
+    pub fn asks_two_people(&self, text: &Text) -> bool {
+        match text.kind {
+            Kind::Alert => self.two_person.contains(&text.level),
+            Kind::Broadcast => self.two_person_broadcasts,
         }
     }
 }
@@ -329,6 +343,8 @@ pub struct Topic {
     pub slug: Slug,
     pub name: String,
     pub description: String,
+    /// What is published on it is in the public archive, unless somebody says otherwise.
+    pub public: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -354,6 +370,8 @@ pub struct Schedule {
     pub cadence: crate::domain::cadence::Cadence,
     /// Never `none`.
     pub digest: Digest,
+    /// Its digests are in the public archive, with their stories on public topics.
+    pub public: bool,
 }
 
 #[derive(Clone, Debug, Default)]

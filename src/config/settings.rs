@@ -161,18 +161,28 @@ fn newsroom(s: &mut Section) -> Newsroom {
     if session_idle > session_longest {
         s.problem("session_idle", "must not be longer than session_longest");
     }
+    let two_person = s.texts("two_person", guarded);
     Newsroom {
         require_totp: s.flag("require_totp").unwrap_or(usual.require_totp),
         session_idle,
         session_longest,
         hold: s.duration("hold").unwrap_or(usual.hold),
-        two_person: s.texts("two_person", str::parse::<Level>),
+        two_person: two_person.iter().copied().flatten().collect(),
+        two_person_broadcasts: two_person.contains(&None),
         blocked_phrases: if s.has("blocked_phrases") {
             s.texts("blocked_phrases", values::some_prose)
         } else {
             usual.blocked_phrases
         },
     }
+}
+
+/// A level of alerts; none for newsletters.
+fn guarded(word: &str) -> Result<Option<Level>, String> {
+    if word == "broadcast" {
+        return Ok(None);
+    }
+    word.parse().map(Some).map_err(|_| format!("must be one of: {}, broadcast", Level::WORDS.join(", ")))
 }
 
 fn topic(s: &mut Section, seen: &mut BTreeMap<String, String>) -> Option<Topic> {
@@ -183,8 +193,9 @@ fn topic(s: &mut Section, seen: &mut BTreeMap<String, String>) -> Option<Topic> 
     }
     let name = s.text("name", name);
     let description = s.text("description", prose).unwrap_or_default();
+    let public = s.flag("public").unwrap_or(false);
     let slug = slug?;
-    Some(Topic { name: name.unwrap_or_else(|| slug.to_string()), slug, description })
+    Some(Topic { name: name.unwrap_or_else(|| slug.to_string()), slug, description, public })
 }
 
 fn feed(
@@ -225,7 +236,9 @@ fn schedules(root: &mut Section) -> Vec<Schedule> {
             continue;
         }
         match Cadence::parse(usual_cron(digest), TIMEZONE) {
-            Ok(cadence) => schedules.push(Schedule { name: digest.to_string(), cadence, digest }),
+            Ok(cadence) => {
+                schedules.push(Schedule { name: digest.to_string(), cadence, digest, public: false })
+            }
             Err(message) => root.problem("schedules", message),
         }
     }
@@ -261,7 +274,8 @@ fn schedule(
         s.text("timezone", |timezone| Cadence::parse(usual, timezone).map(|_| timezone.to_owned()));
     let cadence = Cadence::parse(&cron, timezone.as_deref().unwrap_or(TIMEZONE));
     let cadence = cadence.map_err(|message| s.problem("cron", message)).ok();
-    Some(Schedule { name: name?, cadence: cadence?, digest: digest? })
+    let public = s.flag("public").unwrap_or(false);
+    Some(Schedule { name: name?, cadence: cadence?, digest: digest?, public })
 }
 
 /// At 7:00, every day or on Mondays; seconds stand first.

@@ -127,14 +127,7 @@ impl Cadence {
 
     /// The first instant at which the local clock shows `local` or a later time.
     fn first_showing(&self, local: civil::DateTime) -> Option<jiff::Timestamp> {
-        let mut from = Offset::UTC.to_timestamp(local).ok()?.checked_sub(WIDEST).ok()?;
-        loop {
-            let at = self.zone.to_offset(from).to_timestamp(local).ok()?.max(from);
-            match self.zone.following(from).next() {
-                Some(change) if change.timestamp() <= at => from = change.timestamp(),
-                _ => return Some(at),
-            }
-        }
+        first_showing(&self.zone, local)
     }
 
     fn occurrence(&self, wall: DateTime<Utc>) -> Option<Occurrence> {
@@ -147,6 +140,36 @@ impl Cadence {
 impl std::fmt::Display for Cadence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.text, self.timezone())
+    }
+}
+
+/// The instant at which the clock of an IANA zone first shows a local date and time, as in `2026-11-03T07:00`, or a later
+/// one: an hour that is skipped begins where the gap ends, one that repeats the first time.
+///
+/// # Errors
+/// A sentence that says what it takes.
+pub fn instant(local: &str, timezone: &str) -> Result<Timestamp, String> {
+    let zone = zone(timezone)?;
+    let wanted = "must be a local date and time, as in 2026-11-03T07:00";
+    let local: civil::DateTime = local.parse().map_err(|_| wanted.to_owned())?;
+    first_showing(&zone, local).map(Timestamp::from_jiff).ok_or_else(|| wanted.to_owned())
+}
+
+/// An instant on the clock of a zone, for people: `Tuesday, 3 November 2026, 07:00 (America/New_York)`. In UTC where there
+/// is no such zone.
+pub fn shown(at: Timestamp, timezone: &str) -> String {
+    let (zone, name) = zone(timezone).map_or((TimeZone::UTC, "UTC"), |zone| (zone, timezone));
+    format!("{} ({name})", zone.to_datetime(at.to_jiff()).strftime("%A, %-d %B %Y, %H:%M"))
+}
+
+fn first_showing(zone: &TimeZone, local: civil::DateTime) -> Option<jiff::Timestamp> {
+    let mut from = Offset::UTC.to_timestamp(local).ok()?.checked_sub(WIDEST).ok()?;
+    loop {
+        let at = zone.to_offset(from).to_timestamp(local).ok()?.max(from);
+        match zone.following(from).next() {
+            Some(change) if change.timestamp() <= at => from = change.timestamp(),
+            _ => return Some(at),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Subscription {
 pub struct Matter<'a> {
     pub kind: Kind,
     pub level: Level,
-    /// The alert's topics; a digest has none, each reader's own count.
+    /// The topics of an alert or a newsletter; a digest has none, each reader's own count.
     pub topics: &'a [i64],
     /// The cadence of a digest.
     pub digest: Digest,
@@ -76,6 +76,18 @@ pub fn decide(reader: &Reader<'_>, matter: &Matter<'_>, now: Timestamp) -> Decis
         Kind::Notice | Kind::Correction => Decision::Now,
         Kind::Digest if reader.subscriptions.iter().any(|s| s.digest == matter.digest) => Decision::Now,
         Kind::Digest => Decision::Never(Reason::NotWanted),
+        // A newsletter is for everybody who wants mail of its topics at all, alerts or a digest.
+        Kind::Broadcast => {
+            let mut on_topic =
+                reader.subscriptions.iter().filter(|s| matter.topics.contains(&s.topic)).peekable();
+            if on_topic.peek().is_none() {
+                Decision::Never(Reason::NotSubscribed)
+            } else if on_topic.any(|s| s.alerts || s.digest != Digest::None) {
+                Decision::Now
+            } else {
+                Decision::Never(Reason::NotWanted)
+            }
+        }
         Kind::Alert => {
             let mut on_topic =
                 reader.subscriptions.iter().filter(|s| matter.topics.contains(&s.topic)).peekable();

@@ -1,13 +1,57 @@
-//! An alert that somebody writes: what it says, what two people who write at once make of it, and what stands in the way
+//! An alert or a newsletter that somebody writes: what it says, what two people who write at once make of it, and what stands in the way
 //! of its release.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::issue::Level;
+use super::cadence;
+use super::issue::{self, Level};
 use super::text::one_line;
-use super::time::{HOUR, Timestamp};
+use super::time::{DAY, HOUR, Timestamp};
+
+super::words! {
+    /// What is written.
+    pub enum Kind {
+        Alert = "alert",
+        /// A newsletter.
+        Broadcast = "broadcast",
+    }
+}
+
+impl Kind {
+    /// What becomes of it.
+    pub const fn issue(self) -> issue::Kind {
+        match self {
+            Self::Alert => issue::Kind::Alert,
+            Self::Broadcast => issue::Kind::Broadcast,
+        }
+    }
+
+    /// As pages call it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Broadcast => "newsletter",
+        }
+    }
+
+    /// The longest text, in characters.
+    pub const fn longest_body(self) -> usize {
+        match self {
+            Self::Alert => LONGEST_BODY,
+            Self::Broadcast => LONGEST_NEWSLETTER,
+        }
+    }
+
+    /// For how long after its hold it is still sent where the service was down, before it lapses.
+    pub const fn grace(self) -> Duration {
+        match self {
+            Self::Alert => LAPSE,
+            Self::Broadcast => LATEST,
+        }
+    }
+}
 
 super::words! {
     pub enum State {
@@ -22,6 +66,8 @@ super::words! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Text {
+    /// It never changes.
+    pub kind: Kind,
     pub subject: String,
     /// What an inbox shows beside the subject; empty for the beginning of the text.
     pub preheader: String,
@@ -33,11 +79,18 @@ pub struct Text {
     pub topics: Vec<String>,
     /// In minutes, from the release; 0 for no end.
     pub useful_for: u32,
+    /// Whether it stands in the public archive; none for where all of its topics do.
+    pub public: Option<bool>,
+    /// When a newsletter goes out, on the clock of `zone`, as in `2026-11-03T07:00`; empty for at once.
+    pub send_at: String,
+    /// An IANA time zone.
+    pub zone: String,
 }
 
 impl Default for Text {
     fn default() -> Self {
         Self {
+            kind: Kind::Alert,
             subject: String::new(),
             preheader: String::new(),
             body: String::new(),
@@ -45,6 +98,9 @@ impl Default for Text {
             level: Level::All,
             topics: Vec::new(),
             useful_for: 0,
+            public: None,
+            send_at: String::new(),
+            zone: String::new(),
         }
     }
 }
@@ -53,7 +109,9 @@ impl Default for Text {
 pub const LONGEST_SUBJECT: usize = 250;
 pub const LONGEST_PREHEADER: usize = 250;
 pub const LONGEST_BODY: usize = 20_000;
+pub const LONGEST_NEWSLETTER: usize = 100_000;
 pub const LONGEST_LINK: usize = 2_000;
+pub const LONGEST_TIME: usize = 60;
 /// The longest use, in minutes: a year.
 pub const LONGEST_USE: u32 = 525_600;
 /// What a phone shows of a subject, in characters, more or less.
@@ -65,11 +123,33 @@ impl Text {
         self.subject = one_line(&self.subject, LONGEST_SUBJECT);
         self.preheader = one_line(&self.preheader, LONGEST_PREHEADER);
         self.link = one_line(&self.link, LONGEST_LINK);
-        self.body = self.body.replace("\r\n", "\n").chars().take(LONGEST_BODY).collect();
+        self.body = self.body.replace("\r\n", "\n").chars().take(self.kind.longest_body()).collect();
         self.topics.sort();
         self.topics.dedup();
         self.useful_for = self.useful_for.min(LONGEST_USE);
+        self.send_at = one_line(&self.send_at, LONGEST_TIME);
+        self.zone = one_line(&self.zone, LONGEST_TIME);
+        match self.kind {
+            Kind::Alert => self.send_at.clear(),
+            // It has no levels, and is of use at any time.
+            Kind::Broadcast => (self.level, self.useful_for) = (Level::All, 0),
+        }
         self
+    }
+
+    /// When it is to go out; none for at once.
+    ///
+    /// # Errors
+    /// A sentence about a time or a zone that there isn't.
+    pub fn goes_at(&self) -> Result<Option<Timestamp>, String> {
+        match self.send_at.as_str() {
+            "" => Ok(None),
+            local => cadence::instant(local, self.zone_or_utc()).map(Some),
+        }
+    }
+
+    pub fn zone_or_utc(&self) -> &str {
+        if self.zone.is_empty() { "UTC" } else { &self.zone }
     }
 
     pub fn expires_at(&self, released: Timestamp) -> Option<Timestamp> {
@@ -89,14 +169,14 @@ pub fn merge(current: &Text, base: &Text, mine: &Text) -> (Text, Vec<&'static st
     };
     macro_rules! merged {
         ($($field:ident),+) => {
-            Text { $($field: if of(stringify!($field), mine.$field != base.$field, current.$field != base.$field, mine.$field == current.$field) {
+            Text { kind: current.kind, $($field: if of(stringify!($field), mine.$field != base.$field, current.$field != base.$field, mine.$field == current.$field) {
                 mine.$field.clone()
             } else {
                 current.$field.clone()
             }),+ }
         };
     }
-    (merged!(subject, preheader, body, link, level, topics, useful_for), conflicts)
+    (merged!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone), conflicts)
 }
 
 /// The names of the parts in which two texts differ.
@@ -105,7 +185,7 @@ pub fn differing(one: &Text, other: &Text) -> Vec<&'static str> {
     macro_rules! compared {
         ($($field:ident),+) => { $(if one.$field != other.$field { parts.push(stringify!($field)); })+ };
     }
-    compared!(subject, preheader, body, link, level, topics, useful_for);
+    compared!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone);
     parts
 }
 
@@ -133,6 +213,10 @@ pub enum Warning {
     NoTopic,
     NobodyToMail,
     BrokenLink,
+    /// When it is to go out is no time, or too far off; the sentence says which.
+    BadTime(String),
+    /// When it was to go out is over.
+    TimePassed,
     /// One of the phrases that must not go out.
     Phrase(String),
     /// In bytes.
@@ -156,6 +240,8 @@ impl Warning {
             Self::NoTopic => "no-topic",
             Self::NobodyToMail => "nobody-to-mail",
             Self::BrokenLink => "broken-link",
+            Self::BadTime(_) => "bad-time",
+            Self::TimePassed => "time-passed",
             Self::Phrase(_) => "blocked-phrase",
             Self::TooLarge(_) => "too-large",
             Self::SameSubject(_) => "same-subject",
@@ -169,7 +255,11 @@ impl Warning {
             Self::NoSubject => "It has no subject.".to_owned(),
             Self::NoText => "It has no text.".to_owned(),
             Self::NoTopic => "Choose at least one topic: it goes to that topic’s readers.".to_owned(),
-            Self::NobodyToMail => "Nobody would get it: these topics have no readers with alerts.".to_owned(),
+            Self::NobodyToMail => "Nobody would get it: these topics have no readers for it.".to_owned(),
+            Self::BadTime(why) => format!("The time at which it goes {why}."),
+            Self::TimePassed => {
+                "The time at which it was to go is over. Choose a later one, or none.".to_owned()
+            }
             Self::BrokenLink => {
                 "The link is no web address, as in https://site.example.org/story.".to_owned()
             }
@@ -181,7 +271,7 @@ impl Warning {
             ),
             Self::SameSubject(at) => {
                 let minutes = now.since(*at).as_secs() / 60;
-                format!("An alert with this subject was released {minutes} minutes ago.")
+                format!("The same subject was released {minutes} minutes ago.")
             }
             Self::AlertedBefore => "This post was alerted before.".to_owned(),
             Self::NoLink => "It has no link to the story.".to_owned(),
@@ -202,6 +292,13 @@ pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) 
     warn(text.topics.is_empty(), Warning::NoTopic);
     warn(!text.topics.is_empty() && facts.audience == 0, Warning::NobodyToMail);
     warn(!text.link.is_empty() && !is_web_address(&text.link), Warning::BrokenLink);
+    match text.goes_at() {
+        Err(why) => warn(true, Warning::BadTime(why)),
+        Ok(Some(at)) if at.since(now) > FURTHEST => {
+            warn(true, Warning::BadTime("is more than a year ahead".to_owned()));
+        }
+        Ok(at) => warn(at.is_some_and(|at| at <= now), Warning::TimePassed),
+    }
     for phrase in phrases {
         let stands = [&text.subject, &text.preheader, &text.body].iter().any(|part| says(part, phrase));
         warn(stands, Warning::Phrase(phrase.clone()));
@@ -213,7 +310,7 @@ pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) 
         warn(true, Warning::SameSubject(at));
     }
     warn(facts.alerted, Warning::AlertedBefore);
-    warn(text.link.is_empty(), Warning::NoLink);
+    warn(text.kind == Kind::Alert && text.link.is_empty(), Warning::NoLink);
     found.sort_by_key(|warning| !warning.blocks());
     found
 }
@@ -238,6 +335,10 @@ pub const fn has_moved(typed: i64, now: i64) -> bool {
 pub const SHORTEST_HOLD: Duration = Duration::from_secs(10);
 /// A release whose hold was over for longer when somebody could look, for the service was down, is not carried out.
 pub const LAPSE: Duration = Duration::from_secs(120);
+/// The same for a newsletter: as late as a daily digest may be.
+pub const LATEST: Duration = HOUR.saturating_mul(6);
+/// No newsletter waits for longer.
+const FURTHEST: Duration = DAY.saturating_mul(366);
 
 /// How long a release can be undone: as configured, and where nobody else looked at it for ten seconds at least.
 pub fn hold(configured: Duration, second_person: bool) -> Duration {
@@ -312,5 +413,59 @@ mod tests {
     fn one_person_alone_waits_ten_seconds_at_least() {
         let short = Duration::from_secs(3);
         assert_eq!((hold(short, false), hold(short, true)), (SHORTEST_HOLD, short));
+    }
+
+    #[test]
+    fn a_newsletter_goes_when_its_own_clock_shows_the_time() {
+        let at = |local: &str| {
+            let zone = "America/New_York".to_owned();
+            let text = Text { kind: Kind::Broadcast, send_at: local.to_owned(), zone, ..Text::default() };
+            text.goes_at().map(|at| at.map(|at| at.to_string()))
+        };
+        assert_eq!(at(""), Ok(None));
+        assert_eq!(at("2026-11-03T07:00"), Ok(Some("2026-11-03T12:00:00Z".to_owned())));
+        assert_eq!(
+            at("2026-10-31T07:00"),
+            Ok(Some("2026-10-31T11:00:00Z".to_owned())),
+            "before the clocks change"
+        );
+        assert_eq!(at("2026-11-01T01:30"), Ok(Some("2026-11-01T05:30:00Z".to_owned())), "the first of two");
+        assert_eq!(at("2027-03-14T02:30"), Ok(Some("2027-03-14T07:00:00Z".to_owned())), "where the gap ends");
+        assert!(at("tomorrow").is_err());
+    }
+
+    #[test]
+    fn a_newsletter_needs_no_link_and_a_time_ahead() {
+        let now = Timestamp::parse_rfc3339("2026-10-30T12:00:00Z").unwrap();
+        let facts = Facts { audience: 1, ..Facts::default() };
+        let with = |send_at: &str, zone: &str| {
+            let text = Text {
+                kind: Kind::Broadcast,
+                topics: vec!["news".to_owned()],
+                send_at: send_at.to_owned(),
+                zone: zone.to_owned(),
+                ..text("Our week", "words")
+            };
+            warnings(&text, &facts, &[], now)
+        };
+        assert_eq!(with("", ""), []);
+        assert_eq!(with("2026-10-30T12:01", "UTC"), []);
+        assert_eq!(with("2026-10-30T12:00", "UTC"), [Warning::TimePassed]);
+        for (time, zone) in
+            [("2026-10-30T25:00", "UTC"), ("2026-11-03T07:00", "Mars/Olympus"), ("2028-01-01T07:00", "UTC")]
+        {
+            let found = with(time, zone);
+            assert!(
+                matches!(found[..], [Warning::BadTime(_)]) && found[0].blocks(),
+                "{time} {zone}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_something_is_never_changes() {
+        let newsletter = Text { kind: Kind::Broadcast, ..text("Our week", "words") };
+        let (merged, _) = merge(&newsletter, &newsletter, &text("Our month", "words"));
+        assert_eq!((merged.kind, merged.subject.as_str()), (Kind::Broadcast, "Our month"));
     }
 }

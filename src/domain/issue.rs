@@ -6,6 +6,8 @@ super::words! {
         /// To those who got an alert that was wrong.
         Correction = "correction",
         Digest = "digest",
+        /// A newsletter that somebody wrote.
+        Broadcast = "broadcast",
         /// A confirmation, or word to the operator: to one address.
         Notice = "notice",
     }
@@ -89,6 +91,7 @@ pub const fn priority(kind: Kind, level: Level) -> i64 {
         (Kind::Correction, _) => Lane::Correction.priorities().0,
         (Kind::Alert, level) => Lane::Alert.priorities().0 + (Level::Critical as i64 - level as i64),
         (Kind::Digest, _) => Lane::Digest.priorities().0,
+        (Kind::Broadcast, _) => Lane::Broadcast.priorities().0,
     }
 }
 
@@ -116,6 +119,7 @@ mod tests {
             (Kind::Alert, Level::Major, Lane::Alert, 21),
             (Kind::Alert, Level::All, Lane::Alert, 22),
             (Kind::Digest, Level::All, Lane::Digest, 30),
+            (Kind::Broadcast, Level::All, Lane::Broadcast, 40),
         ];
         for (kind, level, lane, number) in queue {
             assert_eq!(priority(kind, level), number);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use tera::Context;
 use uuid::Uuid;
 
-pub use crate::domain::issue::Level;
+pub use crate::domain::{draft::Kind, issue::Level};
 
 pub use super::{
     digest::digest_order,
@@ -16,7 +16,7 @@ use super::{
     digest::{self, CUT},
     fragment::{CONFIRM, PREFERENCES, UNSUBSCRIBE, without_controls},
     head::{Class, Letterhead, one_line},
-    html, rehearsal,
+    html, page, rehearsal,
     templates::Templates,
     text::{self, tidy},
 };
@@ -42,9 +42,11 @@ pub struct Confirmation {
     pub already: bool,
 }
 
-/// Breaking news, or a post that is sent at once.
+/// Breaking news, a post that is sent at once, or a newsletter.
 #[derive(Clone, Debug)]
 pub struct Alert {
+    /// Which template lays it out.
+    pub kind: Kind,
     pub subject: String,
     pub level: Level,
     /// The topics' names.
@@ -90,6 +92,8 @@ pub struct Story {
     pub author: Option<String>,
     pub published_at: Option<Timestamp>,
     pub image: Option<Image>,
+    /// It was alerted and was wrong; here stands what is right.
+    pub corrected: bool,
 }
 
 /// A mail to whoever runs it, or edits: what happened, to whom, what now.
@@ -147,14 +151,15 @@ impl Composer {
         self.draft(issue, "confirmation", Class::Automatic, context)
     }
 
-    /// An alert to all its recipients.
+    /// An alert or a newsletter to all its recipients.
     ///
     /// # Errors
     /// When a template fails.
     pub fn alert(&self, issue: Uuid, alert: &Alert) -> Result<Draft, ComposeError> {
         let mut context = self.alert_context(alert, line(&alert.subject));
         context.insert("page_url", &self.page(issue));
-        self.draft(issue, "alert", Class::Bulk("alert"), context)
+        let kind = alert.kind.as_str();
+        self.draft(issue, kind, Class::Bulk(kind), context)
     }
 
     /// The same alert as a test to somebody who is no reader: marked in its subject, and without the links to change
@@ -165,7 +170,7 @@ impl Composer {
     pub fn alert_test(&self, issue: Uuid, alert: &Alert) -> Result<Draft, ComposeError> {
         let mut context = self.alert_context(alert, line(&format!("[Test] {}", alert.subject)));
         context.insert("test", &true);
-        self.draft(issue, "alert", Class::Automatic, context)
+        self.draft(issue, alert.kind.as_str(), Class::Automatic, context)
     }
 
     /// The correction of an alert, which stands under it in a mail program.
@@ -176,7 +181,7 @@ impl Composer {
         let mut context = self.alert_context(alert, line(&format!("Correction: {}", alert.subject)));
         context.insert("correction", &true);
         context.insert("page_url", &self.page(issue));
-        let mut draft = self.draft(issue, "alert", Class::Bulk("correction"), context)?;
+        let mut draft = self.draft(issue, alert.kind.as_str(), Class::Bulk("correction"), context)?;
         draft.head =
             self.letterhead.threaded(issue, &draft.subject, Class::Bulk("correction"), Some(original));
         Ok(draft)
@@ -191,6 +196,11 @@ impl Composer {
         let title = [&alert.title, &alert.subject].map(|text| line(text));
         let title = title.into_iter().find(|title| !title.is_empty()).unwrap_or_default();
         let link_text = alert.link_text.as_deref().unwrap_or("Read the full story");
+        // A newsletter loads nothing from elsewhere.
+        let html = match alert.kind {
+            Kind::Alert => html::sanitize(&alert.html),
+            Kind::Broadcast => html::sanitize(&page::with_linked_pictures(&alert.html)),
+        };
         let mut context = self.common.clone();
         context.insert("subject", &subject);
         context.insert("level", &alert.level);
@@ -198,8 +208,8 @@ impl Composer {
         context.insert("topics", &listing(&alert.topics));
         context.insert("rule", &rule(&title));
         context.insert("title", &title);
-        context.insert("html", &html::sanitize(&alert.html));
-        context.insert("text", &text::plain_text(&alert.html));
+        context.insert("text", &text::plain_text(&html));
+        context.insert("html", &html);
         let preheader = alert.preheader.as_ref().map(|preheader| line(preheader));
         context.insert("preheader", &preheader.unwrap_or_else(|| text::excerpt(&alert.html, PREHEADER)));
         context.insert("link", &web_address(alert.link.as_deref()));
@@ -329,6 +339,7 @@ struct StoryView {
     author: String,
     published: String,
     image: Option<ImageView>,
+    corrected: bool,
 }
 
 #[derive(Serialize)]
@@ -349,6 +360,7 @@ fn story(story: &Story) -> StoryView {
         author: line(story.author.as_deref().unwrap_or_default()),
         published: published(story.published_at),
         image: image(story.image.as_ref()),
+        corrected: story.corrected,
     }
 }
 

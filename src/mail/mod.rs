@@ -5,6 +5,7 @@ mod digest;
 pub mod fragment;
 pub mod head;
 pub mod html;
+pub mod page;
 pub mod preview;
 mod rehearsal;
 pub mod relay;

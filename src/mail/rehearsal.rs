@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::{
     compose::{
-        Account, Alert, ComposeError, Composer, Confirmation, Digest, Draft, Image, Level, Notice, Story,
+        Account, Alert, ComposeError, Composer, Confirmation, Digest, Draft, Image, Kind, Level, Notice,
+        Story,
     },
     digest::digest_order,
     html::without_tags,
@@ -46,6 +47,9 @@ pub(super) fn rehearse(composer: &Composer, postal_address: &[String]) -> Result
             must_show(&composer.alert(Uuid::nil(), &alert)?, "alert", &bulk)?;
             composer.alert_test(Uuid::nil(), &alert)?;
         }
+        let newsletter = Alert { kind: Kind::Broadcast, ..alert(Level::All, full) };
+        must_show(&composer.alert(Uuid::nil(), &newsletter)?, "broadcast", &bulk)?;
+        composer.alert_test(Uuid::nil(), &newsletter)?;
         let stories = vec![story(full)];
         let fragments = composer.digest(&Digest { cadence: subscription::Digest::Weekly, stories })?;
         let (subject, head) = composer.digest_head(Uuid::nil(), "Sample", if full { 2 } else { 1 })?;
@@ -111,6 +115,7 @@ fn confirmation(full: bool) -> Confirmation {
 fn alert(level: Level, full: bool) -> Alert {
     let story = story(full);
     Alert {
+        kind: Kind::Alert,
         subject: sample(),
         level,
         topics: vec![sample()],
@@ -135,5 +140,6 @@ fn story(full: bool) -> Story {
         author: full.then(sample),
         published_at: full.then(|| Timestamp::from_micros(0)),
         image: full.then(image),
+        corrected: full,
     }
 }

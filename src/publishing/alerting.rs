@@ -4,13 +4,14 @@
 use uuid::Uuid;
 
 use super::{
-    Error,
+    Error, archive,
     once::{self, Came},
 };
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
-    issue::{Kind, Level, State},
+    draft,
+    issue::{Level, State},
     subscription::Digest,
     text,
     time::Timestamp,
@@ -21,11 +22,13 @@ use crate::mail::{
     html,
 };
 use crate::outbox;
-use crate::store::{self, Tx, issues::NewIssue, posts::Post, topics::Topic};
+use crate::store::{self, Tx, archive::Page, issues::NewIssue, posts::Post, topics::Topic};
 
 /// Breaking news as it is asked for.
 #[derive(Clone, Debug)]
 pub struct AlertRequest {
+    /// An alert, or a newsletter.
+    pub kind: draft::Kind,
     /// None for the post's title.
     pub subject: Option<String>,
     /// What an inbox shows beside the subject; none for the beginning of the text.
@@ -38,6 +41,8 @@ pub struct AlertRequest {
     pub topics: Vec<Slug>,
     pub level: Level,
     pub expires_at: Option<Timestamp>,
+    /// Whether it stands in the public archive; none for where all of its topics do.
+    pub public: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +80,8 @@ pub(super) struct Prepared {
     topic_ids: Vec<i64>,
     post_id: Option<i64>,
     content: String,
+    page: Page,
+    public: bool,
 }
 
 /// The mail and the audience, without sending.
@@ -84,7 +91,7 @@ pub(super) struct Prepared {
 pub async fn preview(cx: &Context, request: &AlertRequest) -> Result<Preview, Error> {
     let mut tx = cx.db.read().await?;
     let prepared = prepare(cx, &mut tx, request).await?;
-    let audience = audience(&mut tx, &prepared.topic_ids, request.level).await?;
+    let audience = audience(&mut tx, request.kind, &prepared.topic_ids, request.level).await?;
     Ok(Preview { audience, draft: prepared.draft })
 }
 
@@ -142,7 +149,7 @@ pub async fn published(cx: &Context, issue_id: i64) -> Result<Published, store::
         return Ok(Published { id: issue.public_id, audience });
     }
     let topics = store::issues::topic_ids(&mut tx, issue_id).await?;
-    let counted = audience(&mut tx, &topics, issue.level).await?;
+    let counted = audience(&mut tx, draft::Kind::Alert, &topics, issue.level).await?;
     drop(tx);
     let mut tx = cx.db.begin().await?;
     let audience = store::issues::expect(&mut tx, issue_id, counted).await?;
@@ -213,6 +220,7 @@ async fn alert_post(cx: &Context, post: &Post) -> Result<bool, Error> {
     let mut tx = cx.db.read().await?;
     let topics = store::posts::alert_topics(&mut tx, post.id).await?;
     let request = AlertRequest {
+        kind: draft::Kind::Alert,
         subject: None,
         preheader: None,
         body: Body::Post(post.public_id),
@@ -221,6 +229,7 @@ async fn alert_post(cx: &Context, post: &Post) -> Result<bool, Error> {
         topics: topics.iter().filter_map(|slug| slug.parse().ok()).collect(),
         level: Level::All,
         expires_at: None,
+        public: None,
     };
     let prepared = if request.topics.is_empty() { None } else { Some(prepare(cx, &mut tx, &request).await?) };
     drop(tx);
@@ -257,12 +266,22 @@ async fn give_up(cx: &Context, post: &Post, error: &Error) -> Result<bool, Error
 }
 
 /// How many the one decision would mail now.
-async fn audience(tx: &mut Tx, topic_ids: &[i64], level: Level) -> Result<i64, store::Error> {
-    store::subscribers::count_audience(tx, topic_ids, level == Level::Critical).await
+pub(super) async fn audience(
+    tx: &mut Tx,
+    kind: draft::Kind,
+    topic_ids: &[i64],
+    level: Level,
+) -> Result<i64, store::Error> {
+    match kind {
+        draft::Kind::Alert => {
+            store::subscribers::count_audience(tx, topic_ids, level == Level::Critical).await
+        }
+        draft::Kind::Broadcast => store::subscribers::count_newsletter_audience(tx, topic_ids).await,
+    }
 }
 
 pub(super) async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -> Result<Prepared, Error> {
-    let (alert, topic_ids, post_id) = resolve(tx, request).await?;
+    let (alert, topics, post_id) = resolve(tx, request).await?;
     let public_id = cx.entropy.uuid(cx.clock.now());
     let draft = cx.composer.alert(public_id, &alert)?;
     let content = super::stories::Carried {
@@ -270,10 +289,18 @@ pub(super) async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -
         summary: text::multi_line(&html::plain_text(&alert.html), 2_000),
         link: alert.link.clone(),
     };
-    Ok(Prepared { public_id, draft, topic_ids, post_id, content: serde_json::json!(content).to_string() })
+    Ok(Prepared {
+        public_id,
+        draft,
+        topic_ids: topics.iter().map(|topic| topic.id).collect(),
+        post_id,
+        content: serde_json::json!(content).to_string(),
+        page: archive::article(&alert.subject, &alert.html, alert.link.as_deref()),
+        public: request.public.unwrap_or_else(|| topics.iter().all(|topic| topic.public)),
+    })
 }
 
-async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>, Option<i64>), Error> {
+async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<Topic>, Option<i64>), Error> {
     let topics = named_topics(tx, &request.topics).await?;
     let post = match &request.body {
         Body::Post(id) => Some(store::posts::by_public_id(tx, *id).await?.ok_or(Error::UnknownPost(*id))?),
@@ -281,6 +308,7 @@ async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>
     };
     let title = post.as_ref().map(|post| post.title.clone());
     let alert = Alert {
+        kind: request.kind,
         subject: request.subject.clone().or_else(|| title.clone()).unwrap_or_default(),
         level: request.level,
         topics: topics.iter().map(|topic| topic.name.clone()).collect(),
@@ -302,7 +330,7 @@ async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<i64>
         Some(id) => Some(store::posts::by_public_id(tx, id).await?.ok_or(Error::UnknownPost(id))?.id),
         None => post.map(|post| post.id),
     };
-    Ok((alert, topics.iter().map(|topic| topic.id).collect(), about))
+    Ok((alert, topics, about))
 }
 
 fn shown(field: &'static str, html: String) -> Result<String, Error> {
@@ -339,7 +367,7 @@ pub(super) async fn insert(
     let now = cx.clock.now();
     let issue = NewIssue {
         public_id: prepared.public_id,
-        kind: Kind::Alert,
+        kind: request.kind.issue(),
         state,
         subject: &prepared.draft.subject,
         level: request.level,
@@ -361,6 +389,7 @@ pub(super) async fn insert(
         store::issues::add_topic(tx, issue_id, *topic_id).await?;
     }
     store::issues::add_mail(tx, issue_id, &prepared.draft.head, prepared.draft.pieces()).await?;
+    archive::keep(cx, tx, issue_id, &prepared.page, prepared.public).await?;
     if let Some(post_id) = prepared.post_id.filter(|_| state == State::Publishing) {
         store::posts::mark_alerted(tx, post_id, now).await?;
     }

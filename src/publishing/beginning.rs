@@ -95,6 +95,7 @@ pub async fn create_for_release(
     }
     text.topics = request.topics.iter().map(ToString::to_string).collect();
     text.level = request.level;
+    text.public = request.public;
     text.useful_for = request.expires_at.map_or(0, |at| minutes(at.since(now)));
     let (id, draft_id) = insert(cx, &mut tx, actor, &text.tidied(), post_id).await?;
     store::drafts::ask(&mut tx, draft_id, 1, &actor.to_string(), now).await?;

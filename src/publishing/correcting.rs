@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Error, fan_out::WINDOW};
+use super::{Error, archive, fan_out::WINDOW};
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
     decision::{Decision, Matter, Reader, decide},
-    delivery,
+    delivery, draft,
     issue::{Kind, Level, State},
     subscription::Digest,
     text,
@@ -43,7 +43,7 @@ pub enum Corrected {
     Now(Uuid),
     /// It has no subject, or no text.
     Blank,
-    /// Only an alert that left can be corrected, as long as it is known who got it.
+    /// Only an alert or a newsletter that left can be corrected, as long as it is known who got it.
     NotThis,
     Unknown,
 }
@@ -68,7 +68,12 @@ pub async fn correct(
     let Some(original) = store::issues::by_public_id(&mut tx, issue).await? else {
         return Ok(Corrected::Unknown);
     };
-    if original.kind != Kind::Alert || original.state == State::Held || original.totals.is_some() {
+    let kind = match original.kind {
+        Kind::Alert => draft::Kind::Alert,
+        Kind::Broadcast => draft::Kind::Broadcast,
+        Kind::Correction | Kind::Digest | Kind::Notice => return Ok(Corrected::NotThis),
+    };
+    if original.state == State::Held || original.totals.is_some() {
         return Ok(Corrected::NotThis);
     }
     let topics = store::issues::topic_ids(&mut tx, original.id).await?;
@@ -76,6 +81,7 @@ pub async fn correct(
     drop(tx);
     let named = all.iter().filter(|topic| topics.contains(&topic.id)).map(|topic| topic.name.clone());
     let alert = Alert {
+        kind,
         subject: subject.clone(),
         level: original.level,
         topics: named.collect(),
@@ -123,6 +129,9 @@ pub async fn correct(
         store::issues::add_topic(&mut tx, issue_id, topic_id).await?;
     }
     store::issues::add_mail(&mut tx, issue_id, &draft.head, draft.pieces()).await?;
+    let page = archive::article(&alert.title, &body, correction.link.as_deref());
+    store::archive::keep(&mut tx, issue_id, &page, now).await?;
+    store::archive::touch(&mut tx, original.id, now).await?;
     let name = issue.to_string();
     let after = serde_json::json!({ "correction": public_id, "subject": draft.subject, "stopped": stopped });
     audit::record(&mut tx, now, actor, Change::new("corrected", "issue", &name).to(&after)).await?;

@@ -16,7 +16,6 @@ use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
     draft::{self, Facts, State, Text, Warning, differing, merge},
-    issue::Level,
     time::{HOUR, MINUTE, Timestamp},
 };
 use crate::mail::preview::{Preview, preview};
@@ -309,7 +308,7 @@ async fn audience(tx: &mut Tx, text: &Text) -> Result<i64, Error> {
     let topics = store::topics::all(tx).await?;
     let ids: Vec<i64> =
         topics.iter().filter(|topic| text.topics.contains(&topic.slug)).map(|topic| topic.id).collect();
-    Ok(store::subscribers::count_audience(tx, &ids, text.level == Level::Critical).await?)
+    Ok(alerting::audience(tx, text.kind, &ids, text.level).await?)
 }
 
 async fn alerted(tx: &mut Tx, post_id: Option<i64>) -> Result<bool, Error> {
@@ -343,6 +342,7 @@ pub(super) async fn request(tx: &mut Tx, written: &Written, now: Timestamp) -> R
         None => None,
     };
     Ok(AlertRequest {
+        kind: text.kind,
         subject: Some(text.subject.clone()),
         preheader: Some(text.preheader.clone()).filter(|preheader| !preheader.is_empty()),
         body: Body::Markdown(text.body.clone()),
@@ -351,6 +351,7 @@ pub(super) async fn request(tx: &mut Tx, written: &Written, now: Timestamp) -> R
         topics: text.topics.iter().filter_map(|slug| slug.parse().ok()).collect(),
         level: text.level,
         expires_at: text.expires_at(now),
+        public: text.public,
     })
 }
 

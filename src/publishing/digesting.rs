@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::{
-    Error,
+    Error, archive,
     stories::{self, Contents},
 };
 use crate::context::Context;
@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::mail::compose::{self, ComposeError};
 use crate::outbox;
-use crate::store::{self, Tx, issues::NewIssue};
+use crate::store::{self, Tx, archive::Page, issues::NewIssue};
 
 /// A digest made ready; none when there is nothing to tell anybody.
 pub(super) struct Ready {
@@ -25,6 +25,8 @@ pub(super) struct Ready {
     told: usize,
     /// How many stories are too many for a mail. They are told to nobody: the watermarks pass them.
     left_out: usize,
+    /// What its page in the archive says; none where nothing of it is public.
+    page: Option<Page>,
 }
 
 /// Publishes a digest now, outside its schedule. None when there is nothing to tell.
@@ -67,8 +69,11 @@ pub(super) async fn prepare(cx: &Context, cadence: Digest) -> Result<Option<Read
     };
     let told = digest.stories.len();
     let public_id = cx.entropy.uuid(cx.clock.now());
-    let (subject, _) = cx.composer.digest_head(public_id, &digest.stories[0].title, told)?;
-    Ok(Some(Ready { public_id, subject, fragments, last_post, told, left_out }))
+    let lead = &digest.stories[0];
+    let lead = stories::marked(&lead.title, lead.corrected);
+    let (subject, _) = cx.composer.digest_head(public_id, &lead, told)?;
+    let page = archive::digest(cx, public_id, &digest.stories).await?;
+    Ok(Some(Ready { public_id, subject, fragments, last_post, told, left_out, page }))
 }
 
 pub(super) async fn insert(
@@ -100,6 +105,11 @@ pub(super) async fn insert(
     let issue_id = store::issues::insert(tx, &issue).await?;
     for fragment in &ready.fragments {
         store::issues::add_fragment(tx, issue_id, &fragment.name, &fragment.text, &fragment.html).await?;
+    }
+    if let Some(page) = &ready.page {
+        let schedules = &cx.config.schedules;
+        let public = schedules.iter().any(|schedule| schedule.digest == cadence && schedule.public);
+        archive::keep(cx, tx, issue_id, page, public).await?;
     }
     if ready.left_out > 0 {
         let paragraphs = vec![

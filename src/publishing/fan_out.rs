@@ -47,7 +47,7 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
     let end = issue.last_subscriber;
     // An alert concerns the readers of its topics alone, however many others there are between them.
     let (topics, window) = match issue.kind {
-        Kind::Alert => {
+        Kind::Alert | Kind::Broadcast => {
             let topics = store::issues::topic_ids(&mut tx, issue.id).await?;
             let window = store::subscribers::window_on(&mut tx, &topics, after, end, WINDOW).await?;
             (topics, window)
@@ -65,7 +65,9 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
         return Ok(true);
     };
     let rows = match issue.kind {
-        Kind::Alert => store::subscribers::readers_on(&mut tx, &topics, after, last).await?,
+        Kind::Alert | Kind::Broadcast => {
+            store::subscribers::readers_on(&mut tx, &topics, after, last).await?
+        }
         Kind::Digest | Kind::Notice | Kind::Correction => {
             store::subscribers::readers(&mut tx, after, last).await?
         }
@@ -78,7 +80,7 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
             let added = digest_window(cx, &mut tx, &issue, &readers, (after, last), now).await?;
             (tx, added, None)
         }
-        Kind::Alert | Kind::Notice | Kind::Correction => {
+        Kind::Alert | Kind::Broadcast | Kind::Notice | Kind::Correction => {
             let Some(written) = alert_window(cx, tx, &issue, &topics, &readers, now).await? else {
                 return Ok(true);
             };
@@ -165,6 +167,8 @@ async fn alert_window<'a>(
     // The first mails of an issue wait for nothing.
     let promise = match in_time.len() {
         0 => None,
+        // It can wait: it is queued, and the senders take it when they have nothing better to do.
+        _ if issue.kind == Kind::Broadcast => None,
         count if issue.audience == 0 => cx.handover.promise_now(issue.priority, count),
         count => tokio::select! {
             biased;

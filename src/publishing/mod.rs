@@ -5,6 +5,7 @@ use crate::mail::compose::ComposeError;
 use crate::store;
 
 pub mod alerting;
+pub mod archive;
 mod beginning;
 mod cancelling;
 pub mod correcting;

@@ -13,7 +13,7 @@ use super::{
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
-    draft::{self, LAPSE, State as DraftState, Warning, has_moved},
+    draft::{self, State as DraftState, Warning, has_moved},
     issue::State,
     time::Timestamp,
 };
@@ -63,7 +63,7 @@ pub async fn release(
     if written.draft.version != version {
         return Ok(Some(Release::Changed));
     }
-    if !second_person && cx.config.newsroom.two_person.contains(&written.text.level) {
+    if !second_person && cx.config.newsroom.asks_two_people(&written.text) {
         return Ok(Some(Release::SecondPerson));
     }
     let look = desk::look(cx, &written, &actor.name).await?;
@@ -75,7 +75,9 @@ pub async fn release(
         return Ok(Some(Release::Moved(look.audience)));
     }
     let now = cx.clock.now();
-    let until = now.plus(draft::hold(cx.config.newsroom.hold, second_person));
+    // A time that can't be read blocks the release.
+    let at = written.text.goes_at().ok().flatten();
+    let until = now.plus(draft::hold(cx.config.newsroom.hold, second_person)).max(at.unwrap_or(now));
     let issue = hold(cx, actor, &written, typed, until, once).await?;
     Ok(Some(issue.map_or(Release::Changed, |issue| Release::Held { issue, until })))
 }
@@ -176,17 +178,22 @@ pub(super) async fn let_go(cx: &Context) -> Result<usize, Error> {
     let mut gone = 0;
     for (issue_id, issue, until) in due {
         let mut tx = cx.db.begin().await?;
-        if now.since(until) > LAPSE {
-            lapse(cx, &mut tx, issue_id, issue, now).await?;
+        let written = store::drafts::by_issue(&mut tx, issue_id).await?.map(Written::of);
+        let kind = written.as_ref().map_or(draft::Kind::Alert, |written| written.text.kind);
+        if now.since(until) > kind.grace() {
+            lapse(cx, &mut tx, kind, (issue_id, issue), now).await?;
             tx.commit().await?;
             cx.bells.deliver.notify_one();
             continue;
         }
-        let written = store::drafts::by_issue(&mut tx, issue_id).await?.map(Written::of);
         let post_id = written.as_ref().and_then(|written| written.draft.post_id);
         let expires_at = written.and_then(|written| written.text.expires_at(now));
         let last = store::subscribers::last_id(&mut tx).await?;
         if store::drafts::let_go(&mut tx, issue_id, last, now, expires_at).await? {
+            if cx.config.sender.test_mode {
+                // It was released before there was a test mode: nobody gets it, so it is in no archive.
+                store::archive::forget(&mut tx, issue_id).await?;
+            }
             if let Some(post_id) = post_id {
                 store::posts::mark_alerted(&mut tx, post_id, now).await?;
             }
@@ -201,24 +208,41 @@ pub(super) async fn let_go(cx: &Context) -> Result<usize, Error> {
 async fn lapse(
     cx: &Context,
     tx: &mut store::Tx,
-    issue_id: i64,
-    issue: Uuid,
+    kind: draft::Kind,
+    (issue_id, issue): (i64, Uuid),
     now: Timestamp,
 ) -> Result<(), Error> {
     if !store::drafts::undo(tx, issue_id, now).await? {
         return Ok(());
     }
-    let note = "It was not sent: the service was down when its hold ended. Look at it and release it again.";
+    let note = match kind {
+        draft::Kind::Alert => {
+            "It was not sent: the service was down when its hold ended. Look at it and release it again."
+        }
+        draft::Kind::Broadcast => {
+            "It was not sent: the service was down when it was to go out, and for six hours after. Look at it and release it again."
+        }
+    };
     store::drafts::reopen(tx, issue_id, note, now).await?;
     let name = issue.to_string();
     let change = Change::new("let the release lapse of", "issue", &name).to(&note);
     audit::record(tx, now, &Actor::service(), change).await?;
+    let (subject, what) = match kind {
+        draft::Kind::Alert => (
+            "A released alert was not sent",
+            "An alert was released, but the service was down when its hold ended, and for two minutes after. Nobody got it.",
+        ),
+        draft::Kind::Broadcast => (
+            "A released newsletter was not sent",
+            "A newsletter was released, but the service was down when it was to go out, and for six hours after. Nobody got it.",
+        ),
+    };
     let paragraphs = vec![
-        "An alert was released, but the service was down when its hold ended, and for two minutes after. Nobody got it."
+        what.to_owned(),
+        "What to do: open the draft in the newsroom, see whether it still holds, and release it again."
             .to_owned(),
-        "What to do: open the draft in the newsroom, see whether it still holds, and release it again.".to_owned(),
     ];
-    outbox::tell_operator(cx, tx, "A released alert was not sent", paragraphs).await?;
+    outbox::tell_operator(cx, tx, subject, paragraphs).await?;
     tracing::warn!(%issue, "a release lapsed: the service was down when its hold ended");
     Ok(())
 }

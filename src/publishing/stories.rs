@@ -43,8 +43,36 @@ pub(super) async fn contents(tx: &mut Tx, cadence: Digest, last: i64) -> Result<
     let ids: Vec<i64> = keys.iter().map(|(id, _)| *id).collect();
     let posts = store::posts::by_ids(tx, &ids).await?;
     let mut posts: HashMap<_, _> = posts.into_iter().map(|post| (post.id, of_post(post))).collect();
-    let stories = ids.iter().filter_map(|id| posts.remove(id).or_else(|| late.remove(id))).collect();
+    let mut stories: Vec<_> =
+        ids.iter().filter_map(|id| posts.remove(id).or_else(|| late.remove(id))).collect();
+    let mut right = corrections(tx, &ids).await?;
+    for story in &mut stories {
+        if let Some(right) = right.remove(&story.id) {
+            correct(story, right);
+        }
+    }
     Ok(Contents { stories, left_out })
+}
+
+/// What is right of the stories with these keys whose alert was corrected: as the newest correction has it.
+async fn corrections(tx: &mut Tx, ids: &[i64]) -> Result<HashMap<i64, Carried>, Error> {
+    let found = store::corrections::of_stories(tx, ids).await?;
+    let read = |(story, _, content): (i64, i64, String)| Some((story, serde_json::from_str(&content).ok()?));
+    Ok(found.into_iter().filter_map(read).collect())
+}
+
+/// Who reads it in a digest never reads what was wrong. Its own picture may show just that.
+fn correct(story: &mut compose::Story, right: Carried) {
+    story.title = right.title;
+    story.summary = right.summary;
+    story.link = right.link.or(story.link.take());
+    story.image = None;
+    story.corrected = true;
+}
+
+/// A story's title where nothing stands beside it that marks it.
+pub(super) fn marked(title: &str, corrected: bool) -> String {
+    if corrected { format!("Corrected: {title}") } else { title.to_owned() }
 }
 
 fn of_post(post: Post) -> compose::Story {
@@ -56,6 +84,7 @@ fn of_post(post: Post) -> compose::Story {
         link: post.url,
         author: post.author,
         published_at: Some(post.published_at),
+        corrected: false,
     }
 }
 
@@ -69,6 +98,7 @@ fn of_alert(late: &TooLate) -> Option<compose::Story> {
         author: None,
         published_at: Some(late.created_at),
         image: None,
+        corrected: false,
     })
 }
 
@@ -104,6 +134,11 @@ pub(super) async fn load(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Story>, Error> 
         let title = of_alert(&late).map(|story| story.title).unwrap_or_default();
         let source = Source::Alert { issue_id: late.issue_id, post_id: late.post_id };
         stories.insert(-late.issue_id, Story { id: -late.issue_id, title, source });
+    }
+    for (id, right) in corrections(tx, ids).await? {
+        if let Some(story) = stories.get_mut(&id) {
+            story.title = marked(&right.title, true);
+        }
     }
     Ok(ids.iter().filter_map(|id| stories.remove(id)).collect())
 }

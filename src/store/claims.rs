@@ -172,7 +172,8 @@ async fn rows(tx: &mut Tx, ids: &str) -> Result<Option<String>> {
                   CASE WHEN d.subscriber_id IS NULL OR (s.state = 'active'
                     AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
                     AND (i.kind IN ('notice', 'correction') OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (
-                      (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
+                      (i.kind = 'digest' AND u.digest = i.digest)
+                      OR ((i.kind = 'alert' AND (u.alerts OR i.level = 'critical') OR i.kind = 'broadcast' AND (u.alerts OR u.digest <> 'none'))
                         AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id))))))
                   THEN 1 ELSE 0 END,
                   (SELECT o.id FROM deliveries o WHERE o.issue_id = i.corrects AND o.subscriber_id = d.subscriber_id)))
@@ -183,7 +184,8 @@ async fn rows(tx: &mut Tx, ids: &str) -> Result<Option<String>> {
                   CASE WHEN d.subscriber_id IS NULL OR (s.state = 'active'
                     AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
                     AND (i.kind IN ('notice', 'correction') OR EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (
-                      (i.kind = 'digest' AND u.digest = i.digest) OR (i.kind = 'alert' AND (u.alerts OR i.level = 'critical')
+                      (i.kind = 'digest' AND u.digest = i.digest)
+                      OR ((i.kind = 'alert' AND (u.alerts OR i.level = 'critical') OR i.kind = 'broadcast' AND (u.alerts OR u.digest <> 'none'))
                         AND u.topic_id IN (SELECT w.topic_id FROM issue_topics w WHERE w.issue_id = i.id))))))
                   THEN 1 ELSE 0 END,
                   (SELECT o.id FROM deliveries o WHERE o.issue_id = i.corrects AND o.subscriber_id = d.subscriber_id)))::TEXT

@@ -64,3 +64,20 @@ pub async fn readers(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, bool, bool)>>
     );
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
+
+/// Of these posts, and these alerts (by their id, negated), what corrects them: the key, the issue that does, and what it
+/// says. The newest stands last.
+pub async fn of_stories(tx: &mut Tx, stories: &[i64]) -> Result<Vec<(i64, i64, String)>> {
+    let sql = tx.fork(
+        "SELECT v.value AS story, c.id, c.content FROM json_each($1) v CROSS JOIN issues o ON o.post_id = v.value
+         CROSS JOIN issues c ON c.corrects = o.id
+         UNION ALL
+         SELECT v.value, c.id, c.content FROM json_each($1) v CROSS JOIN issues c ON c.corrects = -v.value ORDER BY 2",
+        "SELECT v.value::BIGINT AS story, c.id, c.content FROM jsonb_array_elements_text($1::JSONB) v(value)
+         JOIN issues o ON o.post_id = v.value::BIGINT JOIN issues c ON c.corrects = o.id
+         UNION ALL
+         SELECT v.value::BIGINT, c.id, c.content FROM jsonb_array_elements_text($1::JSONB) v(value)
+         JOIN issues c ON c.corrects = -(v.value::BIGINT) ORDER BY 2",
+    );
+    on!(tx, c => sqlx::query_as(sql).bind(super::key_set(stories)).fetch_all(c))
+}

@@ -1,4 +1,4 @@
-//! Drafts of alerts, who has one open, and the holds of those that were released.
+//! Drafts of alerts and newsletters, who has one open, and the holds of those that were released.
 
 use uuid::Uuid;
 
@@ -244,6 +244,15 @@ pub async fn due(tx: &mut Tx, now: Timestamp) -> Result<Vec<(i64, Uuid, Timestam
         "SELECT id, public_id, held_until FROM issues WHERE state = 'held' AND held_until <= $1 ORDER BY held_until",
     )
     .bind(now)
+    .fetch_all(c))
+}
+
+/// What is released and held: name, subject, and until when; what goes first stands first.
+pub async fn held(tx: &mut Tx, limit: i64) -> Result<Vec<(Uuid, String, Timestamp)>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT public_id, subject, held_until FROM issues WHERE state = 'held' ORDER BY held_until LIMIT $1",
+    )
+    .bind(limit)
     .fetch_all(c))
 }
 

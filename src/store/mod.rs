@@ -12,6 +12,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
 use tokio::time::timeout;
 
+pub mod archive;
 pub mod attempts;
 pub mod audit;
 pub mod bells;

@@ -283,6 +283,21 @@ pub async fn count_audience(tx: &mut Tx, topic_ids: &[i64], critical: bool) -> R
     on!(tx, c => sqlx::query_scalar(sql).bind(super::key_set(topic_ids)).bind(critical).fetch_one(c))
 }
 
+/// How many `domain::decision::decide` would send a newsletter on these topics to now.
+pub async fn count_newsletter_audience(tx: &mut Tx, topic_ids: &[i64]) -> Result<i64> {
+    let sql = tx.fork(
+        "SELECT count(*) FROM subscribers s WHERE s.state = 'active'
+         AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+         AND EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (u.alerts OR u.digest <> 'none')
+                     AND u.topic_id IN (SELECT value FROM json_each($1)))",
+        "SELECT count(*) FROM subscribers s WHERE s.state = 'active'
+         AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+         AND EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (u.alerts OR u.digest <> 'none')
+                     AND u.topic_id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB)))",
+    );
+    on!(tx, c => sqlx::query_scalar(sql).bind(super::key_set(topic_ids)).fetch_one(c))
+}
+
 /// The readers in the window have their digest of this cadence up to `last_post`. (The empty text keeps SQLite from going
 /// through all readers of the cadence: it goes by the window.)
 pub async fn advance_digests(

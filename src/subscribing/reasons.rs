@@ -82,6 +82,7 @@ fn got(issue: &Issue, decision: Decision, on: &[&str]) -> Vec<String> {
         (Kind::Digest, _) => {
             vec![format!("They take the {} digest, and it had something new for them.", issue.digest)]
         }
+        (Kind::Broadcast, _) => vec![format!("It was a newsletter on {topics}, and they take mail there.")],
         (Kind::Correction, _) => vec!["They got the alert that it corrects, or may have.".to_owned()],
         (Kind::Notice, _) => vec!["It was a mail to them alone.".to_owned()],
     };

@@ -22,6 +22,8 @@ pub struct Site {
     pub postal_address: String,
     /// Without a trailing slash.
     pub public_url: String,
+    /// Some topic is public, so that there is an archive to see.
+    pub archive: bool,
 }
 
 /// A page with what it says.
@@ -70,12 +72,28 @@ pub enum Page {
         just_now: bool,
     },
     Preferences(PreferencesForm),
-    /// An alert's own page: what it said, and whether it still stands.
+    /// An issue's own page: what it said, and whether it still stands.
     Issue {
         said: Said,
+        /// What it is, as in "alert".
+        word: &'static str,
         is_correction: bool,
         withdrawn: bool,
+        /// Whether it says that it still does: of a digest or a newsletter nobody asks.
+        stands: bool,
         correction: Option<Said>,
+        /// It stands in the archive.
+        public: bool,
+    },
+    /// What was published and is public, the newest first.
+    Archive {
+        entries: Vec<Archived>,
+        topics: Vec<ArchiveTopic>,
+        /// The slug of the topic that it is kept to; empty for all.
+        topic: String,
+        /// Behind which issue the next part begins.
+        next: Option<uuid::Uuid>,
+        first: bool,
     },
     /// Anything that needs a headline and a sentence.
     Message {
@@ -129,11 +147,35 @@ pub struct Example {
 #[derive(Clone, Debug, Serialize)]
 pub struct Said {
     pub title: String,
+    /// Sanitized, with its link; none of what was published before pages were kept, which has paragraphs.
+    pub html: Option<String>,
     pub paragraphs: Vec<String>,
     pub link: Option<String>,
     /// For people, and for machines.
     pub at: String,
     pub machine: Timestamp,
+}
+
+/// An issue in the archive.
+#[derive(Clone, Debug, Serialize)]
+pub struct Archived {
+    pub issue: uuid::Uuid,
+    pub title: String,
+    pub excerpt: String,
+    /// What it is, or the names of its topics.
+    pub kind: String,
+    pub flag: Option<&'static str>,
+    /// For people, and for machines.
+    pub at: String,
+    pub machine: Timestamp,
+}
+
+/// A topic that the archive can be kept to.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArchiveTopic {
+    pub slug: String,
+    pub name: String,
+    pub chosen: bool,
 }
 
 /// What a sign-up asked for.
@@ -156,6 +198,7 @@ impl Site {
             from: config.sender.from.address.as_str().to_owned(),
             postal_address: config.sender.postal_address.clone(),
             public_url: config.server.public_url.as_str().trim_end_matches('/').to_owned(),
+            archive: config.topics.iter().any(|topic| topic.public),
         }
     }
 }
@@ -193,6 +236,7 @@ impl Page {
         let (shows_nobody, has_no_token) = match self {
             Self::SignUp(form) => (form.email.is_empty(), true),
             Self::Embed { .. } => (true, true),
+            Self::Issue { public: true, .. } | Self::Archive { first: true, .. } => (true, false),
             _ => (false, false),
         };
         if has_no_token {
@@ -220,6 +264,7 @@ impl Page {
             Self::Left { .. } => "left.html",
             Self::Preferences(_) => "preferences.html",
             Self::Issue { .. } => "issue.html",
+            Self::Archive { .. } => "archive.html",
             Self::Message { .. } => "message.html",
         }
     }

@@ -52,7 +52,7 @@ pub fn table(cx: &Context) -> Table {
         sources, subscribers, tokens, users,
     };
     use api::{alerts, drafts, issues, posts};
-    use public::{confirm, issue, preferences, sign_up, unsubscribe};
+    use public::{archive, confirm, issue, preferences, sign_up, unsubscribe};
     let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
     let t = t
         .get("/", Anyone, sign_up::page)
@@ -68,6 +68,8 @@ pub fn table(cx: &Context) -> Table {
         .get("/preferences/{token}", Link, preferences::page)
         .post("/preferences/{token}", Link, preferences::save)
         .get("/a/{issue}", Anyone, issue::page)
+        .get("/archive", Anyone, archive::page)
+        .get("/archive/feed.atom", Anyone, archive::feed)
         .get("/healthz", Anyone, super::alive)
         .get("/readyz", Anyone, super::ready)
         .get("/static/{name}", Anyone, super::asset);
@@ -78,6 +80,7 @@ pub fn table(cx: &Context) -> Table {
         .post("/api/v1/alerts/test", Token(Compose, Area::Alerts), alerts::test)
         .get("/api/v1/issues", Token(Read, Area::Issues), issues::list)
         .get("/api/v1/issues/{id}", Token(Read, Area::Issues), issues::show)
+        .patch("/api/v1/issues/{id}", Token(Release, Area::Issues), issues::edit)
         .get("/api/v1/issues/{id}/deliveries", Token(Read, Area::Issues), issues::deliveries)
         .get("/api/v1/issues/{id}/events", Token(Read, Area::Issues), issues::events)
         .post("/api/v1/issues/{id}/undo", Token(Release, Area::Issues), issues::undo)
@@ -133,6 +136,7 @@ pub fn table(cx: &Context) -> Table {
         .get("/admin/issues/{id}", User(Read), published::one)
         .get("/admin/issues/{id}/mail", User(Read), published::mail)
         .post("/admin/issues/{id}/retry", User(Release), published::retry)
+        .post("/admin/issues/{id}/archive", User(Release), published::archive)
         .get("/admin/deliveries/{id}", User(Read), deliveries::one)
         .post("/admin/deliveries/{id}/retry", User(Release), deliveries::retry)
         .get("/admin/subscribers", User(Read), subscribers::page)

@@ -63,7 +63,13 @@ async fn add(stage: &Stage, name: usize, person: &Person, topics: &[i64]) {
 }
 
 /// How many of `people` the one decision mails now.
-fn decided(people: &[Person], topics: &[i64], all_topics: &[i64], level: Level, stage: &Stage) -> i64 {
+fn decided(
+    people: &[Person],
+    topics: &[i64],
+    all_topics: &[i64],
+    (kind, level): (Kind, Level),
+    stage: &Stage,
+) -> i64 {
     let gets = |person: &&Person| {
         let subscriptions: Vec<_> = all_topics
             .iter()
@@ -74,7 +80,7 @@ fn decided(people: &[Person], topics: &[i64], all_topics: &[i64], level: Level, 
             .collect();
         let suppressed = person.suppressed.is_some_and(|kind| kind != suppression::Kind::Refused);
         let reader = Reader { active: person.active, suppressed, subscriptions: &subscriptions };
-        let matter = Matter { kind: Kind::Alert, level, topics, digest: Digest::None, expires_at: None };
+        let matter = Matter { kind, level, topics, digest: Digest::None, expires_at: None };
         decide(&reader, &matter, stage.now()) == Decision::Now
     };
     i64::try_from(people.iter().filter(gets).count()).unwrap()
@@ -95,14 +101,33 @@ async fn the_audience_is_what_the_decision_says(backend: Backend, people: Vec<Pe
             let mut tx = stage.cx.db.read().await.unwrap();
             let critical = *level == Level::Critical;
             let counted = store::subscribers::count_audience(&mut tx, &topics, critical).await.unwrap();
-            assert_eq!(counted, decided(&people, &topics, &ids, *level, &stage), "{level} on {topics:?}");
+            assert_eq!(
+                counted,
+                decided(&people, &topics, &ids, (Kind::Alert, *level), &stage),
+                "{level} on {topics:?}"
+            );
         }
+        let mut tx = stage.cx.db.read().await.unwrap();
+        let counted = store::subscribers::count_newsletter_audience(&mut tx, &topics).await.unwrap();
+        let newsletter = (Kind::Broadcast, Level::All);
+        assert_eq!(
+            counted,
+            decided(&people, &topics, &ids, newsletter, &stage),
+            "a newsletter on {topics:?}"
+        );
     }
     let published = stage.alert("Polls close at eight").on(&TOPICS[..2]).level(level).accepted().await;
-    assert_eq!(published.audience, decided(&people, &ids[..2], &ids, level, &stage));
+    assert_eq!(published.audience, decided(&people, &ids[..2], &ids, (Kind::Alert, level), &stage));
     stage.settle().await;
     assert_eq!(stage.issue(published.id).await.audience, published.audience, "the fan-out");
     assert_eq!(i64::try_from(stage.mailbox.len()).unwrap(), published.audience, "the relay");
+
+    let newsletter = stage.alert("Our week").on(&TOPICS[..2]).newsletter().accepted().await;
+    stage.settle().await;
+    let expected = decided(&people, &ids[..2], &ids, (Kind::Broadcast, Level::All), &stage);
+    assert_eq!(stage.issue(newsletter.id).await.audience, expected, "the fan-out of a newsletter");
+    let mailed = i64::try_from(stage.mailbox.len()).unwrap() - published.audience;
+    assert_eq!(mailed, expected, "what the claim asks once more");
 }
 
 fn on(backend: Backend) {

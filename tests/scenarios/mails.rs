@@ -75,6 +75,7 @@ pub fn slots() -> Slots<'static> {
 
 pub fn alert() -> Alert {
     Alert {
+        kind: bellwether::domain::draft::Kind::Alert,
         subject: "Polls stay open two hours longer in Marlow County".to_owned(),
         level: Level::Major,
         topics: vec!["Election alerts".to_owned(), "Marlow County".to_owned()],
@@ -111,6 +112,7 @@ pub fn stories() -> Vec<Story> {
         author: Some("Rosa Field".to_owned()),
         published_at: Some(Timestamp::from_micros(1_793_746_800_000_000 - id * 3_600_000_000)),
         image: None,
+        corrected: false,
     };
     vec![
         story(

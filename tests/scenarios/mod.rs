@@ -1,4 +1,5 @@
 mod alerts;
+mod archive;
 mod commands;
 mod config;
 mod config_dkim;

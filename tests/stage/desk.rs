@@ -28,6 +28,7 @@ impl Stage {
     /// Breaking news for the first topic.
     pub fn alert(&self, subject: &str) -> Alert<'_> {
         let request = AlertRequest {
+            kind: bellwether::domain::draft::Kind::Alert,
             preheader: None,
             about: None,
             subject: Some(subject.to_owned()),
@@ -36,6 +37,7 @@ impl Stage {
             topics: vec!["election-alerts".parse().unwrap()],
             level: Level::All,
             expires_at: None,
+            public: None,
         };
         Alert { stage: self, request }
     }
@@ -99,6 +101,12 @@ impl Alert<'_> {
 
     pub fn level(mut self, level: Level) -> Self {
         self.request.level = level;
+        self
+    }
+
+    /// The same as a newsletter, and published at once.
+    pub fn newsletter(mut self) -> Self {
+        self.request.kind = bellwether::domain::draft::Kind::Broadcast;
         self
     }
 

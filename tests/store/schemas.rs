@@ -121,7 +121,10 @@ async fn of_sqlite(db: &Db) -> Schema {
         // An INTEGER PRIMARY KEY is the row's own number and has no index.
         let rowid: Vec<(String,)> = pragma(
             db,
-            format!("SELECT name FROM pragma_table_info('{table}') WHERE pk = 1 AND type = 'INTEGER' AND name = 'id'"),
+            format!(
+                "SELECT name FROM pragma_table_info('{table}') WHERE pk = 1 AND type = 'INTEGER'
+                 AND NOT EXISTS (SELECT 1 FROM pragma_index_list('{table}') WHERE origin = 'pk')"
+            ),
         )
         .await;
         schema.unique.extend(rowid.into_iter().map(|(column,)| (table.clone(), column)));

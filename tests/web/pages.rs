@@ -1,9 +1,11 @@
 //! Every page, with every part that it can show.
 
 use axum::http::StatusCode;
-use bellwether::domain::subscription::Digest;
+use bellwether::domain::{subscription::Digest, time::Timestamp};
 use bellwether::subscribing::TopicChoice;
-use bellwether::web::pages::{self, Faults, Page, PreferencesForm, SignUpForm, Site, Wanted};
+use bellwether::web::pages::{
+    self, ArchiveTopic, Archived, Faults, Page, PreferencesForm, Said, SignUpForm, Site, Wanted,
+};
 use scraper::{ElementRef, Html, Selector};
 
 fn site() -> Site {
@@ -12,6 +14,7 @@ fn site() -> Site {
         from: "desk@example.org".to_owned(),
         postal_address: "Election Desk, 1 Example Street, Springfield".to_owned(),
         public_url: "https://news.example.org".to_owned(),
+        archive: true,
     }
 }
 
@@ -71,6 +74,56 @@ fn monday() -> Option<String> {
     Some("Monday, 2 November, at 07:00 (New York time)".to_owned())
 }
 
+fn said(title: &str) -> Said {
+    Said {
+        title: title.to_owned(),
+        html: Some(
+            "<h2>What we know</h2><p>A <a href=\"https://example.org/\">link</a>.</p><ul><li>One</li></ul>"
+                .to_owned(),
+        ),
+        paragraphs: vec![],
+        link: None,
+        at: "3 November 2026, 20:00 UTC".to_owned(),
+        machine: Timestamp::from_micros(1_793_750_400_000_000),
+    }
+}
+
+fn issue(corrected: bool, withdrawn: bool) -> Page {
+    Page::Issue {
+        said: said("The harbour is closed"),
+        word: "alert",
+        is_correction: false,
+        withdrawn,
+        stands: !corrected && !withdrawn,
+        correction: corrected.then(|| said("The harbour is open")),
+        public: true,
+    }
+}
+
+fn archive(flags: Vec<Option<&'static str>>, first: bool) -> Page {
+    let entry = |flag| Archived {
+        issue: uuid::Uuid::from_u128(7),
+        title: "Polls stay open two hours longer <in Marlow County>".to_owned(),
+        excerpt: "A judge has ordered all 41 polling places to stay open until 10 p.m.".to_owned(),
+        kind: "Election alerts".to_owned(),
+        flag,
+        at: "3 November 2026, 20:00 UTC".to_owned(),
+        machine: Timestamp::from_micros(1_793_750_400_000_000),
+    };
+    let topic = |slug: &str, name: &str, chosen| ArchiveTopic {
+        slug: slug.to_owned(),
+        name: name.to_owned(),
+        chosen,
+    };
+    Page::Archive {
+        entries: flags.into_iter().map(entry).collect(),
+        topics: vec![topic("election-alerts", "Election alerts", true), topic("state:ga", "Georgia", false)],
+        topic: "election-alerts".to_owned(),
+        next: first.then(|| uuid::Uuid::from_u128(8)),
+        first,
+    }
+}
+
 fn every_page() -> Vec<(&'static str, Page)> {
     let token = || "t0k3n".to_owned();
     let asked = |digest| Wanted { topics: vec!["Election alerts".to_owned()], alerts: true, digest };
@@ -94,6 +147,12 @@ fn every_page() -> Vec<(&'static str, Page)> {
         ("left-long-ago", left(vec![], false)),
         ("preferences", preferences(topics(), false)),
         ("preferences-saved", preferences(one_topic(), true)),
+        ("issue", issue(false, false)),
+        ("issue-corrected", issue(true, false)),
+        ("issue-withdrawn", issue(false, true)),
+        ("archive", archive(vec![Some("Corrected"), None, Some("Withdrawn")], true)),
+        ("archive-empty", archive(vec![], true)),
+        ("archive-older", archive(vec![None], false)),
         (
             "message",
             Page::Message {
@@ -161,7 +220,7 @@ fn nothing_on_a_page_is_refused_by_its_own_content_security_policy() {
         for inline in ["[style]", "style", "script:not([src])", "base", "iframe", "[onclick]"] {
             assert!(select(&html, inline).is_empty(), "{name} has {inline}");
         }
-        for loaded in select(&html, "link[href], script[src], img[src]") {
+        for loaded in select(&html, "link[href]:not([rel=alternate]), script[src], img[src]") {
             let url = loaded.attr("href").or(loaded.attr("src")).unwrap();
             assert!(url.starts_with("/static/") && url.contains("?v="), "{name} loads {url}");
         }
@@ -311,6 +370,8 @@ fn what_shows_a_reader_or_holds_a_token_is_neither_kept_nor_indexed() {
         let seen = (header("cache-control"), header("x-robots-tag"), header("referrer-policy"));
         let expected = match name {
             "sign-up" | "sign-up-one-topic" | "embed" | "embed-one-topic" => ("no-cache", "", "same-origin"),
+            "archive-older" => ("no-store", "noindex", ""),
+            archive if archive.starts_with("archive") || archive.starts_with("issue") => ("no-cache", "", ""),
             "sign-up-faulty" => ("no-store", "noindex", "same-origin"),
             _ => ("no-store", "noindex", ""),
         };

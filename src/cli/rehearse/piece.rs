@@ -130,6 +130,7 @@ impl Piece {
     pub async fn publish(&self, cx: &Context) -> Result<Uuid, Failure> {
         let Some(stored) = &self.stored else {
             let request = AlertRequest {
+                kind: crate::domain::draft::Kind::Alert,
                 preheader: None,
                 about: None,
                 subject: Some(self.subject.clone()),
@@ -138,6 +139,7 @@ impl Piece {
                 topics: self.topics.clone(),
                 level: self.level,
                 expires_at: None,
+                public: None,
             };
             let published = alerting::publish(cx, &request, &Actor::command(), None).await?;
             let published =

@@ -1,4 +1,4 @@
-//! `/admin/desk`: alerts that people write, and their release.
+//! `/admin/desk`: alerts and newsletters that people write, and their release.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -8,10 +8,10 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{done, frame::Frame, missing, when};
+use super::{done, frame::Frame, missing, newsletter, when};
 use crate::context::Context;
 use crate::domain::{
-    draft::{LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
+    draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
     issue::Level,
     role::Right,
     time::Timestamp,
@@ -28,6 +28,10 @@ use crate::store;
 const USEFUL: [(u32, &str); 5] =
     [(0, "Always"), (60, "For 1 hour"), (180, "For 3 hours"), (720, "For 12 hours"), (1_440, "For 1 day")];
 
+/// Whether it stands in the public archive, as the form offers it.
+const ARCHIVE: [(&str, Option<bool>, &str); 3] =
+    [("", None, "As its topics say"), ("yes", Some(true), "Yes"), ("no", Some(false), "No")];
+
 /// A mail of ours on a page of ours: its own styles and pictures, no scripts, nothing to click.
 const OF_A_MAIL: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:; \
      frame-ancestors 'self'; form-action 'none'; base-uri 'none'; sandbox";
@@ -38,9 +42,10 @@ pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
         let drafts = desk::open(&cx).await?;
         let mut tx = cx.db.read().await?;
         let posts = store::posts::newest(&mut tx, 12).await?;
-        Ok::<_, publishing::Error>((drafts, posts))
+        drop(tx);
+        Ok::<_, publishing::Error>((drafts, posts, newsletter::released(&cx).await?))
     };
-    let (drafts, posts) = match listed.await {
+    let (drafts, posts, released) = match listed.await {
         Ok(listed) => listed,
         Err(error) => return failed(&frame, &error),
     };
@@ -51,19 +56,25 @@ pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
         .collect();
     frame.ok(
         "desk.html",
-        &json!({ "drafts": drafts, "posts": posts, "may_write": may(&frame, Right::Compose) }),
+        &json!({ "drafts": drafts, "posts": posts, "released": released, "may_write": may(&frame, Right::Compose) }),
     )
 }
 
-/// `POST /admin/desk`: a new draft, from nothing or from the post of this id.
+/// `POST /admin/desk`: a new draft, of an alert from nothing or from the post of this id, or of a newsletter.
 pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, body: Bytes) -> Response {
     let post = match field(&body, "post").filter(|it| !it.is_empty()).map(|it| it.parse::<Uuid>()) {
         None => None,
         Some(Ok(id)) => Some(id),
         Some(Err(_)) => return missing(&frame),
     };
-    match desk::create(&cx, &me.actor(), post).await {
-        Ok(id) => Redirect::to(&path(id)).into_response(),
+    let kind = field(&body, "kind").and_then(|kind| kind.parse().ok()).unwrap_or(Kind::Alert);
+    let created = match kind {
+        Kind::Alert => desk::create(&cx, &me.actor(), post).await.map(Some),
+        Kind::Broadcast => desk::create_with(&cx, &me.actor(), None, |text| text.kind = kind, None).await,
+    };
+    match created {
+        Ok(None) => missing(&frame),
+        Ok(Some(id)) => Redirect::to(&path(id)).into_response(),
         Err(publishing::Error::UnknownPost(_)) => missing(&frame),
         Err(error) => failed(&frame, &error),
     }
@@ -91,7 +102,7 @@ pub async fn save(
         Err(response) => return *response,
     };
     let base = field(&body, "base").and_then(|base| serde_json::from_str(&base).ok());
-    let mine = text_of(&body);
+    let mine = text_of(written.text.kind, &body);
     let by_script = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     let saved =
         desk::save(&cx, &me.actor(), written.draft.public_id, &base.unwrap_or(written.text), mine).await;
@@ -210,10 +221,11 @@ pub async fn release(
         }
         Ok(Some(Release::Changed)) => "It was changed since you looked at it. Read it once more.".to_owned(),
         Ok(Some(Release::SecondPerson)) => {
-            format!(
-                "A {} alert is released by somebody who wrote none of it. Ask for its release.",
-                written.text.level
-            )
+            let what = match written.text.kind {
+                Kind::Alert => format!("A {} alert", written.text.level),
+                Kind::Broadcast => "A newsletter".to_owned(),
+            };
+            format!("{what} is released by somebody who wrote none of it. Ask for its release.")
         }
         Ok(Some(Release::Closed) | None) => return closed(&frame),
         Err(error) => return failed(&frame, &error),
@@ -263,7 +275,7 @@ async fn show(
     let text = &written.text;
     let topics: Vec<_> = choices
         .iter()
-        .map(|it| json!({ "slug": it.slug, "name": it.name, "now": it.now, "later": it.later, "chosen": text.topics.contains(&it.slug) }))
+        .map(|it| json!({ "slug": it.slug, "name": it.name, "now": it.now, "later": it.later, "all": it.now + it.later, "chosen": text.topics.contains(&it.slug) }))
         .collect();
     let levels: Vec<_> = Level::ALL
         .iter()
@@ -273,10 +285,16 @@ async fn show(
         .iter()
         .map(|(minutes, words)| json!({ "minutes": minutes, "words": words, "chosen": *minutes == text.useful_for }))
         .collect();
+    let archive: Vec<_> = ARCHIVE
+        .iter()
+        .map(
+            |(word, public, words)| json!({ "word": word, "words": words, "chosen": *public == text.public }),
+        )
+        .collect();
     let draft = &written.draft;
     let open = draft.state == DraftState::Open;
     let second_person = releasing::is_second_person(&me.actor(), written);
-    let two_people = cx.config.newsroom.two_person.contains(&text.level) && !second_person;
+    let two_people = cx.config.newsroom.asks_two_people(text) && !second_person;
     let content = json!({
         "id": draft.public_id,
         "version": draft.version,
@@ -285,7 +303,10 @@ async fn show(
         "topics": topics,
         "levels": levels,
         "useful": useful,
-        "look": looked(&look, cx.clock.now()),
+        "archive": archive,
+        "look": looked(text, &look, cx.clock.now()),
+        "newsletter": newsletter::form(cx, text),
+        "word": text.kind.word(),
         "mail": look.mail,
         "sender": cx.config.sender.from.name.clone().unwrap_or_else(|| cx.config.sender.from.address.as_str().to_owned()),
         "longest": { "subject": LONGEST_SUBJECT, "preheader": LONGEST_PREHEADER, "phone": PHONE },
@@ -319,12 +340,12 @@ async fn standing(
         "conflicts": conflicts,
         "others": others,
         "by": written.draft.updated_by,
-        "look": looked(&look, cx.clock.now()),
+        "look": looked(&written.text, &look, cx.clock.now()),
         "plain": look.mail.as_ref().map(|mail| &mail.text),
     }))
 }
 
-fn looked(look: &Look, now: Timestamp) -> Value {
+fn looked(text: &Text, look: &Look, now: Timestamp) -> Value {
     let warnings: Vec<_> = look
         .warnings
         .iter()
@@ -332,6 +353,7 @@ fn looked(look: &Look, now: Timestamp) -> Value {
         .collect();
     json!({
         "audience": look.audience,
+        "goes": newsletter::goes(text),
         "warnings": warnings,
         "takes": look.takes.map(|takes| span(takes.as_secs())),
         "kilobytes": look.mail.as_ref().map(|mail| mail.bytes.div_ceil(1000)),
@@ -360,7 +382,10 @@ fn listed_draft(written: &Written) -> Value {
     json!({
         "id": written.draft.public_id,
         "title": title,
-        "level": written.text.level,
+        "level": match written.text.kind {
+            Kind::Alert => written.text.level.as_str(),
+            Kind::Broadcast => Kind::Broadcast.word(),
+        },
         "topics": written.text.topics,
         "by": written.draft.updated_by,
         "at": when(written.draft.updated_at),
@@ -370,8 +395,8 @@ fn listed_draft(written: &Written) -> Value {
 }
 
 /// What a form says of a draft's text.
-fn text_of(body: &[u8]) -> Text {
-    let mut text = Text::default();
+fn text_of(kind: Kind, body: &[u8]) -> Text {
+    let mut text = Text { kind, ..Text::default() };
     for (name, value) in url::form_urlencoded::parse(body) {
         match &*name {
             "subject" => text.subject = value.into_owned(),
@@ -380,6 +405,9 @@ fn text_of(body: &[u8]) -> Text {
             "link" => text.link = value.into_owned(),
             "level" => text.level = value.parse().unwrap_or(Level::All),
             "topic" => text.topics.push(value.into_owned()),
+            "send_at" => text.send_at = value.into_owned(),
+            "zone" => text.zone = value.into_owned(),
+            "public" => text.public = ARCHIVE.iter().find(|(word, ..)| *word == value).and_then(|it| it.1),
             "useful_for" => text.useful_for = value.parse().unwrap_or(0),
             _ => {}
         }

@@ -60,6 +60,8 @@ pub const SAID: &[(&str, &str)] = &[
     ("asked", "Whoever may release it sees that you ask."),
     ("undone", "Undone. Nobody got it."),
     ("corrected", "The correction is on its way to those who got the alert. Nobody more gets the alert."),
+    ("archived", "It stands in the public archive."),
+    ("not-archived", "It is taken out of the public archive."),
     ("stopped", "Stopped. Nobody more gets it."),
     ("too-late", "The hold was over: it is on its way. Stop it below."),
     ("all-gone", "There was nothing left to stop."),

@@ -1,7 +1,8 @@
 //! `/admin/issues`: what was published, how far it got, to whom with which answer, and what it said.
 
+use axum::Form;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use crate::context::Context;
 use crate::delivering::{retrying, why::span};
 use crate::domain::{delivery, issue::Kind, role::Right};
 use crate::newsroom::{Error, Me};
+use crate::publishing::archive::{self, Marked};
 use crate::publishing::progress::{self, Acceptance, Progress};
 use crate::store::{self, Tx, deliveries::Shown, issues::Issue};
 
@@ -106,6 +108,35 @@ pub async fn retry(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Pa
     }
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Marking {
+    public: String,
+}
+
+/// `POST /admin/issues/{id}/archive`: puts it into the public archive, or takes it out.
+pub async fn archive(
+    State(cx): State<Context>,
+    frame: Frame,
+    me: Me,
+    Path(id): Path<String>,
+    Form(marking): Form<Marking>,
+) -> Response {
+    let Ok(public_id) = id.parse::<Uuid>() else { return missing(&frame) };
+    let public = marking.public == "yes";
+    match archive::mark(&cx, &me.actor(), public_id, public).await {
+        Ok(Marked::Done) => {
+            done(&format!("/admin/issues/{id}"), if public { "archived" } else { "not-archived" })
+        }
+        Ok(Marked::NotThis) => {
+            let text = "It has no page that could stand there: it is a correction, or was published in test mode, or before there was an archive.";
+            frame.message(StatusCode::CONFLICT, "This can’t stand in the archive", text)
+        }
+        Ok(Marked::Unknown) => missing(&frame),
+        Err(error) => ours(&frame, &error),
+    }
+}
+
 /// `GET /admin/issues/{id}/mail`: what it said, in a frame that runs nothing and asks nobody for anything.
 pub async fn mail(State(cx): State<Context>, frame: Frame, Path(id): Path<String>) -> Response {
     let issue = match find(&cx, &frame, &id).await {
@@ -139,6 +170,7 @@ async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<
     let made_by = store::issues::made_by(&mut tx, &[issue.id]).await?;
     let (_, by, ended) = made_by.into_iter().next().unwrap_or_default();
     let topics = topics(&mut tx, issue).await?;
+    let (public, has_page) = store::archive::standing(&mut tx, issue.id).await?;
     let curve = progress::acceptance(&mut tx, issue).await?.map(|it| curve(&it, issue.audience));
     let chosen: Option<delivery::State> = asked.state.parse().ok();
     let after = asked.after.parse().unwrap_or(0);
@@ -157,7 +189,7 @@ async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<
         })
         .collect();
     Ok(json!({
-        "followed": matches!(issue.kind, Kind::Alert | Kind::Correction),
+        "followed": matches!(issue.kind, Kind::Alert | Kind::Broadcast | Kind::Correction),
         "id": issue.public_id,
         "subject": issue.subject,
         "kind": kind(issue),
@@ -167,6 +199,8 @@ async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<
         "ended": ended.map(when),
         "useful_until": issue.expires_at.map(when),
         "topics": topics,
+        "archive": (has_page && issue.kind != Kind::Correction).then_some(public),
+        "may_mark": me.user.role.may(Right::Release),
         "audience": number(issue.audience),
         "growing": issue.state == crate::domain::issue::State::Publishing,
         "share": share_of(&progress),
@@ -193,6 +227,7 @@ const fn may_retry(issue: &Issue) -> bool {
 fn kind(issue: &Issue) -> String {
     match issue.kind {
         Kind::Alert => format!("alert, {}", issue.level),
+        Kind::Broadcast => "newsletter".to_owned(),
         Kind::Correction => "correction".to_owned(),
         Kind::Digest => format!("{} digest", issue.digest),
         Kind::Notice => "notice".to_owned(),

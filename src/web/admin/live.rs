@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{desk::failed, done, frame::Frame, missing, when};
+use super::{desk::failed, done, frame::Frame, missing, newsletter, when};
 use crate::context::Context;
 use crate::domain::{
     issue::{Kind, State as IssueState},
@@ -30,6 +30,10 @@ pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<Str
         Ok(progress) => progress,
         Err(response) => return *response,
     };
+    let later = match newsletter::waits_until(&cx, &progress).await {
+        Ok(later) => later,
+        Err(error) => return failed(&frame, &error),
+    };
     let releases = frame.me().is_some_and(|me| me.user.role.may(Right::Release));
     let share = |part: i64| if progress.audience > 0 { part * 100 / progress.audience } else { 0 };
     let held_for = progress.held_until.map(|until| until.since(progress.now).as_secs() + 1);
@@ -38,10 +42,12 @@ pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<Str
         "since": when(progress.since),
         "share": share(progress.accepted),
         "held_for": held_for,
+        "later": later,
         "is_held": progress.state == IssueState::Held,
         "is_over": progress.is_over(),
         "is_stopped": progress.state == IssueState::Cancelled,
-        "may_correct": releases && progress.kind == Kind::Alert,
+        "may_correct": releases && matches!(progress.kind, Kind::Alert | Kind::Broadcast),
+        "word": if progress.kind == Kind::Broadcast { "newsletter" } else { "alert" },
         "may_stop": releases && !progress.is_over() && progress.state != IssueState::Cancelled,
     });
     frame.ok("live.html", &content)
@@ -129,7 +135,7 @@ pub async fn correct(
             frame.message(StatusCode::UNPROCESSABLE_ENTITY, "Write what is right", text)
         }
         Ok(Corrected::NotThis) => {
-            let text = "Only an alert that left can be corrected, as long as it is known who got it. Nothing was changed.";
+            let text = "Only an alert or a newsletter that left can be corrected, as long as it is known who got it. Nothing was changed.";
             frame.message(StatusCode::CONFLICT, "This can’t be corrected", text)
         }
         Ok(Corrected::Unknown) => missing(&frame),

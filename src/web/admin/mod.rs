@@ -15,6 +15,7 @@ pub mod issues;
 pub mod links;
 pub mod lists;
 pub mod live;
+mod newsletter;
 pub mod overview;
 pub mod sign_in;
 pub mod sources;

@@ -39,6 +39,8 @@ struct Input {
     topics: Vec<Slug>,
     level: Option<Level>,
     expires_at: Option<Timestamp>,
+    /// Whether it stands in the public archive; absent for where all of its topics do.
+    public: Option<bool>,
     #[serde(default)]
     dry_run: bool,
     /// For a test only: which of `[sender] test_addresses`.
@@ -150,6 +152,7 @@ fn alert(cx: &Context, input: Input) -> Result<AlertRequest, Problem> {
         return Err(invalid("/expires_at", "must be in the future"));
     }
     Ok(AlertRequest {
+        kind: crate::domain::draft::Kind::Alert,
         preheader: None,
         about: None,
         subject,
@@ -158,6 +161,7 @@ fn alert(cx: &Context, input: Input) -> Result<AlertRequest, Problem> {
         topics: input.topics,
         level: input.level.unwrap_or(Level::All),
         expires_at: input.expires_at,
+        public: input.public,
     })
 }
 

@@ -1,12 +1,13 @@
 //! What a draft says, as programs write and read it: `markdown` and `url` are the desk's body and link.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::invalid;
 use crate::domain::{
-    draft::{LONGEST_BODY, LONGEST_LINK, LONGEST_PREHEADER, LONGEST_SUBJECT, LONGEST_USE, Text},
+    cadence,
+    draft::{Kind, LONGEST_LINK, LONGEST_PREHEADER, LONGEST_SUBJECT, LONGEST_USE, Text},
     issue::Level,
     topic::Slug,
 };
@@ -31,16 +32,26 @@ macro_rules! with_parts {
             topics: Option<Vec<Slug>>,
             /// In minutes, from the release; 0 for no end.
             useful_for: Option<u32>,
+            /// When a newsletter goes out, on the clock of `zone`; null for at once.
+            #[serde(default, deserialize_with = "given")]
+            send_at: Option<Option<String>>,
+            /// An IANA time zone.
+            zone: Option<String>,
+            /// Whether it stands in the public archive; null for where all of its topics do.
+            #[serde(default, deserialize_with = "given")]
+            public: Option<Option<bool>>,
         }
 
         impl $name {
             /// # Errors
             /// 422 for what is longer than it may be, or forges a line.
-            pub fn check(&self) -> Result<(), Problem> {
+            pub fn check(&self, kind: Kind) -> Result<(), Problem> {
                 one_line("/subject", self.subject.as_deref(), LONGEST_SUBJECT)?;
                 one_line("/preheader", self.preheader.as_deref(), LONGEST_PREHEADER)?;
                 one_line("/url", self.url.as_deref(), LONGEST_LINK)?;
-                lines("/markdown", self.markdown.as_deref(), LONGEST_BODY)?;
+                lines("/markdown", self.markdown.as_deref(), kind.longest_body())?;
+                let send_at = self.send_at.as_ref().and_then(Option::as_deref);
+                time(kind, send_at, self.zone.as_deref())?;
                 if self.useful_for > Some(LONGEST_USE) {
                     return Err(invalid("/useful_for", format!("may be {LONGEST_USE} minutes at most")));
                 }
@@ -60,6 +71,11 @@ macro_rules! with_parts {
                 over(&mut text.link, &self.url);
                 text.level = self.level.unwrap_or(text.level);
                 text.useful_for = self.useful_for.unwrap_or(text.useful_for);
+                text.public = self.public.unwrap_or(text.public);
+                if let Some(send_at) = &self.send_at {
+                    text.send_at = send_at.clone().unwrap_or_default();
+                }
+                over(&mut text.zone, &self.zone);
                 if let Some(topics) = &self.topics {
                     text.topics = topics.iter().map(ToString::to_string).collect();
                 }
@@ -70,6 +86,8 @@ macro_rules! with_parts {
 
 with_parts! {
     Begin {
+        /// An alert where it is absent.
+        kind: Option<Kind>,
         /// The post whose words it begins with, and which it alerts.
         post_id: Option<Uuid>
     }
@@ -80,6 +98,25 @@ with_parts! {
         /// The version that the change goes by.
         version: i64
     }
+}
+
+/// What is absent stays as it is; null is a value.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// Only a newsletter goes out at a time, and only at one that there is.
+fn time(kind: Kind, send_at: Option<&str>, zone: Option<&str>) -> Result<(), Problem> {
+    if kind == Kind::Alert && (send_at.is_some() || zone.is_some()) {
+        return Err(invalid("/send_at", "is for a draft of the kind broadcast"));
+    }
+    if let Some(zone) = zone {
+        cadence::instant("2026-01-01T00:00", zone).map_err(|why| invalid("/zone", why))?;
+    }
+    if let Some(send_at) = send_at {
+        cadence::instant(send_at, "UTC").map_err(|why| invalid("/send_at", why))?;
+    }
+    Ok(())
 }
 
 fn one_line(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
@@ -117,10 +154,12 @@ pub fn field(part: &'static str) -> &'static str {
 /// A draft as a list shows it.
 pub fn shown(written: &Written) -> Value {
     let Written { draft, text } = written;
+    let send_at = (!text.send_at.is_empty()).then_some(&text.send_at);
     json!({
-        "id": draft.public_id, "state": draft.state, "version": draft.version,
+        "id": draft.public_id, "kind": text.kind, "state": draft.state, "version": draft.version,
         "subject": text.subject, "preheader": text.preheader, "markdown": text.body, "url": text.link,
-        "level": text.level, "topics": text.topics, "useful_for": text.useful_for,
+        "level": text.level, "topics": text.topics, "useful_for": text.useful_for, "public": text.public,
+        "send_at": send_at, "zone": text.zone_or_utc(), "goes_at": text.goes_at().ok().flatten(),
         "authors": written.authors(), "asked_by": draft.asked_by, "note": draft.note,
         "created_at": draft.created_at, "updated_at": draft.updated_at, "updated_by": draft.updated_by,
     })

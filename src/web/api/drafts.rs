@@ -1,4 +1,4 @@
-//! `/api/v1/drafts`: alerts that are written, looked at and released by their number, as at the desk.
+//! `/api/v1/drafts`: alerts and newsletters that are written, looked at and released by their number, as at the desk.
 
 use axum::Json;
 use axum::extract::{Path, Query, Request, State, rejection::QueryRejection};
@@ -11,14 +11,14 @@ use super::{
     Caller,
     alerts::{test_address, tested},
     draft_text::{self, Begin, Edit},
-    json_body,
+    invalid, json_body,
     listing::{Asked, asked, next_cursor},
     once::{self, Key},
 };
 use crate::context::Context;
 use crate::domain::{
     address::EmailAddress,
-    draft::{State as DraftState, Warning},
+    draft::{Kind, State as DraftState, Text, Warning},
     issue::State as IssueState,
     time::Timestamp,
 };
@@ -38,12 +38,20 @@ pub async fn create(
     let headers = request.headers().clone();
     let body = json_body(request).await?;
     let input: Begin = json::read(&body)?;
-    input.check()?;
+    let kind = input.kind.unwrap_or(Kind::Alert);
+    input.check(kind)?;
+    if kind == Kind::Broadcast && input.post_id.is_some() {
+        return Err(invalid("/post_id", "is for an alert"));
+    }
     let key = Key::given(&caller, &headers, "draft\n", &body)?;
     let mut id = None;
     if !is_used(&cx, key.as_ref()).await? {
         let once = key.as_ref().map(Key::once);
-        id = desk::create_with(&cx, &caller.actor(), input.post_id, |text| input.fill(text), once).await?;
+        let fill = |text: &mut Text| {
+            text.kind = kind;
+            input.fill(text);
+        };
+        id = desk::create_with(&cx, &caller.actor(), input.post_id, fill, once).await?;
     }
     let id = match (id, &key) {
         (Some(id), _) => id,
@@ -84,8 +92,9 @@ pub async fn edit(
     request: Request,
 ) -> Result<Response, Problem> {
     let input: Edit = json::read(&json_body(request).await?)?;
-    input.check()?;
-    let id = id.parse().map_err(|_| unknown())?;
+    let Written { draft, text } = find(&cx, &id).await?;
+    input.check(text.kind)?;
+    let id = draft.public_id;
     let changed = desk::change(&cx, &caller.actor(), id, input.version, |text| input.fill(text)).await?;
     match changed.ok_or_else(unknown)? {
         Changed::Saved(written) => Ok(Json(looked_at(&cx, &written).await?).into_response()),
@@ -299,9 +308,12 @@ fn blocked(blocking: &[Warning], now: Timestamp) -> Problem {
 }
 
 fn second_person(written: &Written) -> Problem {
-    let level = written.text.level;
+    let what = match written.text.kind {
+        Kind::Alert => format!("A {} alert", written.text.level),
+        Kind::Broadcast => "A newsletter".to_owned(),
+    };
     let detail = format!(
-        "A {level} alert is released by a person who wrote none of it, in the newsroom; a token is none. Ask for its release."
+        "{what} is released by a person who wrote none of it, in the newsroom; a token is none. Ask for its release."
     );
     conflict("/api/v1/docs#second-person", "Two people are asked for", detail)
 }

@@ -1,25 +1,27 @@
 //! `/api/v1/issues`: what was published, to whom, with which reply; and how to stop it.
 
 use axum::Json;
-use axum::extract::{Path, Query, State, rejection::QueryRejection};
+use axum::extract::{Path, Query, Request, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Caller,
+    Caller, json_body,
     listing::{Asked, asked, next_cursor},
 };
 use crate::context::Context;
 use crate::domain::{delivery::State as DeliveryState, issue::State as IssueState};
 use crate::publishing::{
     Cancelled,
+    archive::{self, Marked},
     live::live,
     releasing::{self, Undone},
 };
 use crate::store::{self, Tx, deliveries::Shown, issues::Issue};
-use crate::web::{live, problem::Problem};
+use crate::web::{json, live, problem::Problem};
 
 /// A page of issues, the newest first; notices are left out.
 pub async fn list(
@@ -111,6 +113,37 @@ pub async fn undo(
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Marking {
+    /// Whether it stands in the public archive.
+    public: bool,
+}
+
+/// Puts an issue into the public archive, or takes it out: 200 with it; 409 for what has no page to show there.
+pub async fn edit(
+    State(cx): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let marking: Marking = json::read(&json_body(request).await?)?;
+    let public_id = id.parse().map_err(|_| unknown())?;
+    match archive::mark(&cx, &caller.actor(), public_id, marking.public).await? {
+        Marked::Done => {
+            let mut tx = cx.db.read().await?;
+            let issue = find(&mut tx, &id).await?;
+            Ok(Json(show_issue(&mut tx, &issue).await?).into_response())
+        }
+        Marked::NotThis => {
+            let detail = "It has no page that could stand there: it is a correction, or was published in test mode, or \
+                          before there was an archive.";
+            Err(Problem::new(StatusCode::CONFLICT, detail))
+        }
+        Marked::Unknown => Err(unknown()),
+    }
+}
+
 /// Server-sent events: how far it has got, twice a second, until nothing changes any more.
 pub async fn events(State(cx): State<Context>, Path(id): Path<String>) -> Result<Response, Problem> {
     let id = id.parse().map_err(|_| unknown())?;
@@ -144,10 +177,12 @@ async fn show_issue(tx: &mut Tx, issue: &Issue) -> Result<Value, Problem> {
         IssueState::Held => store::drafts::held_until(tx, issue.id).await?,
         _ => None,
     };
+    let (public, _) = store::archive::standing(tx, issue.id).await?;
     Ok(json!({
         "id": issue.public_id, "kind": issue.kind, "state": issue.state, "subject": issue.subject,
         "level": issue.level, "audience": issue.audience, "counts": counts,
         "created_at": issue.created_at, "expires_at": issue.expires_at, "held_until": held_until,
+        "public": public,
     }))
 }
 

@@ -1,5 +1,6 @@
-//! `/a/{issue}`: an alert's own page. Every alert links to it, without a token: what it said, when it was sent, and
-//! whether it still stands. Who opens a corrected one sees that first.
+//! `/a/{issue}`: an issue's own page. Every alert links to it, without a token: what it said, when it was sent, and
+//! whether it still stands. Who opens a corrected one sees that first. A newsletter
+//! has one as well, and a digest while it is in the archive.
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
@@ -43,26 +44,49 @@ async fn find(cx: &Context, issue: Uuid) -> Result<Option<Page>, store::Error> {
     let mut tx = cx.db.read().await?;
     let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else { return Ok(None) };
     let undone = found.state == IssueState::Cancelled && found.audience == 0;
-    if !matches!(found.kind, Kind::Alert | Kind::Correction) || found.state == IssueState::Held || undone {
+    let (public, has_page) = store::archive::standing(&mut tx, found.id).await?;
+    let public = public && has_page;
+    let shown = match found.kind {
+        Kind::Alert | Kind::Broadcast | Kind::Correction => true,
+        Kind::Digest => public,
+        Kind::Notice => false,
+    };
+    if !shown || found.state == IssueState::Held || undone {
         return Ok(None);
     }
-    let correction = store::corrections::of(&mut tx, found.id).await?;
+    let correction = match store::corrections::of(&mut tx, found.id).await? {
+        Some((_, _, content, at)) => {
+            let page = store::archive::correction(&mut tx, found.id).await?;
+            Some(said(&content, at, page.map(|(_, page)| page)))
+        }
+        None => None,
+    };
+    let withdrawn = found.state == IssueState::Cancelled;
     Ok(Some(Page::Issue {
-        withdrawn: found.state == IssueState::Cancelled,
+        word: match found.kind {
+            Kind::Digest => "digest",
+            Kind::Broadcast => "newsletter",
+            Kind::Alert | Kind::Correction | Kind::Notice => "alert",
+        },
+        withdrawn,
+        stands: correction.is_none() && !withdrawn && !matches!(found.kind, Kind::Digest | Kind::Broadcast),
         is_correction: found.kind == Kind::Correction,
-        correction: correction.map(|(_, _, content, at)| said(&content, at)),
-        said: said(&found.content, found.created_at),
+        correction,
+        said: said(&found.content, found.created_at, store::archive::page(&mut tx, found.id).await?),
+        public,
     }))
 }
 
-fn said(content: &str, at: Timestamp) -> Said {
+fn said(content: &str, at: Timestamp, page: Option<store::archive::Page>) -> Said {
     let content: Content = serde_json::from_str(content).unwrap_or_else(|_| Content {
         title: String::new(),
         summary: String::new(),
         link: None,
     });
+    let (title, html) = page.map_or((content.title, None), |page| (page.title, Some(page.html)));
     Said {
-        title: content.title,
+        title,
+        html,
         paragraphs: content
             .summary
             .split('\n')

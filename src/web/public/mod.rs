@@ -1,6 +1,8 @@
 //! The pages that visitors and readers see. A GET shows and changes nothing, for mail scanners open every link; a POST
 //! needs no cookie and no script, and answers with a page, not with a redirect.
 
+pub mod archive;
+mod atom;
 pub mod confirm;
 pub mod form;
 pub mod issue;

@@ -6,6 +6,8 @@ const all = (name) => document.querySelectorAll(`[data-${name}]`);
 const id = form.dataset.desk;
 const frame = at("mail");
 const PAUSE = 600, LOOK = 4000;
+// What is typed; a newsletter has no link of its own.
+const typed = ["subject", "preheader", "body", "link", "send_at", "zone"].filter((name) => form.elements[name]);
 let base = form.elements.base.value, timer, saving = false, again = false;
 
 const inUse = () => !form.querySelector("fieldset.plain").disabled;
@@ -25,6 +27,8 @@ function counted() {
 function shows(standing) {
   const { look, version, others, plain } = standing;
   for (const place of all("audience")) place.textContent = look.audience;
+  at("goes").hidden = !look.goes;
+  at("goes").textContent = look.goes ? `It goes out on ${look.goes}.` : "";
   at("takes").textContent = look.takes ? `, the last of them after ${look.takes}` : "";
   at("size").textContent = look.kilobytes ? `${look.kilobytes} KB` : "";
   at("plain").textContent = plain || "";
@@ -44,7 +48,7 @@ function shows(standing) {
 // What somebody else wrote goes into the fields that one has not changed; what both changed is asked.
 function takes(standing, sent) {
   const theirs = standing.text;
-  for (const name of ["subject", "preheader", "body", "link"]) {
+  for (const name of typed) {
     const input = form.elements[name];
     if (input.value === sent[name] && !standing.conflicts.includes(name) && input.value !== theirs[name]) input.value = theirs[name];
   }
@@ -64,7 +68,7 @@ function takes(standing, sent) {
   form.elements.base.value = base;
 }
 
-const written = () => ({ ...Object.fromEntries(["subject", "preheader", "body", "link"].map((name) => [name, form.elements[name].value])) });
+const written = () => ({ ...Object.fromEntries(typed.map((name) => [name, form.elements[name].value])) });
 
 async function save() {
   if (saving) { again = true; return; }

@@ -49,7 +49,7 @@ function shows(progress) {
 }
 
 setInterval(() => {
-  if (until !== null) at("left").textContent = Math.max(0, Math.ceil((until - Date.now() - ahead) / 1000));
+  if (until !== null && at("left")) at("left").textContent = Math.max(0, Math.ceil((until - Date.now() - ahead) / 1000));
 }, 200);
 
 async function ask() {

@@ -137,4 +137,43 @@ both! {
         let page = contributor.sends(&live, &format!("{live}/correct"), fields).await;
         assert_eq!(page.status, 403);
     }
+
+    async fn a_digest_made_after_a_correction_says_what_is_right(stage: Stage) {
+        stage.reader_of(ADA, "alerts=on&digest=daily").await;
+        stage.imported_silent(&[EVE]).await;
+        stage.pushes("harbour", "The harbour is closed", true).await;
+        stage.pushes("bridge", "The bridge is open", false).await;
+        stage.settle().await;
+        let issue = stage.newest(ADA).text();
+        let issue = issue.split("/a/").nth(1).unwrap().lines().next().unwrap().trim().parse().unwrap();
+        corrects(&stage, issue, "The harbour is shut on Sundays").await;
+        corrected(&stage, issue).await;
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+
+        let told = stage.newest(EVE);
+        assert_eq!(told.subject(), "The bridge is open and 1 more");
+        let (text, html) = (told.text(), told.html());
+        assert!(text.contains("CORRECTED\nThe harbour is open") && text.contains("What we said was wrong."), "{text}");
+        assert!(html.contains(">Corrected<") && html.contains("The harbour is open"), "{html}");
+        let had = stage.newest(ADA).text();
+        assert!(had.contains("Corrected: The harbour is open"), "{had}");
+        for digest in [text, html, had] {
+            assert!(!digest.contains("harbour is closed") && !digest.contains("In short: The harbour"), "{digest}");
+            assert!(!digest.contains("on Sundays"), "the newest correction counts: {digest}");
+            assert!(!digest.contains("CORRECTED\nThe bridge"), "{digest}");
+        }
+    }
+
+    async fn who_missed_an_alert_finds_what_is_right_of_it(stage: Stage) {
+        stage.imported_all(&[ADA]).await;
+        let issue = stage.alert("The harbour is closed").expires_in(1.minutes()).accepted().await.id;
+        stage.cx.clock.advance(2.minutes());
+        stage.settle().await;
+        assert!(stage.subjects(ADA).is_empty(), "it was too late");
+        corrected(&stage, issue).await;
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+        assert_eq!(stage.subjects(ADA), ["Corrected: The harbour is open"]);
+        let text = stage.newest(ADA).text();
+        assert!(text.contains("What we said was wrong.") && !text.contains("closed"), "{text}");
+    }
 }

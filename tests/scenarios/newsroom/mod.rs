@@ -1,6 +1,7 @@
 //! The newsroom: who gets in and how, who made them, what is written down of it.
 
 mod attempts;
+mod broadcasts;
 mod codes;
 mod corrections;
 mod desk;
