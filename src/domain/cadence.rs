@@ -150,7 +150,7 @@ impl std::fmt::Display for Cadence {
 /// A sentence that says what it takes.
 pub fn instant(local: &str, timezone: &str) -> Result<Timestamp, String> {
     let zone = zone(timezone)?;
-    let wanted = "must be a local date and time, as in 2026-11-03T07:00";
+    let wanted = "the time must be a local date and time, as in 2026-11-03T07:00";
     let local: civil::DateTime = local.parse().map_err(|_| wanted.to_owned())?;
     first_showing(&zone, local).map(Timestamp::from_jiff).ok_or_else(|| wanted.to_owned())
 }

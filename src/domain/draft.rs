@@ -256,7 +256,7 @@ impl Warning {
             Self::NoText => "It has no text.".to_owned(),
             Self::NoTopic => "Choose at least one topic: it goes to that topic’s readers.".to_owned(),
             Self::NobodyToMail => "Nobody would get it: these topics have no readers for it.".to_owned(),
-            Self::BadTime(why) => format!("The time at which it goes {why}."),
+            Self::BadTime(why) => format!("It can’t go out then: {why}."),
             Self::TimePassed => {
                 "The time at which it was to go is over. Choose a later one, or none.".to_owned()
             }
@@ -295,7 +295,7 @@ pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) 
     match text.goes_at() {
         Err(why) => warn(true, Warning::BadTime(why)),
         Ok(Some(at)) if at.since(now) > FURTHEST => {
-            warn(true, Warning::BadTime("is more than a year ahead".to_owned()));
+            warn(true, Warning::BadTime("it is more than a year ahead".to_owned()));
         }
         Ok(at) => warn(at.is_some_and(|at| at <= now), Warning::TimePassed),
     }
