@@ -14,6 +14,7 @@ mod fan_out;
 mod housekeeping;
 pub mod live;
 mod once;
+pub mod pausing;
 pub mod progress;
 pub mod releasing;
 mod scheduling;

@@ -26,6 +26,7 @@ pub mod missed;
 pub mod nodes;
 pub mod outcomes;
 pub mod pauses;
+pub mod pausing;
 pub mod posts;
 pub mod queue;
 pub mod readers;

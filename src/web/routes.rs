@@ -51,7 +51,7 @@ pub fn table(cx: &Context) -> Table {
         account, audit, codes, deliveries, desk, issues as published, links, lists, live, overview, sign_in,
         sources, subscribers, tokens, users,
     };
-    use api::{alerts, drafts, issues, posts};
+    use api::{alerts, drafts, issues, posts, under_way};
     use public::{confirm, issue, preferences, sign_up, unsubscribe};
     let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
     let t = t
@@ -81,7 +81,10 @@ pub fn table(cx: &Context) -> Table {
         .get("/api/v1/issues/{id}/deliveries", Token(Read, Area::Issues), issues::deliveries)
         .get("/api/v1/issues/{id}/events", Token(Read, Area::Issues), issues::events)
         .post("/api/v1/issues/{id}/undo", Token(Release, Area::Issues), issues::undo)
+        .post("/api/v1/issues/{id}/pause", Token(Release, Area::Issues), under_way::pause)
+        .post("/api/v1/issues/{id}/resume", Token(Release, Area::Issues), under_way::resume)
         .post("/api/v1/issues/{id}/cancel", Token(Release, Area::Issues), issues::cancel)
+        .post("/api/v1/issues/{id}/correct", Token(Release, Area::Issues), under_way::correct)
         .get("/api/v1/drafts", Token(Read, Area::Alerts), drafts::list)
         .post("/api/v1/drafts", Token(Compose, Area::Alerts), drafts::create)
         .get("/api/v1/drafts/{id}", Token(Read, Area::Alerts), drafts::show)
@@ -126,6 +129,8 @@ pub fn table(cx: &Context) -> Table {
         .get("/admin/live/{issue}/state", User(Read), live::state)
         .get("/admin/live/{issue}/events", User(Read), live::events)
         .post("/admin/live/{issue}/undo", User(Release), live::undo)
+        .post("/admin/live/{issue}/pause", User(Release), live::pause)
+        .post("/admin/live/{issue}/resume", User(Release), live::resume)
         .post("/admin/live/{issue}/stop", User(Release), live::stop)
         .post("/admin/live/{issue}/correct", User(Release), live::correct)
         .post("/admin/resume", User(Release), overview::resume)

@@ -61,6 +61,8 @@ pub const SAID: &[(&str, &str)] = &[
     ("undone", "Undone. Nobody got it."),
     ("corrected", "The correction is on its way to those who got the alert. Nobody more gets the alert."),
     ("stopped", "Stopped. Nobody more gets it."),
+    ("paused", "Paused. Nobody more gets it until you resume it."),
+    ("not-under-way", "Nothing was changed: look below how it stands."),
     ("too-late", "The hold was over: it is on its way. Stop it below."),
     ("all-gone", "There was nothing left to stop."),
 ];

@@ -20,6 +20,7 @@ use crate::publishing::{
     Cancelled,
     correcting::{self, Corrected, Correction},
     live::{Live, live},
+    pausing::{self, Paused, Resumed},
     releasing::{self, Undone},
 };
 use crate::web::live::told;
@@ -33,6 +34,7 @@ pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<Str
     let releases = frame.me().is_some_and(|me| me.user.role.may(Right::Release));
     let share = |part: i64| if progress.audience > 0 { part * 100 / progress.audience } else { 0 };
     let held_for = progress.held_until.map(|until| until.since(progress.now).as_secs() + 1);
+    let under_way = releases && !progress.is_over() && progress.state != IssueState::Cancelled;
     let content = json!({
         "progress": progress,
         "since": when(progress.since),
@@ -42,7 +44,9 @@ pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<Str
         "is_over": progress.is_over(),
         "is_stopped": progress.state == IssueState::Cancelled,
         "may_correct": releases && progress.kind == Kind::Alert,
-        "may_stop": releases && !progress.is_over() && progress.state != IssueState::Cancelled,
+        "may_stop": under_way,
+        "is_paused": progress.paused_at.is_some(),
+        "paused_at": progress.paused_at.map(when),
     });
     frame.ok("live.html", &content)
 }
@@ -77,6 +81,34 @@ pub async fn undo(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): 
         },
         Ok(Undone::TooLate) => done(&format!("/admin/live/{issue}"), "too-late"),
         Ok(Undone::Unknown) => missing(&frame),
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+/// `POST /admin/live/{issue}/pause`
+pub async fn pause(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): Path<String>) -> Response {
+    let progress = match find(&cx, &frame, &issue).await {
+        Ok(progress) => progress,
+        Err(response) => return *response,
+    };
+    match pausing::pause(&cx, &me.actor(), progress.issue).await {
+        Ok(Paused::Now | Paused::Already) => done(&format!("/admin/live/{issue}"), "paused"),
+        Ok(Paused::NotUnderWay) => done(&format!("/admin/live/{issue}"), "not-under-way"),
+        Ok(Paused::Unknown) => missing(&frame),
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+/// `POST /admin/live/{issue}/resume`
+pub async fn resume(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): Path<String>) -> Response {
+    let progress = match find(&cx, &frame, &issue).await {
+        Ok(progress) => progress,
+        Err(response) => return *response,
+    };
+    match pausing::resume(&cx, &me.actor(), progress.issue).await {
+        Ok(Resumed::Now) => done(&format!("/admin/live/{issue}"), "resumed"),
+        Ok(Resumed::Already) => done(&format!("/admin/live/{issue}"), "not-under-way"),
+        Ok(Resumed::Unknown) => missing(&frame),
         Err(error) => failed(&frame, &error),
     }
 }
@@ -122,7 +154,7 @@ pub async fn correct(
         body: words.body,
         link: (!link.is_empty()).then(|| link.to_owned()),
     };
-    match correcting::correct(&cx, &me.actor(), progress.issue, &correction).await {
+    match correcting::correct(&cx, &me.actor(), progress.issue, &correction, None).await {
         Ok(Corrected::Now(correction)) => done(&format!("/admin/live/{correction}"), "corrected"),
         Ok(Corrected::Blank) => {
             let text = "A correction has a subject and a text. Go back; what you wrote is still there. Nothing was changed.";
@@ -132,7 +164,7 @@ pub async fn correct(
             let text = "Only an alert that left can be corrected, as long as it is known who got it. Nothing was changed.";
             frame.message(StatusCode::CONFLICT, "This can’t be corrected", text)
         }
-        Ok(Corrected::Unknown) => missing(&frame),
+        Ok(Corrected::Unknown | Corrected::Before) => missing(&frame),
         Err(error) => failed(&frame, &error),
     }
 }

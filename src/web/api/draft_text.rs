@@ -90,7 +90,7 @@ fn one_line(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Pro
     fits(pointer, text, longest)
 }
 
-fn lines(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
+pub(super) fn lines(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
     if text.chars().any(|c| c.is_control() && !['\n', '\r', '\t'].contains(&c)) {
         return Err(invalid(pointer, "must not hold control characters but line breaks and tabs"));

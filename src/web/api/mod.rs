@@ -8,6 +8,7 @@ pub mod issues;
 mod listing;
 mod once;
 pub mod posts;
+pub mod under_way;
 
 use std::time::Duration;
 

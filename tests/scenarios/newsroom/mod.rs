@@ -8,6 +8,7 @@ mod issues;
 mod lists;
 mod log;
 mod overview;
+mod pausing;
 mod people;
 mod readers;
 mod sessions;
