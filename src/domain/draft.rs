@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::issue::Level;
+use super::race::LONGEST_NAME;
 use super::text::one_line;
 use super::time::{HOUR, Timestamp};
 
@@ -33,6 +34,8 @@ pub struct Text {
     pub topics: Vec<String>,
     /// In minutes, from the release; 0 for no end.
     pub useful_for: u32,
+    /// What it says will have come true, as in "Moss wins"; of an outcome of a race alone.
+    pub outcome: String,
 }
 
 impl Default for Text {
@@ -45,6 +48,7 @@ impl Default for Text {
             level: Level::All,
             topics: Vec::new(),
             useful_for: 0,
+            outcome: String::new(),
         }
     }
 }
@@ -66,6 +70,7 @@ impl Text {
         self.preheader = one_line(&self.preheader, LONGEST_PREHEADER);
         self.link = one_line(&self.link, LONGEST_LINK);
         self.body = self.body.replace("\r\n", "\n").chars().take(LONGEST_BODY).collect();
+        self.outcome = one_line(&self.outcome, LONGEST_NAME);
         self.topics.sort();
         self.topics.dedup();
         self.useful_for = self.useful_for.min(LONGEST_USE);
@@ -96,7 +101,7 @@ pub fn merge(current: &Text, base: &Text, mine: &Text) -> (Text, Vec<&'static st
             }),+ }
         };
     }
-    (merged!(subject, preheader, body, link, level, topics, useful_for), conflicts)
+    (merged!(subject, preheader, body, link, level, topics, useful_for, outcome), conflicts)
 }
 
 /// The names of the parts in which two texts differ.
@@ -105,7 +110,7 @@ pub fn differing(one: &Text, other: &Text) -> Vec<&'static str> {
     macro_rules! compared {
         ($($field:ident),+) => { $(if one.$field != other.$field { parts.push(stringify!($field)); })+ };
     }
-    compared!(subject, preheader, body, link, level, topics, useful_for);
+    compared!(subject, preheader, body, link, level, topics, useful_for, outcome);
     parts
 }
 

@@ -29,6 +29,7 @@ pub mod pauses;
 pub mod pausing;
 pub mod posts;
 pub mod queue;
+pub mod races;
 pub mod readers;
 pub mod relays;
 pub mod schedules;

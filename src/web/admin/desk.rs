@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{done, frame::Frame, missing, when};
+use super::{done, frame::Frame, missing, races::listed_race, when};
 use crate::context::Context;
 use crate::domain::{
     draft::{LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
@@ -20,6 +20,7 @@ use crate::newsroom::Me;
 use crate::publishing::{
     self,
     desk::{self, Look, Written},
+    races,
     releasing::{self, Release},
 };
 use crate::store;
@@ -38,9 +39,10 @@ pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
         let drafts = desk::open(&cx).await?;
         let mut tx = cx.db.read().await?;
         let posts = store::posts::newest(&mut tx, 12).await?;
-        Ok::<_, publishing::Error>((drafts, posts))
+        drop(tx);
+        Ok::<_, publishing::Error>((drafts, posts, races::uncalled(&cx).await?))
     };
-    let (drafts, posts) = match listed.await {
+    let (drafts, posts, races) = match listed.await {
         Ok(listed) => listed,
         Err(error) => return failed(&frame, &error),
     };
@@ -51,7 +53,7 @@ pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
         .collect();
     frame.ok(
         "desk.html",
-        &json!({ "drafts": drafts, "posts": posts, "may_write": may(&frame, Right::Compose) }),
+        &json!({ "races": races.iter().map(listed_race).collect::<Vec<_>>(), "drafts": drafts, "posts": posts, "may_write": may(&frame, Right::Compose) }),
     )
 }
 
@@ -215,6 +217,7 @@ pub async fn release(
                 written.text.level
             )
         }
+        Ok(Some(Release::Barred(bar))) => bar.as_sentence(),
         Ok(Some(Release::Closed) | None) => return closed(&frame),
         Err(error) => return failed(&frame, &error),
     };
@@ -254,9 +257,9 @@ async fn show(
     let shown = async {
         let choices = desk::choices(cx).await?;
         let look = desk::look(cx, written, &me.user.email).await?;
-        Ok::<_, publishing::Error>((choices, look))
+        Ok::<_, publishing::Error>((choices, look, races::of(cx, written).await?))
     };
-    let (choices, look) = match shown.await {
+    let (choices, look, race) = match shown.await {
         Ok(shown) => shown,
         Err(error) => return failed(frame, &error),
     };
@@ -277,7 +280,10 @@ async fn show(
     let open = draft.state == DraftState::Open;
     let second_person = releasing::is_second_person(&me.actor(), written);
     let two_people = cx.config.newsroom.two_person.contains(&text.level) && !second_person;
+    let bar = race.as_ref().and_then(|race| races::bar(race, written)).filter(|_| open);
     let content = json!({
+        "race": race.as_ref().map(|race| json!({ "id": race.row.public_id, "name": race.row.name })),
+        "bar": bar.as_ref().map(races::Bar::as_sentence),
         "id": draft.public_id,
         "version": draft.version,
         "text": text,
@@ -296,7 +302,7 @@ async fn show(
         "by": draft.updated_by,
         "at": when(draft.updated_at),
         "may_write": open && may(frame, Right::Compose),
-        "may_release": open && may(frame, Right::Release) && !two_people,
+        "may_release": open && may(frame, Right::Release) && !two_people && bar.is_none(),
         "two_people": two_people,
         "hold": hold(cx.config.newsroom.hold, second_person).as_secs(),
         "fault": fault,
@@ -379,6 +385,7 @@ fn text_of(body: &[u8]) -> Text {
             "body" => text.body = value.into_owned(),
             "link" => text.link = value.into_owned(),
             "level" => text.level = value.parse().unwrap_or(Level::All),
+            "outcome" => text.outcome = value.into_owned(),
             "topic" => text.topics.push(value.into_owned()),
             "useful_for" => text.useful_for = value.parse().unwrap_or(0),
             _ => {}

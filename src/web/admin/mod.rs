@@ -16,6 +16,7 @@ pub mod links;
 pub mod lists;
 pub mod live;
 pub mod overview;
+pub mod races;
 pub mod sign_in;
 pub mod sources;
 pub mod subscribers;

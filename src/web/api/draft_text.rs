@@ -8,6 +8,7 @@ use super::invalid;
 use crate::domain::{
     draft::{LONGEST_BODY, LONGEST_LINK, LONGEST_PREHEADER, LONGEST_SUBJECT, LONGEST_USE, Text},
     issue::Level,
+    race::LONGEST_NAME,
     topic::Slug,
 };
 use crate::publishing::desk::Written;
@@ -31,6 +32,8 @@ macro_rules! with_parts {
             topics: Option<Vec<Slug>>,
             /// In minutes, from the release; 0 for no end.
             useful_for: Option<u32>,
+            /// What it says will have come true; of an outcome of a race alone.
+            outcome: Option<String>,
         }
 
         impl $name {
@@ -39,6 +42,7 @@ macro_rules! with_parts {
             pub fn check(&self) -> Result<(), Problem> {
                 one_line("/subject", self.subject.as_deref(), LONGEST_SUBJECT)?;
                 one_line("/preheader", self.preheader.as_deref(), LONGEST_PREHEADER)?;
+                one_line("/outcome", self.outcome.as_deref(), LONGEST_NAME)?;
                 one_line("/url", self.url.as_deref(), LONGEST_LINK)?;
                 lines("/markdown", self.markdown.as_deref(), LONGEST_BODY)?;
                 if self.useful_for > Some(LONGEST_USE) {
@@ -58,6 +62,7 @@ macro_rules! with_parts {
                 over(&mut text.preheader, &self.preheader);
                 over(&mut text.body, &self.markdown);
                 over(&mut text.link, &self.url);
+                over(&mut text.outcome, &self.outcome);
                 text.level = self.level.unwrap_or(text.level);
                 text.useful_for = self.useful_for.unwrap_or(text.useful_for);
                 if let Some(topics) = &self.topics {
@@ -71,7 +76,9 @@ macro_rules! with_parts {
 with_parts! {
     Begin {
         /// The post whose words it begins with, and which it alerts.
-        post_id: Option<Uuid>
+        post_id: Option<Uuid>,
+        /// The race whose outcome it is.
+        race: Option<Uuid>
     }
 }
 
@@ -80,6 +87,32 @@ with_parts! {
         /// The version that the change goes by.
         version: i64
     }
+}
+
+impl Begin {
+    /// # Errors
+    /// 422 for an outcome of no race, or a race's outcome without a name.
+    pub fn check_race(&self) -> Result<(), Problem> {
+        match (&self.race, self.outcome.as_deref().map(str::trim)) {
+            (Some(_), None | Some("")) => {
+                Err(invalid("/outcome", "is what comes true if the race ends so, as in Moss wins"))
+            }
+            (None, Some(_)) => Err(of_no_race()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Edit {
+    /// # Errors
+    /// 422 for an outcome of a draft that belongs to no race.
+    pub fn check_race(&self, belongs: bool) -> Result<(), Problem> {
+        if self.outcome.is_some() && !belongs { Err(of_no_race()) } else { Ok(()) }
+    }
+}
+
+fn of_no_race() -> Problem {
+    invalid("/outcome", "is for the drafts of a race; a draft is begun with its race")
 }
 
 fn one_line(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
@@ -120,7 +153,7 @@ pub fn shown(written: &Written) -> Value {
     json!({
         "id": draft.public_id, "state": draft.state, "version": draft.version,
         "subject": text.subject, "preheader": text.preheader, "markdown": text.body, "url": text.link,
-        "level": text.level, "topics": text.topics, "useful_for": text.useful_for,
+        "level": text.level, "topics": text.topics, "useful_for": text.useful_for, "outcome": text.outcome,
         "authors": written.authors(), "asked_by": draft.asked_by, "note": draft.note,
         "created_at": draft.created_at, "updated_at": draft.updated_at, "updated_by": draft.updated_by,
     })

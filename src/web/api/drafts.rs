@@ -14,6 +14,7 @@ use super::{
     json_body,
     listing::{Asked, asked, next_cursor},
     once::{self, Key},
+    races,
 };
 use crate::context::Context;
 use crate::domain::{
@@ -23,7 +24,8 @@ use crate::domain::{
     time::Timestamp,
 };
 use crate::publishing::{
-    desk::{self, Changed, Written},
+    desk::{self, Begin as DraftBegin, Changed, Written},
+    races as prepared,
     releasing::{self, Release},
 };
 use crate::store::{self, drafts::Released};
@@ -39,11 +41,13 @@ pub async fn create(
     let body = json_body(request).await?;
     let input: Begin = json::read(&body)?;
     input.check()?;
+    input.check_race()?;
     let key = Key::given(&caller, &headers, "draft\n", &body)?;
     let mut id = None;
     if !is_used(&cx, key.as_ref()).await? {
         let once = key.as_ref().map(Key::once);
-        id = desk::create_with(&cx, &caller.actor(), input.post_id, |text| input.fill(text), once).await?;
+        let begin = DraftBegin { post: input.post_id, race: input.race };
+        id = desk::create_with(&cx, &caller.actor(), begin, |text| input.fill(text), once).await?;
     }
     let id = match (id, &key) {
         (Some(id), _) => id,
@@ -85,6 +89,7 @@ pub async fn edit(
 ) -> Result<Response, Problem> {
     let input: Edit = json::read(&json_body(request).await?)?;
     input.check()?;
+    input.check_race(find(&cx, &id).await?.draft.race_id.is_some())?;
     let id = id.parse().map_err(|_| unknown())?;
     let changed = desk::change(&cx, &caller.actor(), id, input.version, |text| input.fill(text)).await?;
     match changed.ok_or_else(unknown)? {
@@ -200,6 +205,7 @@ pub async fn release(
         Some(Release::Moved(now)) => moved(now, input.audience),
         Some(Release::Blocked(warnings)) => blocked(&warnings, cx.clock.now()),
         Some(Release::Changed) => changed(&written),
+        Some(Release::Barred(bar)) => races::barred(&bar),
         Some(Release::SecondPerson) => second_person(&written),
         Some(Release::Closed | Release::Held { .. }) | None => closed(),
     })
@@ -235,6 +241,10 @@ async fn find(cx: &Context, id: &str) -> Result<Written, Problem> {
 async fn looked_at(cx: &Context, written: &Written) -> Result<Value, Problem> {
     let look = desk::look(cx, written, "reader@example.org").await?;
     let mut shown = draft_text::shown(written);
+    let race = prepared::of(cx, written).await?;
+    let bar = race.as_ref().and_then(|race| prepared::bar(race, written));
+    shown["race"] = json!(race.map(|race| race.row.public_id));
+    shown["barred"] = json!(bar.map(|bar| bar.as_sentence()));
     shown["audience"] = json!(look.audience);
     shown["warnings"] = warnings(&look.warnings, cx.clock.now());
     shown["takes"] = json!(look.takes.map(|takes| takes.as_secs()));

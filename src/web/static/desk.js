@@ -5,6 +5,7 @@ const at = (name) => document.querySelector(`[data-${name}]`);
 const all = (name) => document.querySelectorAll(`[data-${name}]`);
 const id = form.dataset.desk;
 const frame = at("mail");
+const PARTS = ["subject", "preheader", "body", "link", "outcome"].filter((name) => form.elements[name]);
 const PAUSE = 600, LOOK = 4000;
 let base = form.elements.base.value, timer, saving = false, again = false;
 
@@ -44,7 +45,7 @@ function shows(standing) {
 // What somebody else wrote goes into the fields that one has not changed; what both changed is asked.
 function takes(standing, sent) {
   const theirs = standing.text;
-  for (const name of ["subject", "preheader", "body", "link"]) {
+  for (const name of PARTS) {
     const input = form.elements[name];
     if (input.value === sent[name] && !standing.conflicts.includes(name) && input.value !== theirs[name]) input.value = theirs[name];
   }
@@ -64,7 +65,7 @@ function takes(standing, sent) {
   form.elements.base.value = base;
 }
 
-const written = () => ({ ...Object.fromEntries(["subject", "preheader", "body", "link"].map((name) => [name, form.elements[name].value])) });
+const written = () => ({ ...Object.fromEntries(PARTS.map((name) => [name, form.elements[name].value])) });
 
 async function save() {
   if (saving) { again = true; return; }

@@ -10,6 +10,7 @@ mod log;
 mod overview;
 mod pausing;
 mod people;
+mod races;
 mod readers;
 mod sessions;
 mod signing_in;
