@@ -15,6 +15,7 @@ pub mod network;
 pub mod password;
 pub mod pause;
 pub mod post;
+pub mod race;
 pub mod relay_day;
 pub mod role;
 pub mod signing_key;

@@ -48,10 +48,10 @@ pub struct Table {
 /// Everything, in the order: for readers and the site, for programs, for the newsroom.
 pub fn table(cx: &Context) -> Table {
     use admin::{
-        account, audit, codes, deliveries, desk, issues as published, links, lists, live, overview, sign_in,
-        sources, subscribers, tokens, users,
+        account, audit, codes, deliveries, desk, issues as published, links, lists, live, overview, races,
+        sign_in, sources, subscribers, tokens, users,
     };
-    use api::{alerts, drafts, issues, posts};
+    use api::{alerts, drafts, issues, posts, races as prepared, under_way};
     use public::{archive, confirm, issue, preferences, sign_up, unsubscribe};
     let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
     let t = t
@@ -84,7 +84,10 @@ pub fn table(cx: &Context) -> Table {
         .get("/api/v1/issues/{id}/deliveries", Token(Read, Area::Issues), issues::deliveries)
         .get("/api/v1/issues/{id}/events", Token(Read, Area::Issues), issues::events)
         .post("/api/v1/issues/{id}/undo", Token(Release, Area::Issues), issues::undo)
+        .post("/api/v1/issues/{id}/pause", Token(Release, Area::Issues), under_way::pause)
+        .post("/api/v1/issues/{id}/resume", Token(Release, Area::Issues), under_way::resume)
         .post("/api/v1/issues/{id}/cancel", Token(Release, Area::Issues), issues::cancel)
+        .post("/api/v1/issues/{id}/correct", Token(Release, Area::Issues), under_way::correct)
         .get("/api/v1/drafts", Token(Read, Area::Alerts), drafts::list)
         .post("/api/v1/drafts", Token(Compose, Area::Alerts), drafts::create)
         .get("/api/v1/drafts/{id}", Token(Read, Area::Alerts), drafts::show)
@@ -93,7 +96,14 @@ pub fn table(cx: &Context) -> Table {
         .post("/api/v1/drafts/{id}/restore", Token(Compose, Area::Alerts), drafts::restore)
         .post("/api/v1/drafts/{id}/test", Token(Compose, Area::Alerts), drafts::test)
         .post("/api/v1/drafts/{id}/ask", Token(Compose, Area::Alerts), drafts::ask)
-        .post("/api/v1/drafts/{id}/release", Token(Release, Area::Alerts), drafts::release);
+        .post("/api/v1/drafts/{id}/release", Token(Release, Area::Alerts), drafts::release)
+        .get("/api/v1/races", Token(Read, Area::Alerts), prepared::list)
+        .post("/api/v1/races", Token(Release, Area::Alerts), prepared::create)
+        .get("/api/v1/races/{id}", Token(Read, Area::Alerts), prepared::show)
+        .patch("/api/v1/races/{id}", Token(Release, Area::Alerts), prepared::edit)
+        .post("/api/v1/races/{id}/moment", Token(Manage, Area::Alerts), prepared::move_to)
+        .post("/api/v1/races/{id}/close", Token(Release, Area::Alerts), prepared::close)
+        .post("/api/v1/races/{id}/reopen", Token(Release, Area::Alerts), prepared::reopen);
     t.get("/admin/", Anyone, admin::home)
         .get("/admin/login", Visitor, sign_in::page)
         .post("/admin/login", Visitor, sign_in::sign_in)
@@ -125,10 +135,20 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/desk/{id}/release", User(Release), desk::release)
         .post("/admin/desk/{id}/discard", User(Compose), desk::discard)
         .post("/admin/desk/{id}/restore", User(Compose), desk::restore)
+        .get("/admin/races", User(Read), races::page)
+        .post("/admin/races", User(Release), races::create)
+        .get("/admin/races/{id}", User(Read), races::one)
+        .post("/admin/races/{id}", User(Release), races::save)
+        .post("/admin/races/{id}/outcomes", User(Compose), races::add)
+        .post("/admin/races/{id}/moment", User(Manage), races::move_to)
+        .post("/admin/races/{id}/close", User(Release), races::close)
+        .post("/admin/races/{id}/reopen", User(Release), races::reopen)
         .get("/admin/live/{issue}", User(Read), live::page)
         .get("/admin/live/{issue}/state", User(Read), live::state)
         .get("/admin/live/{issue}/events", User(Read), live::events)
         .post("/admin/live/{issue}/undo", User(Release), live::undo)
+        .post("/admin/live/{issue}/pause", User(Release), live::pause)
+        .post("/admin/live/{issue}/resume", User(Release), live::resume)
         .post("/admin/live/{issue}/stop", User(Release), live::stop)
         .post("/admin/live/{issue}/correct", User(Release), live::correct)
         .post("/admin/resume", User(Release), overview::resume)

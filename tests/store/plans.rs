@@ -128,6 +128,12 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT public_id FROM issues WHERE state = 'cancelled'", &["issues_cancelled"]),
     ("SELECT id FROM issues WHERE state = 'cancelled'", &["issues_cancelled", "deliveries_by_issue"]),
     ("WITH w AS MATERIALIZED (SELECT id FROM deliveries", &["deliveries_by_issue"]),
+    (
+        "SELECT id FROM issues WHERE paused_at IS NOT NULL",
+        &["issues_paused", "deliveries_by_issue (issue_id=? AND state=?)", "deliveries_deferred (retry_at<?)"],
+    ),
+    ("SELECT id FROM issues WHERE resuming", &["issues_resuming"]),
+    ("UPDATE deliveries SET state = 'queued' WHERE state = 'deferred'", &["deliveries_by_issue (issue_id=? AND state=?)"]),
 ];
 
 #[tokio::test]

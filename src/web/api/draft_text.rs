@@ -9,6 +9,7 @@ use crate::domain::{
     cadence,
     draft::{Kind, LONGEST_LINK, LONGEST_PREHEADER, LONGEST_SUBJECT, LONGEST_USE, Text},
     issue::Level,
+    race::LONGEST_NAME,
     topic::Slug,
 };
 use crate::publishing::desk::Written;
@@ -40,6 +41,8 @@ macro_rules! with_parts {
             /// Whether it stands in the public archive; null for where all of its topics do.
             #[serde(default, deserialize_with = "given")]
             public: Option<Option<bool>>,
+            /// What it says will have come true; of an outcome of a race alone.
+            outcome: Option<String>,
         }
 
         impl $name {
@@ -48,6 +51,7 @@ macro_rules! with_parts {
             pub fn check(&self, kind: Kind) -> Result<(), Problem> {
                 one_line("/subject", self.subject.as_deref(), LONGEST_SUBJECT)?;
                 one_line("/preheader", self.preheader.as_deref(), LONGEST_PREHEADER)?;
+                one_line("/outcome", self.outcome.as_deref(), LONGEST_NAME)?;
                 one_line("/url", self.url.as_deref(), LONGEST_LINK)?;
                 lines("/markdown", self.markdown.as_deref(), kind.longest_body())?;
                 let send_at = self.send_at.as_ref().and_then(Option::as_deref);
@@ -69,6 +73,7 @@ macro_rules! with_parts {
                 over(&mut text.preheader, &self.preheader);
                 over(&mut text.body, &self.markdown);
                 over(&mut text.link, &self.url);
+                over(&mut text.outcome, &self.outcome);
                 text.level = self.level.unwrap_or(text.level);
                 text.useful_for = self.useful_for.unwrap_or(text.useful_for);
                 text.public = self.public.unwrap_or(text.public);
@@ -89,7 +94,9 @@ with_parts! {
         /// An alert where it is absent.
         kind: Option<Kind>,
         /// The post whose words it begins with, and which it alerts.
-        post_id: Option<Uuid>
+        post_id: Option<Uuid>,
+        /// The race whose outcome it is.
+        race: Option<Uuid>
     }
 }
 
@@ -119,6 +126,32 @@ fn time(kind: Kind, send_at: Option<&str>, zone: Option<&str>) -> Result<(), Pro
     Ok(())
 }
 
+impl Begin {
+    /// # Errors
+    /// 422 for an outcome of no race, or a race's outcome without a name.
+    pub fn check_race(&self) -> Result<(), Problem> {
+        match (&self.race, self.outcome.as_deref().map(str::trim)) {
+            (Some(_), None | Some("")) => {
+                Err(invalid("/outcome", "is what comes true if the race ends so, as in Moss wins"))
+            }
+            (None, Some(_)) => Err(of_no_race()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Edit {
+    /// # Errors
+    /// 422 for an outcome of a draft that belongs to no race.
+    pub fn check_race(&self, belongs: bool) -> Result<(), Problem> {
+        if self.outcome.is_some() && !belongs { Err(of_no_race()) } else { Ok(()) }
+    }
+}
+
+fn of_no_race() -> Problem {
+    invalid("/outcome", "is for the drafts of a race; a draft is begun with its race")
+}
+
 fn one_line(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
     if text.chars().any(char::is_control) {
@@ -127,7 +160,7 @@ fn one_line(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Pro
     fits(pointer, text, longest)
 }
 
-fn lines(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
+pub(super) fn lines(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
     if text.chars().any(|c| c.is_control() && !['\n', '\r', '\t'].contains(&c)) {
         return Err(invalid(pointer, "must not hold control characters but line breaks and tabs"));
@@ -160,6 +193,7 @@ pub fn shown(written: &Written) -> Value {
         "subject": text.subject, "preheader": text.preheader, "markdown": text.body, "url": text.link,
         "level": text.level, "topics": text.topics, "useful_for": text.useful_for, "public": text.public,
         "send_at": send_at, "zone": text.zone_or_utc(), "goes_at": text.goes_at().ok().flatten(),
+        "outcome": text.outcome,
         "authors": written.authors(), "asked_by": draft.asked_by, "note": draft.note,
         "created_at": draft.created_at, "updated_at": draft.updated_at, "updated_by": draft.updated_by,
     })

@@ -14,6 +14,7 @@ use super::{
     invalid, json_body,
     listing::{Asked, asked, next_cursor},
     once::{self, Key},
+    races,
 };
 use crate::context::Context;
 use crate::domain::{
@@ -23,7 +24,8 @@ use crate::domain::{
     time::Timestamp,
 };
 use crate::publishing::{
-    desk::{self, Changed, Written},
+    desk::{self, Begin as DraftBegin, Changed, Written},
+    races as prepared,
     releasing::{self, Release},
 };
 use crate::store::{self, drafts::Released};
@@ -43,15 +45,20 @@ pub async fn create(
     if kind == Kind::Broadcast && input.post_id.is_some() {
         return Err(invalid("/post_id", "is for an alert"));
     }
+    if kind == Kind::Broadcast && input.race.is_some() {
+        return Err(invalid("/race", "is for an alert"));
+    }
+    input.check_race()?;
     let key = Key::given(&caller, &headers, "draft\n", &body)?;
     let mut id = None;
     if !is_used(&cx, key.as_ref()).await? {
         let once = key.as_ref().map(Key::once);
+        let begin = DraftBegin { post: input.post_id, race: input.race };
         let fill = |text: &mut Text| {
             text.kind = kind;
             input.fill(text);
         };
-        id = desk::create_with(&cx, &caller.actor(), input.post_id, fill, once).await?;
+        id = desk::create_with(&cx, &caller.actor(), begin, fill, once).await?;
     }
     let id = match (id, &key) {
         (Some(id), _) => id,
@@ -94,6 +101,7 @@ pub async fn edit(
     let input: Edit = json::read(&json_body(request).await?)?;
     let Written { draft, text } = find(&cx, &id).await?;
     input.check(text.kind)?;
+    input.check_race(draft.race_id.is_some())?;
     let id = draft.public_id;
     let changed = desk::change(&cx, &caller.actor(), id, input.version, |text| input.fill(text)).await?;
     match changed.ok_or_else(unknown)? {
@@ -209,6 +217,7 @@ pub async fn release(
         Some(Release::Moved(now)) => moved(now, input.audience),
         Some(Release::Blocked(warnings)) => blocked(&warnings, cx.clock.now()),
         Some(Release::Changed) => changed(&written),
+        Some(Release::Barred(bar)) => races::barred(&bar),
         Some(Release::SecondPerson) => second_person(&written),
         Some(Release::Closed | Release::Held { .. }) | None => closed(),
     })
@@ -244,6 +253,10 @@ async fn find(cx: &Context, id: &str) -> Result<Written, Problem> {
 async fn looked_at(cx: &Context, written: &Written) -> Result<Value, Problem> {
     let look = desk::look(cx, written, "reader@example.org").await?;
     let mut shown = draft_text::shown(written);
+    let race = prepared::of(cx, written).await?;
+    let bar = race.as_ref().and_then(|race| prepared::bar(race, written));
+    shown["race"] = json!(race.map(|race| race.row.public_id));
+    shown["barred"] = json!(bar.map(|bar| bar.as_sentence()));
     shown["audience"] = json!(look.audience);
     shown["warnings"] = warnings(&look.warnings, cx.clock.now());
     shown["takes"] = json!(look.takes.map(|takes| takes.as_secs()));

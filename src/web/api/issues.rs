@@ -151,16 +151,16 @@ pub async fn events(State(cx): State<Context>, Path(id): Path<String>) -> Result
     Ok(live::told(cx, progress))
 }
 
-fn unknown() -> Problem {
+pub(super) fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "There is no issue with this id.")
 }
 
-async fn find(tx: &mut Tx, id: &str) -> Result<Issue, Problem> {
+pub(super) async fn find(tx: &mut Tx, id: &str) -> Result<Issue, Problem> {
     let id = id.parse().map_err(|_| unknown())?;
     store::issues::by_public_id(tx, id).await?.ok_or_else(unknown)
 }
 
-async fn show_issue(tx: &mut Tx, issue: &Issue) -> Result<Value, Problem> {
+pub(super) async fn show_issue(tx: &mut Tx, issue: &Issue) -> Result<Value, Problem> {
     let counted = match &issue.totals {
         Some(totals) => serde_json::from_str(totals).unwrap_or_default(),
         None => store::deliveries::counts(tx, issue.id)
@@ -183,6 +183,7 @@ async fn show_issue(tx: &mut Tx, issue: &Issue) -> Result<Value, Problem> {
         "level": issue.level, "audience": issue.audience, "counts": counts,
         "created_at": issue.created_at, "expires_at": issue.expires_at, "held_until": held_until,
         "public": public,
+        "paused_at": issue.paused_at,
     }))
 }
 

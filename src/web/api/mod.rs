@@ -8,6 +8,8 @@ pub mod issues;
 mod listing;
 mod once;
 pub mod posts;
+pub mod races;
+pub mod under_way;
 
 use std::time::Duration;
 
@@ -75,6 +77,7 @@ impl From<publishing::Error> for Problem {
             publishing::Error::UnknownTopic(slug) => {
                 invalid("/topics", format!("there is no topic {slug:?}"))
             }
+            publishing::Error::UnknownRace(id) => invalid("/race", format!("there is no race {id}")),
             publishing::Error::UnknownPost(id) => invalid("/post_id", format!("there is no post {id}")),
             publishing::Error::Blank(field) => {
                 let detail = "shows nothing once scripts, styles and comments are taken out; give it text or a picture";
