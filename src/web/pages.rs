@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 use tera::{Kwargs, State, Tera, TeraResult};
 
-use super::assets;
+use super::{api::docs::Guide, assets};
 use crate::config::Config;
 use crate::domain::{subscription::Digest, time::Timestamp};
 use crate::subscribing::{Asked, TopicChoice};
@@ -77,6 +77,8 @@ pub enum Page {
         withdrawn: bool,
         correction: Option<Said>,
     },
+    /// The API for people.
+    Docs(Guide),
     /// Anything that needs a headline and a sentence.
     Message {
         title: String,
@@ -192,7 +194,7 @@ impl Page {
         let headers = response.headers_mut();
         let (shows_nobody, has_no_token) = match self {
             Self::SignUp(form) => (form.email.is_empty(), true),
-            Self::Embed { .. } => (true, true),
+            Self::Embed { .. } | Self::Docs(_) => (true, true),
             _ => (false, false),
         };
         if has_no_token {
@@ -220,6 +222,7 @@ impl Page {
             Self::Left { .. } => "left.html",
             Self::Preferences(_) => "preferences.html",
             Self::Issue { .. } => "issue.html",
+            Self::Docs(_) => "docs.html",
             Self::Message { .. } => "message.html",
         }
     }

@@ -51,7 +51,7 @@ pub fn table(cx: &Context) -> Table {
         account, audit, codes, deliveries, desk, issues as published, links, lists, live, overview, sign_in,
         sources, subscribers, tokens, users,
     };
-    use api::{alerts, drafts, issues, posts};
+    use api::{alerts, docs, drafts, issues, openapi, posts};
     use public::{confirm, issue, preferences, sign_up, unsubscribe};
     let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
     let t = t
@@ -72,6 +72,8 @@ pub fn table(cx: &Context) -> Table {
         .get("/readyz", Anyone, super::ready)
         .get("/static/{name}", Anyone, super::asset);
     let t = t
+        .get("/api/v1/openapi.json", Anyone, openapi::show)
+        .get("/api/v1/docs", Anyone, docs::page)
         // A post with `alert`, and an alert that is no dry run, are for who may release; their handlers say so.
         .post("/api/v1/posts", Token(Compose, Area::Posts), posts::push)
         .post("/api/v1/alerts", Token(Compose, Area::Alerts), alerts::send)

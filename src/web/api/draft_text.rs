@@ -1,7 +1,7 @@
 //! What a draft says, as programs write and read it: `markdown` and `url` are the desk's body and link.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::invalid;
@@ -10,14 +10,13 @@ use crate::domain::{
     issue::Level,
     topic::Slug,
 };
-use crate::publishing::desk::Written;
 use crate::web::problem::Problem;
 
 /// A body with the parts of a draft, of which what is absent stays as it is, and fields of its own.
 macro_rules! with_parts {
     ($(#[$meta:meta])* $name:ident { $($(#[$of:meta])* $own:ident: $kind:ty),+ }) => {
         $(#[$meta])*
-        #[derive(Debug, Deserialize)]
+        #[derive(Debug, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$of])* pub $own: $kind,)+
@@ -112,16 +111,4 @@ pub fn field(part: &'static str) -> &'static str {
         "link" => "url",
         other => other,
     }
-}
-
-/// A draft as a list shows it.
-pub fn shown(written: &Written) -> Value {
-    let Written { draft, text } = written;
-    json!({
-        "id": draft.public_id, "state": draft.state, "version": draft.version,
-        "subject": text.subject, "preheader": text.preheader, "markdown": text.body, "url": text.link,
-        "level": text.level, "topics": text.topics, "useful_for": text.useful_for,
-        "authors": written.authors(), "asked_by": draft.asked_by, "note": draft.note,
-        "created_at": draft.created_at, "updated_at": draft.updated_at, "updated_by": draft.updated_by,
-    })
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use axum::extract::{Query, rejection::QueryRejection};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::web::problem::Problem;
@@ -11,11 +12,15 @@ use crate::web::problem::Problem;
 const PAGE: i64 = 100;
 const LARGEST_PAGE: i64 = 1_000;
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
+    /// Only what is in this state.
     state: Option<String>,
+    /// The `next_cursor` of the page before.
+    #[schemars(with = "String", regex(pattern = "^[0-9]{1,18}$"))]
     cursor: Option<String>,
+    #[schemars(with = "u16", range(min = 1, max = 1000), extend("default" = 100))]
     limit: Option<String>,
 }
 

@@ -1,12 +1,18 @@
 //! `/api/v1`: JSON for programs. A token is checked first, then the input; errors are RFC 9457 problems.
 
 pub mod alerts;
+mod answers;
 pub mod caller;
+pub mod docs;
 mod draft_text;
 pub mod drafts;
+mod id;
 pub mod issues;
+pub mod kinds;
 mod listing;
 mod once;
+pub mod openapi;
+pub mod operation;
 pub mod posts;
 
 use std::time::Duration;

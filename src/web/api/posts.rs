@@ -4,18 +4,19 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
-use super::{Caller, broken, invalid, json_body, web_address};
+use super::{Caller, answers::Named, broken, invalid, json_body, operation::Operation, web_address};
 use crate::context::Context;
 use crate::domain::{post::PostDraft, time::Timestamp, topic::Slug};
 use crate::ingesting;
 use crate::web::{json, problem::Problem};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Input {
+#[schemars(rename = "Post")]
+pub struct Input {
     guid: Option<String>,
     url: Option<String>,
     title: String,
@@ -31,6 +32,17 @@ struct Input {
     #[serde(default)]
     topics: Vec<Slug>,
     alert: Option<bool>,
+}
+
+/// What this call takes and answers.
+pub fn operations() -> Vec<Operation> {
+    vec![
+        Operation::post("/api/v1/posts", "A site pushes a post, new or revised.")
+            .note("With `alert` it needs a role that may release. Nobody is mailed twice for a revision.")
+            .takes::<Input>()
+            .gives::<Named>(201, "A new post.")
+            .gives::<Named>(200, "A revision of one that is known by its guid, without scheme, or its link."),
+    ]
 }
 
 /// 201 with the id of a new post, 200 with that of a revised one.
@@ -50,7 +62,7 @@ pub async fn push(State(cx): State<Context>, caller: Caller, request: Request) -
         other => broken(&other),
     })?;
     let status = if received.new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(json!({ "id": received.id }))).into_response())
+    Ok((status, Json(Named { id: received.id })).into_response())
 }
 
 fn draft(input: Input) -> Result<PostDraft, Problem> {
