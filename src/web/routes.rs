@@ -84,6 +84,7 @@ pub fn table(cx: &Context) -> Table {
         .get("/api/v1/issues/{id}/events", Token(Read, Area::Issues), issues::events)
         .post("/api/v1/issues/{id}/undo", Token(Release, Area::Issues), issues::undo)
         .post("/api/v1/issues/{id}/cancel", Token(Release, Area::Issues), issues::cancel)
+        .post("/api/v1/issues/{id}/retry", Token(Release, Area::Issues), issues::retry)
         .get("/api/v1/drafts", Token(Read, Area::Alerts), drafts::list)
         .post("/api/v1/drafts", Token(Compose, Area::Alerts), drafts::create)
         .get("/api/v1/drafts/{id}", Token(Read, Area::Alerts), drafts::show)
@@ -93,6 +94,7 @@ pub fn table(cx: &Context) -> Table {
         .post("/api/v1/drafts/{id}/test", Token(Compose, Area::Alerts), drafts::test)
         .post("/api/v1/drafts/{id}/ask", Token(Compose, Area::Alerts), drafts::ask)
         .post("/api/v1/drafts/{id}/release", Token(Release, Area::Alerts), drafts::release);
+    let t = programs(t);
     t.get("/admin/", Anyone, admin::home)
         .get("/admin/login", Visitor, sign_in::page)
         .post("/admin/login", Visitor, sign_in::sign_in)
@@ -157,6 +159,29 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/tokens", User(Manage), tokens::create)
         .post("/admin/tokens/{id}/revoke", User(Manage), tokens::revoke)
         .get("/admin/audit", User(Manage), audit::page)
+}
+
+/// For programs, what the newsroom has beside its desk.
+fn programs(t: Table) -> Table {
+    use api::{audit, sources, subscribers, tokens, users};
+    t.get("/api/v1/topics", Token(Read, Area::Sources), sources::topics)
+        .get("/api/v1/feeds", Token(Read, Area::Sources), sources::feeds)
+        .get("/api/v1/schedules", Token(Read, Area::Sources), sources::schedules)
+        .get("/api/v1/subscribers", Token(Read, Area::Subscribers), subscribers::list)
+        .get("/api/v1/subscribers/{id}", Token(Read, Area::Subscribers), subscribers::show)
+        .get("/api/v1/subscribers/{id}/why", Token(Read, Area::Subscribers), subscribers::why)
+        .post("/api/v1/subscribers/{id}/suppress", Token(Release, Area::Subscribers), subscribers::suppress)
+        .post("/api/v1/subscribers/{id}/erase", Token(Manage, Area::Subscribers), subscribers::erase)
+        .get("/api/v1/users", Token(Manage, Area::Users), users::list)
+        .post("/api/v1/users", Token(Manage, Area::Users), users::invite)
+        .get("/api/v1/users/{id}", Token(Manage, Area::Users), users::show)
+        .post("/api/v1/users/{id}/role", Token(Manage, Area::Users), users::change_role)
+        .post("/api/v1/users/{id}/disable", Token(Manage, Area::Users), users::disable)
+        .post("/api/v1/users/{id}/enable", Token(Manage, Area::Users), users::enable)
+        .get("/api/v1/tokens", Token(Manage, Area::Tokens), tokens::list)
+        .post("/api/v1/tokens", Token(Manage, Area::Tokens), tokens::create)
+        .post("/api/v1/tokens/{id}/revoke", Token(Manage, Area::Tokens), tokens::revoke)
+        .get("/api/v1/audit", Token(Manage, Area::Audit), audit::list)
 }
 
 impl Table {

@@ -27,13 +27,22 @@ pub struct Answer {
 impl Stage {
     /// A program with a token of this name and role.
     pub async fn program(&self, name: &str, role: Role) -> Program<'_> {
-        let wanted = tokens::Wanted { name: name.to_owned(), role, areas: vec![], holds: None };
-        let token = tokens::create(&self.cx, &Actor::command(), &wanted).await.unwrap();
+        self.program_of(&tokens::Wanted { name: name.to_owned(), role, areas: vec![], holds: None }).await
+    }
+
+    /// A program whose token is kept to something.
+    pub async fn program_of(&self, wanted: &tokens::Wanted) -> Program<'_> {
+        let token = tokens::create(&self.cx, &Actor::command(), wanted).await.unwrap();
         Program { stage: self, token }
     }
 }
 
 impl Program<'_> {
+    /// One that holds this token.
+    pub fn with(&self, token: &str) -> Self {
+        Program { stage: self.stage, token: token.to_owned() }
+    }
+
     pub async fn gets(&self, path: &str) -> Answer {
         self.calls("GET", path, None, "").await
     }

@@ -24,7 +24,7 @@ enum Met {
 
 /// A path with something in its places.
 fn path(row: &Row) -> String {
-    row.path.replace("{token}", "t0k3n").replace("{name}", "admin.css").replace("{id}", "7")
+    row.path.replace("{token}", "t0k3n").replace("{name}", "admin.css").replace("{id}", "700")
 }
 
 async fn visit(stage: &Stage, row: &Row, colleague: Option<&mut Colleague<'_>>) -> Met {

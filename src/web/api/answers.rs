@@ -85,6 +85,12 @@ pub struct Issue {
     pub held_until: Option<Timestamp>,
 }
 
+/// How many deliveries are tried again.
+#[derive(Serialize, JsonSchema)]
+pub struct Retried {
+    pub retried: u64,
+}
+
 /// How many deliveries are in each state.
 #[derive(Serialize, JsonSchema)]
 pub struct Counts {

@@ -124,7 +124,8 @@ fn read(call: &Value, id: &str, method: &str, path: &str, schemas: &Value) -> Ca
         let content = &answer["content"];
         let kind = ["application/json", "text/event-stream"].iter().find_map(|media| {
             let content = content.get(media)?;
-            Some(kind_of(content.get("x-event-data").unwrap_or(&content["schema"])))
+            let data = &content["schema"]["properties"]["data"];
+            Some(kind_of(data.get("contentSchema").unwrap_or(&content["schema"])))
         });
         let means = Html::prose(answer["description"].as_str().unwrap_or_default());
         answers.push(Answer { status: status.to_owned(), means, kind });
@@ -240,13 +241,13 @@ fn prose(text: &Value) -> Option<Html> {
 struct Html(String);
 
 impl Html {
-    /// Text, with what stands in backticks as code.
+    /// Text, with what stands in backticks as code; an empty line begins a new one.
     fn prose(text: &str) -> Self {
         let parts = text.split('`').enumerate().map(|(at, part)| match at % 2 {
             0 => escaped(part),
             _ => format!("<code>{}</code>", escaped(part)),
         });
-        Self(parts.collect())
+        Self(parts.collect::<String>().replace("\n\n", "<br>"))
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     operation::Operation,
 };
 use crate::context::Context;
+use crate::delivering::retrying;
 use crate::domain::{delivery::State as DeliveryState, issue::State as IssueState};
 use crate::publishing::{
     Cancelled,
@@ -55,6 +56,9 @@ pub fn operations() -> Vec<Operation> {
             .note("What a relay has begun to read goes out. `counts` follow within moments.")
             .gives::<answers::Issue>(200, "The issue.")
             .refuses("Everybody has it."),
+        Operation::post("/api/v1/issues/{id}/retry", "Tries again at once what was put off or given up.")
+            .note("A repeat does nothing more: what waits to be sent is not tried again. Nothing that was called off is.")
+            .gives::<answers::Retried>(200, "How many mails that are."),
     ]
 }
 
@@ -136,6 +140,13 @@ pub async fn undo(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Resu
         }
         Undone::Unknown => Err(unknown()),
     }
+}
+
+/// 200 with how many deliveries are tried again.
+pub async fn retry(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
+    let public_id = id.parse().map_err(|_| unknown())?;
+    let retried = retrying::of_issue(&cx, &caller.actor(), public_id).await?.ok_or_else(unknown)?;
+    Ok(Json(answers::Retried { retried }).into_response())
 }
 
 /// Server-sent events: how far it has got, twice a second, until nothing changes any more.

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 mod answers;
+pub mod audit;
 pub mod caller;
 pub mod docs;
 mod draft_text;
@@ -14,6 +15,10 @@ mod once;
 pub mod openapi;
 pub mod operation;
 pub mod posts;
+pub mod sources;
+pub mod subscribers;
+pub mod tokens;
+pub mod users;
 
 use std::time::Duration;
 
@@ -23,7 +28,7 @@ use axum::http::{StatusCode, header};
 
 use super::body::{self, Unreadable};
 use super::problem::Problem;
-use crate::publishing;
+use crate::{newsroom, publishing, subscribing};
 use caller::Caller;
 
 /// The largest body, in bytes.
@@ -71,6 +76,21 @@ fn broken(error: &dyn std::error::Error) -> Problem {
 
 impl From<crate::store::Error> for Problem {
     fn from(error: crate::store::Error) -> Self {
+        broken(&error)
+    }
+}
+
+impl From<newsroom::Error> for Problem {
+    fn from(error: newsroom::Error) -> Self {
+        match error {
+            newsroom::Error::Refused(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, why),
+            other => broken(&other),
+        }
+    }
+}
+
+impl From<subscribing::Error> for Problem {
+    fn from(error: subscribing::Error) -> Self {
         broken(&error)
     }
 }

@@ -11,7 +11,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::operation::{Key, Operation};
-use super::{alerts, drafts, issues, posts};
+use super::{alerts, audit, drafts, issues, posts, sources, subscribers, tokens, users};
 use crate::context::Context;
 use crate::domain::role::Role;
 use crate::web::problem::Problem;
@@ -19,10 +19,21 @@ use crate::web::routes::{Row, Who, table};
 
 /// Every call, in the order that a reader wants.
 pub fn operations() -> Vec<Operation> {
-    [alerts::operations(), drafts::operations(), issues::operations(), posts::operations(), own()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        alerts::operations(),
+        drafts::operations(),
+        issues::operations(),
+        posts::operations(),
+        sources::operations(),
+        subscribers::operations(),
+        users::operations(),
+        tokens::operations(),
+        audit::operations(),
+        own(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn own() -> Vec<Operation> {
@@ -66,7 +77,8 @@ fn describe(rows: &[Row], operations: &[Operation]) -> Value {
     for operation in operations {
         let row = rows.iter().find(|row| (row.method, row.path) == (operation.method, operation.path));
         let Some(row) = row else { continue };
-        let described = of_operation(operation, row.who, &mut schemas);
+        let mut described = of_operation(operation, row.who, &mut schemas);
+        link(operation, operations, &mut described["responses"]);
         paths.entry(operation.path).or_default().insert(operation.method.to_lowercase(), described);
     }
     let Schemas { mut read, mut written } = schemas;
@@ -132,7 +144,7 @@ fn of_operation(operation: &Operation, who: Who, schemas: &mut Schemas) -> Value
         Who::Token(right, area) => {
             let roles: Vec<_> = Role::ALL.iter().filter(|role| role.may(right)).collect();
             let able: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
-            notes.push(format!("For tokens of the role {}, for all parts or for {area}.", able.join(", ")));
+            notes.push(format!("Role: {}; scope: {area}.", able.join(", ")));
             described["security"] = json!([{ "token": [] }]);
             described["x-roles"] = json!(roles);
             described["x-scope"] = json!(area);
@@ -153,7 +165,8 @@ fn of_operation(operation: &Operation, who: Who, schemas: &mut Schemas) -> Value
 fn parameters(operation: &Operation) -> Vec<Value> {
     let mut parameters = Vec::new();
     for place in operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-        let schema = json!({ "type": "string", "format": operation.place });
+        let kind = if operation.place == "int64" { "integer" } else { "string" };
+        let schema = json!({ "type": kind, "format": operation.place });
         parameters.push(json!({ "name": place, "in": "path", "required": true, "schema": schema }));
     }
     if let Some(shape) = operation.asks {
@@ -161,13 +174,17 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         let mut apart =
             SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true).into_generator();
         let schema = json!(shape(&mut apart));
+        let needed: Vec<String> = serde_json::from_value(schema["required"].clone()).unwrap_or_default();
         let fields = schema["properties"].as_object().cloned().unwrap_or_default();
-        for (name, mut schema) in fields {
+        let left_out =
+            |name: &str| name == "q" && !operation.searched || name == "state" && operation.states.is_empty();
+        for (name, mut schema) in fields.into_iter().filter(|(name, _)| !left_out(name)) {
             let description = schema.as_object_mut().and_then(|it| it.remove("description"));
             if name == "state" {
                 schema = json!({ "type": "string", "enum": operation.states });
             }
-            let mut parameter = json!({ "name": name, "in": "query", "required": false, "schema": schema });
+            let mut parameter =
+                json!({ "name": name, "in": "query", "required": needed.contains(&name), "schema": schema });
             if let Some(description) = description {
                 parameter["description"] = description;
             }
@@ -190,9 +207,12 @@ fn responses(operation: &Operation, who: Who, schemas: &mut Schemas) -> Map<Stri
     let mut responses = Map::new();
     for answer in &operation.answers {
         let schema = (answer.shape)(&mut schemas.written);
-        // What the data of each event is; the stream itself is text.
         let content = match answer.media_type {
-            "text/event-stream" => json!({ "schema": { "type": "string" }, "x-event-data": schema }),
+            // Of each event, as OpenAPI 3.2 describes them: 3.1 has no words for a stream.
+            "text/event-stream" => {
+                let data = json!({ "type": "string", "contentMediaType": "application/json", "contentSchema": schema });
+                json!({ "schema": { "type": "object", "required": ["data"], "properties": { "data": data } } })
+            }
             _ => json!({ "schema": schema }),
         };
         let response = json!({ "description": answer.means, "content": { answer.media_type: content } });
@@ -208,6 +228,19 @@ fn responses(operation: &Operation, who: Who, schemas: &mut Schemas) -> Map<Stri
         responses.insert("409".to_owned(), json!({ "description": why, "content": content }));
     }
     responses
+}
+
+/// Says where the ids come from that other calls have in their paths: from making such a thing.
+fn link(operation: &Operation, operations: &[Operation], responses: &mut Value) {
+    let one = format!("{}/{{id}}", operation.path);
+    let links: Map<String, Value> = operations
+        .iter()
+        .filter(|it| it.path.starts_with(&one))
+        .map(|it| (it.id(), json!({ "operationId": it.id(), "parameters": { "id": "$response.body#/id" } })))
+        .collect();
+    if let Some(response) = responses.get_mut("201").filter(|_| !links.is_empty()) {
+        response["links"] = links.into();
+    }
 }
 
 fn may_be(operation: &Operation, who: Who, status: u16) -> bool {
@@ -231,5 +264,5 @@ fn conflict(operation: &Operation) -> Option<String> {
     if operation.key != Key::None {
         why.push("A call with the same Idempotency-Key is being worked on.".to_owned());
     }
-    (!why.is_empty()).then(|| why.join(" "))
+    (!why.is_empty()).then(|| why.join("\n\n"))
 }

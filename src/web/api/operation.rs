@@ -16,6 +16,8 @@ pub struct Operation {
     pub asks: Option<Shape>,
     /// The format of what stands in the path's place.
     pub place: &'static str,
+    /// Whether a list takes words to search for.
+    pub searched: bool,
     /// The states that a list may be asked for.
     pub states: &'static [&'static str],
     pub takes: Option<Shape>,
@@ -74,6 +76,7 @@ impl Operation {
             note: None,
             asks: None,
             place: "uuid",
+            searched: false,
             states: &[],
             takes: None,
             answers: Vec::new(),
@@ -94,6 +97,20 @@ impl Operation {
     #[must_use]
     pub fn asks<T: JsonSchema>(mut self) -> Self {
         self.asks = Some(of::<T>);
+        self
+    }
+
+    /// The list may be searched by the parameter `q`.
+    #[must_use]
+    pub const fn searched(mut self) -> Self {
+        self.searched = true;
+        self
+    }
+
+    /// What stands in its path is a number.
+    #[must_use]
+    pub const fn numbered(mut self) -> Self {
+        self.place = "int64";
         self
     }
 
