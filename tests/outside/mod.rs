@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod browser;
+mod described;
 mod installation;
 mod main_job;
 mod never_lost;
