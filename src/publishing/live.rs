@@ -13,6 +13,7 @@ use crate::store;
 
 /// An issue on its way, in numbers of readers.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Progress")]
 pub struct Live {
     pub issue: Uuid,
     pub kind: Kind,

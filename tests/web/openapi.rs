@@ -86,6 +86,11 @@ async fn what_is_required_is_said_so_and_what_may_be_null_too() {
     let list = &document["paths"]["/api/v1/drafts"]["get"]["parameters"];
     let state = list.as_array().unwrap().iter().find(|it| it["name"] == "state").unwrap();
     assert_eq!(state["schema"]["enum"], serde_json::json!(["open", "released", "thrown-away"]));
+    assert!(list.as_array().unwrap().iter().all(|it| it["required"] == false), "{list}");
+    let limit = list.as_array().unwrap().iter().find(|it| it["name"] == "limit").unwrap();
+    assert_eq!(limit["schema"]["type"], "integer");
+    let why = &document["paths"]["/api/v1/subscribers/{id}/why"]["get"]["parameters"];
+    assert!(why.as_array().unwrap().iter().all(|it| it["required"] == true), "{why}");
 }
 
 #[tokio::test]

@@ -35,15 +35,24 @@ const LONGEST_SUBJECT: usize = 250;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Alert")]
 pub struct Input {
+    /// One line, up to 250 characters; with `post_id` it may be absent: the post's title.
     subject: Option<String>,
+    /// Scripts, styles and forms are taken out; a text that shows nothing then is refused.
     html: Option<String>,
     markdown: Option<String>,
+    /// The post whose words it has.
     post_id: Option<Uuid>,
+    /// The button's link.
     url: Option<String>,
+    /// Slugs, one at least.
     #[serde(default)]
     topics: Vec<Slug>,
+    /// Absent: `all`. All go to readers of the topics with alerts on; only `critical` to every confirmed reader of the topics.
+    /// Critical goes out before major before all.
     level: Option<Level>,
+    /// After it nobody is mailed; who has not got it finds it in the next digest.
     expires_at: Option<Timestamp>,
+    /// Sends nothing: the answer is the mail, and how many would get it.
     #[serde(default)]
     dry_run: bool,
     /// For a test only: which of `[sender] test_addresses`.

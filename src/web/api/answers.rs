@@ -16,6 +16,7 @@ use crate::store::{deliveries::Shown, nodes::Trouble};
 
 /// What was made or is on its way.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "IdOnly")]
 pub struct Named {
     pub id: Uuid,
 }
@@ -253,6 +254,7 @@ pub struct Drafts {
 
 /// A draft with how it stands with it.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FullDraft")]
 pub struct Looked {
     #[serde(flatten)]
     pub draft: Draft,
@@ -266,6 +268,7 @@ pub struct Looked {
 }
 
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Warning")]
 pub struct Warned {
     pub code: &'static str,
     /// It can't be released like that.

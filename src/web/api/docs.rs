@@ -62,7 +62,10 @@ struct Type {
 struct Field {
     name: String,
     kind: Html,
+    /// Of what is sent.
     needed: bool,
+    /// Of what is answered.
+    may_be_absent: bool,
     about: Option<Html>,
 }
 
@@ -143,10 +146,11 @@ fn read(call: &Value, id: &str, method: &str, path: &str, schemas: &Value) -> Ca
                 name: it["name"].as_str().unwrap_or_default().to_owned(),
                 kind: kind_of(&it["schema"]),
                 needed: it["required"] == true,
+                may_be_absent: false,
                 about: prose(&it["description"]),
             })
             .collect(),
-        body: reference(body).map_or_else(Vec::new, |name| shapes(&schemas[name])),
+        body: reference(body).map_or_else(Vec::new, |name| vec![fields(&schemas[name], true)]),
         answers,
         problems: problems.join(", "),
     }
@@ -160,22 +164,23 @@ fn taken(document: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The fields of a type; of one that is this or that, of each.
+/// The fields of a type of answers; of one that is this or that, of each.
 fn shapes(schema: &Value) -> Vec<Vec<Field>> {
     match schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
-        Some(either) if schema["properties"].is_null() => either.iter().map(fields).collect(),
-        _ => vec![fields(schema)],
+        Some(either) if schema["properties"].is_null() => either.iter().map(|it| fields(it, false)).collect(),
+        _ => vec![fields(schema, false)],
     }
 }
 
-fn fields(schema: &Value) -> Vec<Field> {
+fn fields(schema: &Value, sent: bool) -> Vec<Field> {
     let needed: Vec<_> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     members(&schema["properties"])
         .map(|(name, field)| Field {
             name: name.to_owned(),
             kind: kind_of(field),
-            needed: needed.contains(&name),
+            needed: sent && needed.contains(&name),
+            may_be_absent: !sent && !needed.contains(&name),
             about: prose(&field["description"]),
         })
         .collect()

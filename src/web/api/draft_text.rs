@@ -15,9 +15,9 @@ use crate::web::problem::Problem;
 /// A body with the parts of a draft, of which what is absent stays as it is, and fields of its own.
 macro_rules! with_parts {
     ($(#[$meta:meta])* $name:ident { $($(#[$of:meta])* $own:ident: $kind:ty),+ }) => {
-        $(#[$meta])*
         #[derive(Debug, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
+        $(#[$meta])*
         pub struct $name {
             $($(#[$of])* pub $own: $kind,)+
             subject: Option<String>,
@@ -68,6 +68,7 @@ macro_rules! with_parts {
 }
 
 with_parts! {
+    #[schemars(rename = "NewDraft")]
     Begin {
         /// The post whose words it begins with, and which it alerts.
         post_id: Option<Uuid>
@@ -75,6 +76,7 @@ with_parts! {
 }
 
 with_parts! {
+    #[schemars(rename = "DraftChange")]
     Edit {
         /// The version that the change goes by.
         version: i64

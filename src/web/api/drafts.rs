@@ -170,6 +170,7 @@ pub async fn ask(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Resul
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DraftTest")]
 pub struct Test {
     /// One of `[sender] test_addresses`; may be absent where there is one.
     to: Option<EmailAddress>,
@@ -193,6 +194,7 @@ pub async fn test(
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Release")]
 pub struct Number {
     /// As it was read.
     audience: i64,

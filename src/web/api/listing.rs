@@ -19,14 +19,14 @@ const LONGEST_SEARCH: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     /// Words that it must have; at most 200 characters.
-    #[schemars(with = "String", length(max = 200), regex(pattern = r"^[^\u0000]*$"))]
+    #[schemars(with = "Option<String>", length(max = 200), regex(pattern = r"^[^\u0000]*$"))]
     q: Option<String>,
     /// Only what is in this state.
     state: Option<String>,
     /// The `next_cursor` of the page before.
-    #[schemars(with = "String", regex(pattern = "^[0-9]{1,18}$"))]
+    #[schemars(with = "Option<String>", regex(pattern = "^[0-9]{1,18}$"))]
     cursor: Option<String>,
-    #[schemars(with = "u16", range(min = 1, max = 1000), extend("default" = 100))]
+    #[schemars(with = "Option<u16>", range(min = 1, max = 1000), extend("default" = 100))]
     limit: Option<String>,
 }
 

@@ -17,20 +17,30 @@ use crate::web::{json, problem::Problem};
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Post")]
 pub struct Input {
+    /// The site's name for it; may be absent where there is a `url`.
     guid: Option<String>,
+    /// Where it is read, http or https.
     url: Option<String>,
+    /// The mail's subject. Cut at 300 characters.
     title: String,
+    /// What the mail shows: plain text, in which HTML is shown as text. Cut at 500 characters.
     summary: Option<String>,
+    /// The text; shown where there is no summary. Scripts, styles and forms are taken out.
     html: Option<String>,
     author: Option<String>,
     #[serde(default)]
     categories: Vec<String>,
     #[serde(default)]
     tags: Vec<String>,
+    /// Absent: now.
     published_at: Option<Timestamp>,
+    /// The address of a picture.
     image: Option<String>,
+    /// Slugs, one at least.
     #[serde(default)]
     topics: Vec<Slug>,
+    /// Mails it at once to readers with alerts on, unless it is dated more than 24 hours back. Absent: it goes into the next
+    /// digest only.
     alert: Option<bool>,
 }
 

@@ -56,6 +56,7 @@ pub struct Token {
 }
 
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MadeToken")]
 pub struct Made {
     /// The token itself, as in `bw_…`.
     pub token: String,
