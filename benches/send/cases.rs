@@ -139,7 +139,7 @@ fn most(round: &Round) -> Option<f64> {
 
 impl Name {
     /// The least ratio to smtp-source that is asked for, on two cores.
-    fn floor(self) -> f64 {
+    pub fn floor(self) -> f64 {
         match self {
             Self::Sqlite | Self::All => 3.0,
             Self::Postgres => 2.5,

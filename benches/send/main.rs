@@ -10,6 +10,7 @@ mod figures;
 mod growth;
 mod lanes;
 mod latency;
+mod least;
 mod options;
 mod path;
 mod perf;
@@ -73,6 +74,7 @@ fn run(options: &Options) -> Result<Verdict> {
         match options.latency {
             Some(round_trip) => latency::run(options, round_trip).await,
             None if options.lanes => lanes::run(options).await,
+            None if options.least => least::run(options).await,
             None if options.table => growth::run(options).await,
             None => cases::run(options).await,
         }

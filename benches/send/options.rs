@@ -37,6 +37,9 @@ pub struct Options {
     /// is how large that is
     #[arg(long)]
     pub lanes: bool,
+    /// The least that a sender with these tables does: each mail's row written and settled, and the bare wire beside it
+    #[arg(long)]
+    pub least: bool,
     /// Show that the sink and the proxy are right, and what the sink itself takes
     #[arg(long)]
     pub self_test: bool,

@@ -15,6 +15,8 @@ use crate::domain::{issue::Lane, time::Timestamp};
 
 /// Claimed deliveries that wait longer than this for a connection are more than the relay takes.
 const LONG: Duration = Duration::from_millis(250);
+/// Where mail waits less long than this, more of it is claimed at once: each claim is a commit to disk.
+const SHORT: Duration = Duration::from_millis(50);
 /// At the least so many are claimed ahead for each connection.
 const AHEAD: usize = 2;
 
@@ -44,6 +46,8 @@ struct Waiting {
     target: usize,
     /// A connection found nothing here since the last claim.
     ran_dry: bool,
+    /// What it took had hardly waited.
+    short: bool,
     /// Nothing less pressing than this priority leaves, if any is held back.
     floor: Option<i64>,
     over: bool,
@@ -132,8 +136,8 @@ impl Outlet {
         let waited = self.hangs() || self.has_waited(LONG, now);
         let least = self.least();
         let mut waiting = self.lock();
-        let dry = std::mem::take(&mut waiting.ran_dry);
-        waiting.ahead.learn(dry, waited, wanted, least);
+        let short = std::mem::take(&mut waiting.ran_dry) | std::mem::take(&mut waiting.short);
+        waiting.ahead.learn(short, waited, wanted, least);
         waiting.target = waiting.ahead.target(least);
     }
 
@@ -175,7 +179,7 @@ impl Outlet {
     }
 
     /// The most pressing one for a connection that reaches down to `reach`.
-    pub fn take(&self, reach: Lane) -> Option<Job> {
+    pub fn take(&self, reach: Lane, now: Timestamp) -> Option<Job> {
         let mut waiting = self.lock();
         if waiting.over {
             return None;
@@ -188,6 +192,7 @@ impl Outlet {
         let job = waiting.jobs.remove(&first);
         waiting.count(first.0, -1);
         if waiting.jobs.len() == waiting.target / 2 {
+            waiting.short |= job.as_ref().is_some_and(|job| now.since(job.claimed_at) < SHORT);
             self.bells.deliver.notify_one();
         }
         job

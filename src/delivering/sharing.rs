@@ -24,8 +24,8 @@ impl Ahead {
         self.behind
     }
 
-    /// Learns from what happened since the last claim: more is claimed ahead when a connection of it was `dry`, less when
-    /// mail `waited` for long. Where neither was so and another relay was dry (`wanted`), more as well: that shows
+    /// Learns from what happened since the last claim: more is claimed ahead when a connection of it was `dry`, or mail
+    /// hardly waited, less when mail `waited` for long. Where neither was so and another relay was dry (`wanted`), more as well: that shows
     /// whether this relay, which holds the other to its share, takes more or can't keep up.
     pub fn learn(&mut self, dry: bool, waited: bool, wanted: bool, least: usize) {
         let target = self.target(least);

@@ -97,7 +97,7 @@ pub fn because(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Becaus
         }
         State::Sending => reasons.push(Because::is(
             match found.heartbeat_at.filter(|at| now.since(*at) <= LIFE) {
-                Some(_) => "It is being handed over now",
+                Some(_) => "A service has taken it: it is being handed over, or next for a connection",
                 None => "The service that took it is gone; the next one that runs takes it over by itself",
             },
         )),
@@ -140,8 +140,10 @@ fn in_the_way(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Because
             format!("`bellwether queue resume --lane {lane}` lets it go on"),
         ));
     }
+    let (mut kept, mut free) = (0, Vec::new());
     for relay in cx.config.relays.iter().filter(|relay| relay.lanes.contains(&lane)) {
         let name = &relay.name;
+        let before = reasons.len();
         if let Some(pause) = pause::of(pauses, Kind::Relay, name) {
             reasons.push(Because::with(
                 format!("Relay {name} is paused {}", by_hand(pause)),
@@ -162,6 +164,12 @@ fn in_the_way(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Because
         if let Some(used_up) = used_up.iter().find(|used_up| used_up.relay == *name) {
             reasons.push(Because::is(format!("Relay {name}: {used_up}")));
         }
+        if reasons.len() > before { kept += 1 } else { free.push(name) }
+    }
+    if kept > 0 {
+        reasons.extend(free.iter().map(|name| {
+            Because::is(format!("Relay {name} takes mail: it goes there once those before it are gone"))
+        }));
     }
     if found.issue_state == issue::State::Cancelled {
         reasons.push(Because::is("Its issue was cancelled: it is called off at the service's next look"));

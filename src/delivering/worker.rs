@@ -186,7 +186,7 @@ impl Line<'_> {
         if !self.engine.may_send() || self.outlet.gate.take(1, now) == 0 {
             return None;
         }
-        let job = self.outlet.take(self.reach);
+        let job = self.outlet.take(self.reach, now);
         if job.is_none() {
             self.outlet.gate.give_back(1);
         }

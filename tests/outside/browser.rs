@@ -8,7 +8,7 @@ use serde_json::json;
 use thirtyfour::extensions::query::ElementQueryable;
 use thirtyfour::{By, ChromeCapabilities, ChromiumLikeCapabilities, WebDriver, WebElement};
 
-use super::{Process, find, installation::free_port, until};
+use super::{Process, find, installation::free_port, leave_out, until};
 use crate::stage::program::Running;
 
 const ADDRESS: &str = "ada@example.com";
@@ -86,6 +86,23 @@ impl Demo {
         let (site, mailbox, service) = (address("News site"), address("Mailbox"), address("Service"));
         Self { site, mailbox, service, _running: running, _folder: folder }
     }
+}
+
+/// Runs axe-core over the page and gives what breaks a rule: the rule, and where.
+const AXE_RUN: &str = "
+    const done = arguments[arguments.length - 1];
+    const told = v => ({ rule: v.id, help: v.help, at: v.nodes.map(n => n.html + ' ' + (n.failureSummary || '')) });
+    axe.run(document, { resultTypes: ['violations'] }).then(
+        found => done(found.violations.map(told)), error => done([String(error)]));";
+
+/// axe-core's script, which .ci/run puts into the target folder.
+fn axe() -> Option<String> {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/axe-core/package/axe.min.js");
+    let script = std::fs::read_to_string(file);
+    if script.is_err() {
+        leave_out("the accessibility of pages", "axe-core is not in target/axe-core (.ci/run puts it there)");
+    }
+    script.ok()
 }
 
 pub(super) struct Browser {
@@ -187,22 +204,45 @@ impl Browser {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
         std::fs::create_dir_all(&folder).unwrap();
         let scripts = if self.scripts { "" } else { "-without-javascript" };
-        let phone = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
-        for (look, scheme, width) in
-            [("light", "light", None), ("dark", "dark", None), ("phone", "light", Some(&phone))]
+        for (look, scheme, phone) in
+            [("light", "light", false), ("dark", "dark", false), ("phone", "light", true)]
         {
-            let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-            self.tell("Emulation.setEmulatedMedia", &scheme).await;
-            match width {
-                Some(width) => self.tell("Emulation.setDeviceMetricsOverride", width).await,
-                None => self.tell("Emulation.clearDeviceMetricsOverride", &json!({})).await,
-            }
+            self.looks(scheme, phone).await;
             self.one(selector).await.scroll_into_view().await.unwrap();
             let file = folder.join(format!("{name}-{look}{scripts}.png"));
             self.driver.screenshot(&file).await.unwrap();
+            if self.scripts {
+                self.is_accessible(&format!("{name}, {look}")).await;
+            }
         }
         self.tell("Emulation.clearDeviceMetricsOverride", &json!({})).await;
         self.tell("Emulation.setEmulatedMedia", &json!({ "features": [] })).await;
+    }
+
+    /// The shown page breaks no rule of axe-core; left out where that is not installed.
+    pub async fn is_accessible(&self, page: &str) {
+        let Some(axe) = axe() else { return };
+        self.driver.execute(axe, []).await.unwrap();
+        let found = self.driver.execute_async(AXE_RUN, []).await.unwrap().json().clone();
+        assert_eq!(found, json!([]), "{page}: {found:#}");
+    }
+
+    /// The addresses that the shown page links to.
+    pub async fn links(&self) -> Vec<String> {
+        let script = "return [...document.querySelectorAll('a[href]:not([download])')].map(a => a.href)";
+        self.driver.execute(script, []).await.unwrap().convert().unwrap()
+    }
+
+    /// Shows the page as somebody has it whose system is set to `scheme`, light or dark, and on a phone where that is so.
+    pub async fn looks(&self, scheme: &str, phone: bool) {
+        let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.tell("Emulation.setEmulatedMedia", &scheme).await;
+        if phone {
+            let phone = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
+            self.tell("Emulation.setDeviceMetricsOverride", &phone).await;
+        } else {
+            self.tell("Emulation.clearDeviceMetricsOverride", &json!({})).await;
+        }
     }
 
     /// A command of the DevTools protocol.

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bellwether::app;
 use bellwether::cli::demo::{
@@ -356,16 +356,22 @@ fn relay_lines(port: u16) -> String {
     format!("url = \"smtp://127.0.0.1:{port}\"\ntls = \"none\"")
 }
 
-/// A port that nobody listens on, and that is given to no other test.
+/// A port that nobody listens on, and that is given to no other test: of this run, or of another that runs beside it.
 pub fn free_port() -> u16 {
     // Below the range from which the system serves outgoing connections: none takes it while the service is down.
     const RANGE: std::ops::Range<u32> = 20_000..32_000;
     static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // A lock on a file of its name, which ends with this process however that ends.
+    static LOCKS: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let folder = std::env::temp_dir().join("bellwether-test-ports");
+    std::fs::create_dir_all(&folder).unwrap();
     let start = std::process::id().wrapping_mul(97);
     loop {
         let number = start.wrapping_add(TAKEN.fetch_add(1, Ordering::SeqCst)) % RANGE.len() as u32;
         let port = u16::try_from(RANGE.start + number).unwrap();
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        let lock = File::create(folder.join(port.to_string())).unwrap();
+        if lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            LOCKS.lock().unwrap().push(lock);
             return port;
         }
     }

@@ -1,6 +1,7 @@
 //! The real binary, seen from outside: started as a process, talked to over HTTP, its mail taken by a real SMTP server.
 //! Nothing here sleeps for long enough: every wait is for a condition, under one deadline.
 
+mod accessibility;
 mod bad_input;
 mod browser;
 mod described;

@@ -188,6 +188,18 @@ both! {
         assert_eq!(stage.outcome(issue).await, "1 sent");
     }
 
+    async fn where_one_relay_takes_no_mail_the_one_that_does_is_named(setup: Setup) {
+        let stage = setup.with("relays.1.url", "smtp://127.0.0.1:1").with("relays.1.name", "backup").open().await;
+        stage.imported(ADA).await;
+        stage.operator_reads(&["queue", "pause", "--relay", "primary"]).await;
+        stage.alert("Polls close at eight").queued().await;
+        let said = stage.operator_reads(&["queue", "why", ADA]).await;
+        assert!(said.contains("→ Relay primary is paused by hand") && said.contains("→ Relay backup takes mail: "), "{said}");
+        stage.operator_reads(&["queue", "pause", "--relay", "backup"]).await;
+        let said = stage.operator_reads(&["queue", "why", ADA]).await;
+        assert!(!said.contains("takes mail"), "{said}");
+    }
+
     async fn a_relay_whose_day_is_used_up_is_told_of_with_when_there_is_room(setup: Setup) {
         let stage = setup.with("relays.0.per_day", "3").open().await;
         stage.imported(ADA).await;

@@ -145,12 +145,14 @@ impl Report {
         }
         writeln!(out, "\nOn the night")?;
         let within = if night.cut_off > 0 { " before the day's limits" } else { "" };
-        writeln!(
-            out,
-            "  first mail after {}, last{within} after {}",
-            seconds(night.first_seconds),
-            seconds(night.last_seconds)
-        )?;
+        if night.cut_off < self.readers {
+            writeln!(
+                out,
+                "  first mail after {}, last{within} after {}",
+                seconds(night.first_seconds),
+                seconds(night.last_seconds)
+            )?;
+        }
         writeln!(out, "  what limits it: {}", night.bottleneck)?;
         if night.cut_off > 0 {
             let last = if night.cut_off == self.readers { "all" } else { "the last" };
