@@ -85,7 +85,7 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT kind, created_at FROM suppressions", &["PRIMARY KEY"]),
     ("UPDATE feeds SET next_poll_at = $2", &["feeds_due"]),
     ("SELECT p.id, p.public_id, p.url", &["k USING PRIMARY KEY"]),
-    ("SELECT id, name, role, scope, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
+    ("SELECT id, name, role, scope, expires_at, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
     ("SELECT id, public_id, user_id, second_factor", &["sessions"]),
     (
         "SELECT count(*), max(at) FROM login_attempts WHERE account = $1 AND network",
