@@ -12,7 +12,8 @@ use crate::domain::{
 use crate::store;
 
 /// An issue on its way, in numbers of readers.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Progress")]
 pub struct Live {
     pub issue: Uuid,
     pub kind: Kind,

@@ -1,7 +1,7 @@
 //! What a draft says, as programs write and read it: `markdown` and `url` are the desk's body and link.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::invalid;
@@ -12,15 +12,14 @@ use crate::domain::{
     race::LONGEST_NAME,
     topic::Slug,
 };
-use crate::publishing::desk::Written;
 use crate::web::problem::Problem;
 
 /// A body with the parts of a draft, of which what is absent stays as it is, and fields of its own.
 macro_rules! with_parts {
     ($(#[$meta:meta])* $name:ident { $($(#[$of:meta])* $own:ident: $kind:ty),+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Deserialize)]
+        #[derive(Debug, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
+        $(#[$meta])*
         pub struct $name {
             $($(#[$of])* pub $own: $kind,)+
             subject: Option<String>,
@@ -35,11 +34,13 @@ macro_rules! with_parts {
             useful_for: Option<u32>,
             /// When a newsletter goes out, on the clock of `zone`; null for at once.
             #[serde(default, deserialize_with = "given")]
+            #[schemars(with = "Option<String>")]
             send_at: Option<Option<String>>,
             /// An IANA time zone.
             zone: Option<String>,
             /// Whether it stands in the public archive; null for where all of its topics do.
             #[serde(default, deserialize_with = "given")]
+            #[schemars(with = "Option<bool>")]
             public: Option<Option<bool>>,
             /// What it says will have come true; of an outcome of a race alone.
             outcome: Option<String>,
@@ -90,6 +91,7 @@ macro_rules! with_parts {
 }
 
 with_parts! {
+    #[schemars(rename = "NewDraft")]
     Begin {
         /// An alert where it is absent.
         kind: Option<Kind>,
@@ -101,6 +103,7 @@ with_parts! {
 }
 
 with_parts! {
+    #[schemars(rename = "DraftChange")]
     Edit {
         /// The version that the change goes by.
         version: i64
@@ -182,19 +185,4 @@ pub fn field(part: &'static str) -> &'static str {
         "link" => "url",
         other => other,
     }
-}
-
-/// A draft as a list shows it.
-pub fn shown(written: &Written) -> Value {
-    let Written { draft, text } = written;
-    let send_at = (!text.send_at.is_empty()).then_some(&text.send_at);
-    json!({
-        "id": draft.public_id, "kind": text.kind, "state": draft.state, "version": draft.version,
-        "subject": text.subject, "preheader": text.preheader, "markdown": text.body, "url": text.link,
-        "level": text.level, "topics": text.topics, "useful_for": text.useful_for, "public": text.public,
-        "send_at": send_at, "zone": text.zone_or_utc(), "goes_at": text.goes_at().ok().flatten(),
-        "outcome": text.outcome,
-        "authors": written.authors(), "asked_by": draft.asked_by, "note": draft.note,
-        "created_at": draft.created_at, "updated_at": draft.updated_at, "updated_by": draft.updated_by,
-    })
 }

@@ -1,15 +1,26 @@
 //! `/api/v1`: JSON for programs. A token is checked first, then the input; errors are RFC 9457 problems.
 
 pub mod alerts;
+mod answers;
+pub mod audit;
 pub mod caller;
+pub mod docs;
 mod draft_text;
 pub mod drafts;
+mod id;
 pub mod issues;
+pub mod kinds;
 mod listing;
 mod once;
+pub mod openapi;
+pub mod operation;
 pub mod posts;
 pub mod races;
+pub mod sources;
+pub mod subscribers;
+pub mod tokens;
 pub mod under_way;
+pub mod users;
 
 use std::time::Duration;
 
@@ -19,7 +30,7 @@ use axum::http::{StatusCode, header};
 
 use super::body::{self, Unreadable};
 use super::problem::Problem;
-use crate::publishing;
+use crate::{newsroom, publishing, subscribing};
 use caller::Caller;
 
 /// The largest body, in bytes.
@@ -67,6 +78,21 @@ fn broken(error: &dyn std::error::Error) -> Problem {
 
 impl From<crate::store::Error> for Problem {
     fn from(error: crate::store::Error) -> Self {
+        broken(&error)
+    }
+}
+
+impl From<newsroom::Error> for Problem {
+    fn from(error: newsroom::Error) -> Self {
+        match error {
+            newsroom::Error::Refused(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, why),
+            other => broken(&other),
+        }
+    }
+}
+
+impl From<subscribing::Error> for Problem {
+    fn from(error: subscribing::Error) -> Self {
         broken(&error)
     }
 }

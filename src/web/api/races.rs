@@ -1,17 +1,22 @@
 //! `/api/v1/races`: outcomes that are written beforehand, of which one is released. The outcomes are drafts with a `race`.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, Request, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Caller, invalid, json_body,
+    Caller,
+    answers::{self, Called, Outcome},
+    id::Id,
+    invalid, json_body, kinds,
     listing::{Asked, asked, next_cursor},
     one_line,
+    operation::Operation,
 };
 use crate::context::Context;
 use crate::domain::{
@@ -19,8 +24,48 @@ use crate::domain::{
     time::Timestamp,
     topic::Slug,
 };
-use crate::publishing::races::{self, Bar, Moved, Race, Wanted};
+use crate::publishing::{
+    desk::Written,
+    races::{self, Bar, Moved, Race, Wanted},
+};
 use crate::web::{json, problem::Problem};
+
+/// What these calls take and answer.
+pub fn operations() -> Vec<Operation> {
+    let race = |operation: Operation| operation.gives::<answers::Race>(200, "The race.");
+    vec![
+        Operation::get(
+            "/api/v1/races",
+            "Alerts that are written before it is known which of them comes true, the newest first.",
+        )
+        .asks::<Asked>()
+        .gives::<answers::Races>(200, "A page of them."),
+        Operation::post("/api/v1/races", "Begins one; its outcomes are drafts that are begun with it.")
+            .takes::<New>()
+            .gives::<answers::Race>(201, "The race, without outcomes."),
+        race(Operation::get("/api/v1/races/{id}", "A race and its outcomes.")),
+        race(
+            Operation::patch("/api/v1/races/{id}", "Another name, or other topics to begin with.")
+                .takes::<Edit>(),
+        ),
+        race(
+            Operation::post(
+                "/api/v1/races/{id}/moment",
+                "Moves the moment before which no outcome is released.",
+            )
+            .takes::<Moment>()
+            .refuses("It is called, or somebody else moved it at the same time."),
+        ),
+        race(
+            Operation::post(
+                "/api/v1/races/{id}/close",
+                "Puts it away: none of its outcomes can be released.",
+            )
+            .refuses("It is called."),
+        ),
+        race(Operation::post("/api/v1/races/{id}/reopen", "Takes it out again.").refuses("It is called.")),
+    ]
+}
 
 /// A page of races, the newest first.
 pub async fn list(
@@ -39,12 +84,13 @@ pub async fn list(
     for race in &page {
         shown.push(show_race(&cx, race).await?);
     }
-    Ok(Json(json!({ "races": shown, "next_cursor": next })).into_response())
+    Ok(Json(answers::Races { races: shown, next_cursor: next }).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct New {
+#[schemars(rename = "NewRace")]
+pub struct New {
     name: String,
     not_before: Timestamp,
     /// In whose clocks people are told of it.
@@ -71,13 +117,14 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(show_race(&cx, &race).await?)).into_response())
 }
 
-pub async fn show(State(cx): State<Context>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub async fn show(State(cx): State<Context>, Id(id): Id) -> Result<Response, Problem> {
     shown(&cx, &id).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Edit {
+#[schemars(rename = "RaceChange")]
+pub struct Edit {
     name: Option<String>,
     topics: Option<Vec<Slug>>,
 }
@@ -86,7 +133,7 @@ struct Edit {
 pub async fn edit(
     State(cx): State<Context>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     request: Request,
 ) -> Result<Response, Problem> {
     let input: Edit = json::read(&json_body(request).await?)?;
@@ -99,9 +146,10 @@ pub async fn edit(
     shown(&cx, &id).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Moment {
+#[schemars(rename = "RaceMoment")]
+pub struct Moment {
     not_before: Timestamp,
     /// Absent: as it is.
     timezone: Option<String>,
@@ -113,7 +161,7 @@ struct Moment {
 pub async fn move_to(
     State(cx): State<Context>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     request: Request,
 ) -> Result<Response, Problem> {
     let input: Moment = json::read(&json_body(request).await?)?;
@@ -132,20 +180,12 @@ pub async fn move_to(
 }
 
 /// Puts a race away that isn't called: 200 with it, also when it was before.
-pub async fn close(
-    State(cx): State<Context>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn close(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
     put_away(&cx, &caller, &id, false).await
 }
 
 /// Takes one out again: 200 with it, also when it was before.
-pub async fn reopen(
-    State(cx): State<Context>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn reopen(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
     put_away(&cx, &caller, &id, true).await
 }
 
@@ -161,14 +201,13 @@ async fn put_away(cx: &Context, caller: &Caller, id: &str, back: bool) -> Result
 
 /// Why an outcome of a race can't be released.
 pub(super) fn barred(bar: &Bar) -> Problem {
-    let problem = |kind, title| Problem::new(StatusCode::CONFLICT, bar.as_sentence()).of_type(kind, title);
+    let detail = bar.as_sentence();
     match bar {
         Bar::TooEarly(not_before, _) => {
-            problem("/api/v1/docs#too-early", "It is too early").with_member("not_before", json!(not_before))
+            kinds::TOO_EARLY.conflict(detail).with_member("not_before", json!(not_before))
         }
-        Bar::Retired(outcome) => problem("/api/v1/docs#retired", "Another outcome was released")
-            .with_member("outcome", outcome.as_str()),
-        Bar::Closed => problem("/api/v1/docs#race-closed", "The race is put away"),
+        Bar::Retired(outcome) => kinds::RETIRED.conflict(detail).with_member("outcome", outcome.as_str()),
+        Bar::Closed => kinds::RACE_CLOSED.conflict(detail),
     }
 }
 
@@ -176,25 +215,29 @@ async fn shown(cx: &Context, id: &str) -> Result<Response, Problem> {
     Ok(Json(show_race(cx, &find(cx, id).await?).await?).into_response())
 }
 
-async fn show_race(cx: &Context, race: &Race) -> Result<Value, Problem> {
+async fn show_race(cx: &Context, race: &Race) -> Result<answers::Race, Problem> {
     let call = races::call(cx, race).await?;
-    let outcomes: Vec<_> = race
-        .outcomes
-        .iter()
-        .map(|it| {
-            json!({
-                "draft": it.draft.public_id, "outcome": it.text.outcome, "subject": it.text.subject,
-                "state": it.draft.state, "retired": race.is_retired(it), "asked_by": it.draft.asked_by,
-            })
-        })
-        .collect();
+    let outcome = |it: &Written| Outcome {
+        draft: it.draft.public_id,
+        outcome: it.text.outcome.clone(),
+        subject: it.text.subject.clone(),
+        state: it.draft.state,
+        retired: race.is_retired(it),
+        asked_by: it.draft.asked_by.clone(),
+    };
     let row = &race.row;
-    Ok(json!({
-        "id": row.public_id, "state": race.state(), "name": row.name, "not_before": row.not_before,
-        "timezone": row.timezone, "topics": race.topics(), "outcomes": outcomes,
-        "called": call.map(|it| json!({ "draft": it.draft, "outcome": it.outcome, "issue": it.issue, "by": it.by })),
-        "created_at": row.created_at, "created_by": row.created_by,
-    }))
+    Ok(answers::Race {
+        id: row.public_id,
+        state: race.state(),
+        name: row.name.clone(),
+        not_before: row.not_before,
+        timezone: row.timezone.clone(),
+        topics: race.topics(),
+        outcomes: race.outcomes.iter().map(outcome).collect(),
+        called: call.map(|it| Called { draft: it.draft, outcome: it.outcome, issue: it.issue, by: it.by }),
+        created_at: row.created_at,
+        created_by: row.created_by.clone(),
+    })
 }
 
 fn words(topics: &[Slug]) -> Vec<String> {

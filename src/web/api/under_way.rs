@@ -1,19 +1,25 @@
 //! `/api/v1/issues/{id}/…`: what can be done to an issue that is on its way: pausing, resuming, correcting.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Caller, draft_text, invalid,
+    Caller,
+    answers::{self, Begun},
+    draft_text,
+    id::Id,
+    invalid,
     issues::{find, show_issue, unknown},
-    json_body,
+    json_body, kinds,
     once::{self, Key},
-    one_line, web_address,
+    one_line,
+    operation::{Key as Takes, Operation},
+    web_address,
 };
 use crate::context::Context;
 use crate::domain::{
@@ -27,13 +33,30 @@ use crate::publishing::{
 use crate::store;
 use crate::web::{json, problem::Problem};
 
+/// What these calls take and answer.
+pub fn operations() -> Vec<Operation> {
+    vec![
+        Operation::post("/api/v1/issues/{id}/pause", "Nobody more gets it until it is resumed.")
+            .gives::<answers::Issue>(200, "The issue.")
+            .refuses("It is held or over."),
+        Operation::post("/api/v1/issues/{id}/resume", "A paused issue goes on.")
+            .gives::<answers::Issue>(200, "The issue.")
+            .refuses("It isn't paused."),
+        Operation::post(
+            "/api/v1/issues/{id}/correct",
+            "Stops what is left of it and mails those who got it, or may have, and have not left since, before all other alerts.",
+        )
+        .takes::<Words>()
+        .key(Takes::Needed)
+        .gives::<Begun>(202, "The correction.")
+        .conflicts(&[kinds::SECOND_PERSON])
+        .refuses("It is nothing that left, or it is no longer known who got it."),
+    ]
+}
+
 /// 200 with the issue, which nobody more gets until it is resumed, also when it was paused before; 409 where it is held
 /// or over.
-pub async fn pause(
-    State(cx): State<Context>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn pause(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
     let public_id = id.parse::<Uuid>().map_err(|_| unknown())?;
     match pausing::pause(&cx, &caller.actor(), public_id).await? {
         Paused::Now | Paused::Already => shown(&cx, &id).await,
@@ -46,11 +69,7 @@ pub async fn pause(
 }
 
 /// 200 with the issue, which goes on; 409 where it isn't paused.
-pub async fn resume(
-    State(cx): State<Context>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn resume(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
     let public_id = id.parse::<Uuid>().map_err(|_| unknown())?;
     match pausing::resume(&cx, &caller.actor(), public_id).await? {
         Resumed::Now => shown(&cx, &id).await,
@@ -66,9 +85,10 @@ async fn shown(cx: &Context, id: &str) -> Result<Response, Problem> {
 }
 
 /// What a correction says, as the desk's form has it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Words {
+#[schemars(rename = "CorrectionText")]
+pub struct Words {
     /// Without a mark; it gets one.
     subject: String,
     markdown: String,
@@ -80,7 +100,7 @@ struct Words {
 pub async fn correct(
     State(cx): State<Context>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
@@ -120,13 +140,12 @@ async fn accepted(cx: &Context, issue_id: Option<i64>) -> Result<Response, Probl
     let issue_id = issue_id.ok_or_else(once::at_work)?;
     let mut tx = cx.db.read().await?;
     let issue = store::issues::expected(&mut tx, issue_id).await?;
-    let body = json!({ "id": issue.public_id, "state": IssueState::Publishing });
-    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+    let begun = Begun { id: issue.public_id, state: IssueState::Publishing };
+    Ok((StatusCode::ACCEPTED, Json(begun)).into_response())
 }
 
 fn second_person() -> Problem {
     let detail = "Two people are asked for at this level, and a token is none: a person corrects it in the newsroom. \
                   Cancel it meanwhile, and nobody more gets it.";
-    Problem::new(StatusCode::CONFLICT, detail)
-        .of_type("/api/v1/docs#second-person", "Two people are asked for")
+    kinds::SECOND_PERSON.conflict(detail)
 }
