@@ -6,14 +6,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{desk::failed, done, frame::Frame, missing, newsletter, when};
+use super::{desk::failed, done, figures, frame::Frame, missing, newsletter, when};
 use crate::context::Context;
 use crate::domain::{
     issue::{Kind, State as IssueState},
     role::Right,
+    spread::{Place, Spread},
+    time::Timestamp,
 };
 use crate::newsroom::Me;
 use crate::publishing::{
@@ -41,6 +43,8 @@ pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<Str
         "progress": progress,
         "since": when(progress.since),
         "share": share(progress.accepted),
+        "reached": reached(&progress),
+        "spread": places(&progress.spread),
         "held_for": held_for,
         "later": later,
         "is_held": progress.state == IssueState::Held,
@@ -51,6 +55,33 @@ pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<Str
         "may_stop": releases && !progress.is_over() && progress.state != IssueState::Cancelled,
     });
     frame.ok("live.html", &content)
+}
+
+/// After how long the first and the last so far had it.
+fn reached(progress: &Live) -> Option<String> {
+    let after = |at: Timestamp| {
+        let seconds = at.since(progress.since).as_secs_f64();
+        if seconds < 10.0 { format!("{seconds:.1}") } else { format!("{seconds:.0}") }
+    };
+    let first = after(progress.spread.first_accepted_at?);
+    let last = after(progress.spread.last_accepted_at?);
+    let so_far = if progress.waiting > 0 { " so far" } else { "" };
+    Some(format!("The first had it after {first} seconds, the last{so_far} after {last}."))
+}
+
+fn places(spread: &Spread) -> Value {
+    let rows = |places: &[Place], slowest: &Option<String>| -> Vec<Value> {
+        let row = |at: &Place| {
+            let mut row = figures::place(at);
+            row["slowest"] = (slowest.as_ref() == Some(&at.name)).into();
+            row
+        };
+        places.iter().map(row).collect()
+    };
+    json!([
+        { "title": "By relay", "word": "relays", "rows": rows(&spread.relays, &spread.slowest_relay) },
+        { "title": "By mail domain", "word": "domains", "rows": rows(&spread.domains, &spread.slowest_domain) },
+    ])
 }
 
 /// `GET /admin/live/{issue}/state`
