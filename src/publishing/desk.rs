@@ -304,10 +304,13 @@ pub async fn look(cx: &Context, written: &Written, to: &str) -> Result<Look, Err
     Ok(Look { audience, warnings, mail, takes })
 }
 
-async fn audience(tx: &mut Tx, text: &Text) -> Result<i64, Error> {
+pub(super) async fn topic_ids(tx: &mut Tx, text: &Text) -> Result<Vec<i64>, Error> {
     let topics = store::topics::all(tx).await?;
-    let ids: Vec<i64> =
-        topics.iter().filter(|topic| text.topics.contains(&topic.slug)).map(|topic| topic.id).collect();
+    Ok(topics.iter().filter(|topic| text.topics.contains(&topic.slug)).map(|topic| topic.id).collect())
+}
+
+async fn audience(tx: &mut Tx, text: &Text) -> Result<i64, Error> {
+    let ids = topic_ids(tx, text).await?;
     Ok(alerting::audience(tx, text.kind, &ids, text.level).await?)
 }
 

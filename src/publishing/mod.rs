@@ -16,6 +16,7 @@ mod housekeeping;
 pub mod live;
 mod once;
 pub mod progress;
+pub mod reading;
 pub mod releasing;
 mod scheduling;
 mod stories;

@@ -11,6 +11,7 @@ mod log;
 mod overview;
 mod people;
 mod readers;
+mod reading;
 mod sessions;
 mod signing_in;
 mod under_way;

@@ -1,0 +1,111 @@
+//! One reader's view of a draft: the mail with their address and links of their own shape, and what the one decision says
+//! of them.
+
+use uuid::Uuid;
+
+use super::{Error, alerting, desk, desk::Written};
+use crate::context::Context;
+use crate::domain::{
+    address::EmailAddress,
+    decision::{Decision, Matter, Reader, Subscription, decide},
+    subscription::Digest,
+    suppression,
+    time::Timestamp,
+    token::{Keys, Purpose, ticket},
+};
+use crate::mail::{
+    compose::Slots,
+    preview::{Preview, preview_for},
+};
+use crate::store::{
+    self, Tx,
+    subscribers::{State, Subscriber},
+};
+
+/// A reader to look through the eyes of.
+pub struct Eyes {
+    pub subscriber: Uuid,
+    pub address: String,
+    pub decision: Decision,
+}
+
+/// The reader of this address or id, and whether they would get the draft now; none where there is no such reader.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn eyes(cx: &Context, written: &Written, who: &str) -> Result<Option<Eyes>, Error> {
+    let mut tx = cx.db.read().await?;
+    let Some(found) = find(&mut tx, who.trim()).await? else { return Ok(None) };
+    let now = cx.clock.now();
+    let decision = would_get(&mut tx, &found, written, now).await?;
+    Ok(Some(Eyes { subscriber: found.public_id, address: found.address, decision }))
+}
+
+async fn find(tx: &mut Tx, who: &str) -> Result<Option<Subscriber>, Error> {
+    if let Ok(id) = who.parse::<Uuid>() {
+        return Ok(store::subscribers::by_public_id(tx, id).await?);
+    }
+    match who.parse::<EmailAddress>() {
+        Ok(address) => Ok(store::subscribers::by_key(tx, &address.key()).await?),
+        Err(_) => Ok(None),
+    }
+}
+
+/// What the one decision says of a reader and what a draft says now.
+async fn would_get(
+    tx: &mut Tx,
+    subscriber: &Subscriber,
+    written: &Written,
+    now: Timestamp,
+) -> Result<Decision, Error> {
+    let text = &written.text;
+    let topics = desk::topic_ids(tx, text).await?;
+    let subscriptions: Vec<_> = store::subscribers::subscriptions(tx, subscriber.id)
+        .await?
+        .iter()
+        .map(|s| Subscription { topic: s.topic_id, alerts: s.alerts, digest: s.digest, digest_after: 0 })
+        .collect();
+    let kinds = store::suppressions::of(tx, &subscriber.address_hash).await?;
+    let reader = Reader {
+        active: subscriber.state == State::Active,
+        suppressed: kinds.iter().any(|(kind, _)| *kind != suppression::Kind::Refused),
+        subscriptions: &subscriptions,
+    };
+    let matter = Matter {
+        kind: text.kind.issue(),
+        level: text.level,
+        topics: &topics,
+        digest: Digest::None,
+        expires_at: text.expires_at(now),
+    };
+    Ok(decide(&reader, &matter, now))
+}
+
+/// The mail as it would be for them; none while it can't be composed. Its links look like theirs and open nothing: whoever
+/// looks must not be able to leave, or to choose, for a reader.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn mail(cx: &Context, written: &Written, eyes: &Eyes) -> Result<Option<Preview>, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.read().await?;
+    let request = desk::request(&mut tx, written, now).await?;
+    let prepared = match alerting::prepare(cx, &mut tx, &request).await {
+        Ok(prepared) => prepared,
+        Err(Error::Store(error)) => return Err(error.into()),
+        // What is missing is told by the warnings.
+        Err(_) => return Ok(None),
+    };
+    let nobodys = Keys::new(&ticket(cx.entropy.bytes()), []);
+    let token = |purpose| nobodys.sign(&nobodys.current(), purpose, eyes.subscriber);
+    let slots = Slots {
+        to: &eyes.address,
+        delivery: "0",
+        date: now,
+        unsubscribe: &token(Purpose::Unsubscribe),
+        preferences: &token(Purpose::Preferences),
+        confirm: "",
+        original: "0",
+    };
+    Ok(Some(preview_for(&prepared.draft, &slots)))
+}
