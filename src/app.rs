@@ -257,7 +257,7 @@ async fn provision(cx: &Context) -> Result<(), StartError> {
             topic.slug.as_str(),
             &topic.name,
             &topic.description,
-            topic.public,
+            (topic.public, topic.test),
         )
         .await?;
         ids.insert(&topic.slug, id);

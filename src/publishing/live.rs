@@ -40,6 +40,8 @@ pub struct Live {
     pub called_off: i64,
     /// The newest issue that corrects it.
     pub correction: Option<Uuid>,
+    /// Nobody but test addresses gets it, for it is on a test topic.
+    pub test: bool,
     /// First and slowest, by relay and by mail domain.
     pub spread: Spread,
     pub now: Timestamp,
@@ -81,6 +83,7 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
         bounced: progress.count(&[Bounced, Failed]),
         called_off: progress.count(&[Cancelled, Expired]),
         correction,
+        test: store::issues::is_test(&mut tx, found.id).await?,
         spread: Spread::of((None, None), Vec::new(), Vec::new(), now),
         now,
     };

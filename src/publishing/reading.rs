@@ -27,6 +27,8 @@ pub struct Eyes {
     pub subscriber: Uuid,
     pub address: String,
     pub decision: Decision,
+    /// Whether a test keeps it from them whatever is decided: of the installation or of a topic.
+    pub kept_off: bool,
 }
 
 /// The reader of this address or id, and whether they would get the draft now; none where there is no such reader.
@@ -38,7 +40,40 @@ pub async fn eyes(cx: &Context, written: &Written, who: &str) -> Result<Option<E
     let Some(found) = find(&mut tx, who.trim()).await? else { return Ok(None) };
     let now = cx.clock.now();
     let decision = would_get(&mut tx, &found, written, now).await?;
-    Ok(Some(Eyes { subscriber: found.public_id, address: found.address, decision }))
+    let test = cx.config.sender.test_mode || is_test(&mut tx, written).await?;
+    let listed = found.address.parse().is_ok_and(|address| cx.config.sender.is_test_address(&address));
+    let kept_off = test && !listed;
+    Ok(Some(Eyes { subscriber: found.public_id, address: found.address, decision, kept_off }))
+}
+
+/// How many of the test addresses would get a draft on a test topic, which nobody else does; none where it is on no such
+/// topic.
+pub(super) async fn tests(
+    cx: &Context,
+    tx: &mut Tx,
+    written: &Written,
+    now: Timestamp,
+) -> Result<Option<i64>, Error> {
+    if !is_test(tx, written).await? {
+        return Ok(None);
+    }
+    let mut keys: Vec<_> = cx.config.sender.test_addresses.iter().map(EmailAddress::key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut count = 0;
+    for key in keys {
+        if let Some(found) = store::subscribers::by_key(tx, &key).await?
+            && would_get(tx, &found, written, now).await? == Decision::Now
+        {
+            count += 1;
+        }
+    }
+    Ok(Some(count))
+}
+
+async fn is_test(tx: &mut Tx, written: &Written) -> Result<bool, Error> {
+    let topics = store::topics::all(tx).await?;
+    Ok(topics.iter().any(|topic| topic.test && written.text.topics.contains(&topic.slug)))
 }
 
 async fn find(tx: &mut Tx, who: &str) -> Result<Option<Subscriber>, Error> {

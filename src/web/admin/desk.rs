@@ -274,7 +274,7 @@ pub(super) async fn show(
     let text = &written.text;
     let topics: Vec<_> = choices
         .iter()
-        .map(|it| json!({ "slug": it.slug, "name": it.name, "now": it.now, "later": it.later, "all": it.now + it.later, "chosen": text.topics.contains(&it.slug) }))
+        .map(|it| json!({ "slug": it.slug, "name": it.name, "now": it.now, "later": it.later, "all": it.now + it.later, "test": it.test, "chosen": text.topics.contains(&it.slug) }))
         .collect();
     let levels: Vec<_> = Level::ALL
         .iter()

@@ -14,7 +14,7 @@ use crate::newsroom::Me;
 use crate::publishing::{
     self,
     desk::{self, Written},
-    reading,
+    reading::{self, Eyes},
 };
 
 /// Whose mail is shown.
@@ -80,14 +80,17 @@ async fn chosen(cx: &Context, written: &Written, typed: &str) -> Result<Value, p
         "typed": eyes.address,
         "id": eyes.subscriber,
         "address": eyes.address,
-        "says": says(eyes.decision),
-        "gets": eyes.decision == Decision::Now,
+        "says": says(&eyes),
+        "gets": eyes.decision == Decision::Now && !eyes.kept_off,
         "text": mail.map(|mail| mail.text),
     }))
 }
 
-fn says(decision: Decision) -> String {
-    match decision {
+fn says(eyes: &Eyes) -> String {
+    match eyes.decision {
+        Decision::Now | Decision::IntoDigest if eyes.kept_off => {
+            "They would not get it: it is a test, and they are no test address.".to_owned()
+        }
         Decision::Now => "They would get it now.".to_owned(),
         Decision::IntoDigest => {
             "It would be too late for a mail of its own: it stands in their next digest.".to_owned()

@@ -14,4 +14,5 @@ mod readers;
 mod reading;
 mod sessions;
 mod signing_in;
+mod test_topics;
 mod under_way;
