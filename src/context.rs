@@ -39,6 +39,8 @@ pub struct Context {
     pub cancelled: Arc<CalledOff<Uuid>>,
     /// How far issues were at relays and domains when that was last counted.
     pub spreads: Arc<Spreads>,
+    /// Issues that are paused.
+    pub paused: Arc<CalledOff<Uuid>>,
 }
 
 /// With how many were accepted, waited and bounced then. One counts at a time; who asks meanwhile has that count too.
@@ -61,14 +63,15 @@ pub struct Bells {
     pub signup: Notify,
     /// An issue is to be fanned out.
     pub publish: Notify,
-    /// An issue was cancelled, and mail of it waits.
+    /// An issue was cancelled, paused or resumed, and mail of it waits.
     pub cancel: Notify,
     /// A delivery is queued.
     pub deliver: Notify,
 }
 
 /// What was called off a moment ago: a sender asks here between its claim and the mail's body, when the database has
-/// said yes already. `K` is a subscriber who left, or an issue that was cancelled.
+/// said yes already. `K` is a subscriber who left, or an issue that was
+/// cancelled or paused.
 #[derive(Debug)]
 pub struct CalledOff<K>(Mutex<HashMap<K, Timestamp>>);
 
@@ -84,6 +87,13 @@ impl<K: Hash + Eq> CalledOff<K> {
 
     pub fn remove(&self, key: &K) {
         self.lock().remove(key);
+    }
+
+    /// These, as the database said at `asked`, and what was added since; all others are called off no longer.
+    pub fn set(&self, keys: impl Iterator<Item = K>, asked: Timestamp) {
+        let mut called_off = self.lock();
+        called_off.retain(|_, at| *at >= asked);
+        called_off.extend(keys.map(|key| (key, asked)));
     }
 
     pub fn contains(&self, key: &K, now: Timestamp) -> bool {

@@ -224,6 +224,7 @@ impl Engine {
                 Ok(_) if late && delivery.issue.kind != Kind::Digest => {
                     judging::ended(&delivery, State::Expired, now)
                 }
+                Ok(_) if delivery.issue.paused => judging::met_paused(&delivery, now),
                 Ok(kept) => return Some(Job { delivery, mail: kept.mail, claimed_at: now }),
                 Err(error) => {
                     tracing::error!(%error, delivery = delivery.id, "the stored mail can't be read; trying again later");

@@ -10,7 +10,7 @@ const FEW: i64 = 10_000;
 const RECENT: Duration = Duration::from_secs(3);
 
 /// How far an issue is at one relay, or at one mail domain.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct Place {
     pub name: String,
     /// Its readers there; of a relay those that it has answered for.
@@ -21,7 +21,7 @@ pub struct Place {
     pub last_accepted_at: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Spread {
     pub first_accepted_at: Option<Timestamp>,
     pub last_accepted_at: Option<Timestamp>,

@@ -34,7 +34,8 @@ async fn open(setup: Setup) -> Stage {
 async fn corrects(stage: &Stage, issue: Uuid) -> Uuid {
     let correction =
         Correction { subject: "Not so".to_owned(), body: "It was wrong.".to_owned(), link: None };
-    let corrected = correcting::correct(&stage.cx, &Actor::command(), issue, &correction).await.unwrap();
+    let corrected =
+        correcting::correct(&stage.cx, &Actor::command(), issue, &correction, None).await.unwrap();
     let Corrected::Now(correction) = corrected else { panic!("{corrected:?}") };
     stage.live(5.seconds(), 1.seconds()).await;
     correction
