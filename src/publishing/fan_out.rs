@@ -260,7 +260,7 @@ async fn digest_window(
 async fn testers(cx: &Context, tx: &mut Tx) -> Result<Vec<i64>, Error> {
     let mut testers = Vec::new();
     for address in &cx.config.sender.test_addresses {
-        testers.extend(store::subscribers::by_key(tx, &address.key()).await?.map(|found| found.id));
+        testers.extend(store::subscribers::by_key(tx, address.key()).await?.map(|found| found.id));
     }
     Ok(testers)
 }

@@ -62,7 +62,7 @@ pub(super) async fn tests(
     keys.dedup();
     let mut count = 0;
     for key in keys {
-        if let Some(found) = store::subscribers::by_key(tx, &key).await?
+        if let Some(found) = store::subscribers::by_key(tx, key).await?
             && would_get(tx, &found, written, now).await? == Decision::Now
         {
             count += 1;
@@ -81,7 +81,7 @@ async fn find(tx: &mut Tx, who: &str) -> Result<Option<Subscriber>, Error> {
         return Ok(store::subscribers::by_public_id(tx, id).await?);
     }
     match who.parse::<EmailAddress>() {
-        Ok(address) => Ok(store::subscribers::by_key(tx, &address.key()).await?),
+        Ok(address) => Ok(store::subscribers::by_key(tx, address.key()).await?),
         Err(_) => Ok(None),
     }
 }
