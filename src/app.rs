@@ -96,6 +96,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         metrics: Arc::new(Metrics::new(config.relays.iter().map(|relay| relay.name.as_str()))),
         left: Arc::default(),
         cancelled: Arc::default(),
+        spreads: Arc::default(),
         paused: Arc::default(),
         config: Arc::new(config),
         db,
@@ -257,7 +258,7 @@ async fn provision(cx: &Context) -> Result<(), StartError> {
             topic.slug.as_str(),
             &topic.name,
             &topic.description,
-            topic.public,
+            (topic.public, topic.test),
         )
         .await?;
         ids.insert(&topic.slug, id);

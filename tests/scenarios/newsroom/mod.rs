@@ -13,5 +13,8 @@ mod pausing;
 mod people;
 mod races;
 mod readers;
+mod reading;
 mod sessions;
 mod signing_in;
+mod test_topics;
+mod under_way;
