@@ -13,3 +13,4 @@ mod people;
 mod readers;
 mod sessions;
 mod signing_in;
+mod sources;
