@@ -96,6 +96,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         metrics: Arc::new(Metrics::new(config.relays.iter().map(|relay| relay.name.as_str()))),
         left: Arc::default(),
         cancelled: Arc::default(),
+        paused: Arc::default(),
         config: Arc::new(config),
         db,
         clock,
@@ -354,6 +355,13 @@ async fn cancel_loop(cx: Context, mut stopped: watch::Receiver<bool>) {
         };
         if let Err(error) = called_off {
             tracing::error!(%error, "what waits of cancelled issues can't be called off; trying again");
+        }
+        let carried_out = tokio::select! {
+            carried_out = publishing::pausing::carry_out(&cx) => carried_out,
+            _ = stopped.wait_for(|stop| *stop) => return,
+        };
+        if let Err(error) = carried_out {
+            tracing::error!(%error, "what waits of paused issues can't be put by or taken up; trying again");
         }
         if rest(Some(&cx.bells.cancel), Duration::from_secs(1), &mut stopped).await {
             return;

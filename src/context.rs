@@ -36,6 +36,8 @@ pub struct Context {
     pub left: Arc<CalledOff<i64>>,
     /// Issues that were cancelled.
     pub cancelled: Arc<CalledOff<Uuid>>,
+    /// Issues that are paused.
+    pub paused: Arc<CalledOff<Uuid>>,
 }
 
 impl Context {
@@ -55,14 +57,15 @@ pub struct Bells {
     pub signup: Notify,
     /// An issue is to be fanned out.
     pub publish: Notify,
-    /// An issue was cancelled, and mail of it waits.
+    /// An issue was cancelled, paused or resumed, and mail of it waits.
     pub cancel: Notify,
     /// A delivery is queued.
     pub deliver: Notify,
 }
 
 /// What was called off a moment ago: a sender asks here between its claim and the mail's body, when the database has
-/// said yes already. `K` is a subscriber who left, or an issue that was cancelled.
+/// said yes already. `K` is a subscriber who left, or an issue that was
+/// cancelled or paused.
 #[derive(Debug)]
 pub struct CalledOff<K>(Mutex<HashMap<K, Timestamp>>);
 
@@ -78,6 +81,13 @@ impl<K: Hash + Eq> CalledOff<K> {
 
     pub fn remove(&self, key: &K) {
         self.lock().remove(key);
+    }
+
+    /// These, as the database said at `asked`, and what was added since; all others are called off no longer.
+    pub fn set(&self, keys: impl Iterator<Item = K>, asked: Timestamp) {
+        let mut called_off = self.lock();
+        called_off.retain(|_, at| *at >= asked);
+        called_off.extend(keys.map(|key| (key, asked)));
     }
 
     pub fn contains(&self, key: &K, now: Timestamp) -> bool {

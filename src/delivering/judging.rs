@@ -13,7 +13,7 @@ use crate::mail::{
 };
 use crate::store::{claims::Claimed, deliveries::Settled};
 
-/// When a mail that was withdrawn before its body is looked at again.
+/// When a mail that was withdrawn before its body, or whose issue is paused, is looked at again.
 const WITHDRAWN: Duration = Duration::from_secs(5);
 
 /// The word for a try that has no reply, in the record of attempts.
@@ -166,6 +166,12 @@ pub fn only_a_test(delivery: &Claimed, now: Timestamp) -> Settled {
 /// What had not begun at a stop: the next start sends it.
 pub fn left_for_later(delivery: &Claimed, now: Timestamp) -> Settled {
     Settled { relay: None, ..settled(delivery.id, State::Queued, false, "", None, now) }
+}
+
+/// What was claimed though its issue is paused: put by, unless the issue goes on before.
+pub fn met_paused(delivery: &Claimed, now: Timestamp) -> Settled {
+    let retry_at = Some(now.plus(WITHDRAWN).as_micros());
+    Settled { retry_at, ..ended(delivery, State::Deferred, now) }
 }
 
 /// What can't be sent for a reason of our own, such as a stored mail that can't be read.

@@ -222,6 +222,7 @@ impl Engine {
         let ended = store::issues::end_finished(&mut tx, now).await?;
         let left = store::subscribers::left_since(&mut tx, now.minus(LOOK_BACK)).await?;
         let cancelled = store::issues::cancelled_since(&mut tx, now.minus(LOOK_BACK)).await?;
+        let paused = store::pausing::paused(&mut tx).await?;
         let shared = Shared::read(&mut tx, now).await?;
         tx.commit().await?;
         self.adjust(&shared);
@@ -235,6 +236,7 @@ impl Engine {
         for issue in cancelled {
             self.cx.cancelled.add(issue, now);
         }
+        self.cx.paused.set(paused.into_iter().map(|(issue, ..)| issue), now);
         if rescued > 0 {
             tracing::warn!(rescued, "took over the deliveries of a node that is gone");
         }

@@ -218,6 +218,8 @@ impl Engine {
             judging::ended(&delivery, State::Cancelled, now)
         } else if late && delivery.issue.kind != Kind::Digest {
             judging::ended(&delivery, State::Expired, now)
+        } else if delivery.issue.paused {
+            judging::met_paused(&delivery, now)
         } else {
             match self.stored_mail(delivery.variant_id).await {
                 Ok(mail) => return Some(Job { delivery, mail, claimed_at: now }),

@@ -91,6 +91,7 @@ pub fn because(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Becaus
                     format!("It is tried again at {}, in {}", moment(at), span(at.since(now))),
                     format!("`bellwether queue retry --delivery {id}` does it at once"),
                 ),
+                None if found.retry_at.is_none() => Because::is("It is put by until its issue goes on"),
                 None => Because::is("Its time has come: it is queued at the service's next look"),
             });
             reasons.extend(in_the_way(cx, found, obstacles));
@@ -170,6 +171,13 @@ fn in_the_way(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Because
         reasons.extend(free.iter().map(|name| {
             Because::is(format!("Relay {name} takes mail: it goes there once those before it are gone"))
         }));
+    }
+    if let Some(since) = found.issue_paused_at {
+        let says = format!(
+            "Its issue is paused since {}: nobody gets it until somebody resumes it in the newsroom",
+            moment(since)
+        );
+        reasons.push(Because::is(says));
     }
     if found.issue_state == issue::State::Cancelled {
         reasons.push(Because::is("Its issue was cancelled: it is called off at the service's next look"));

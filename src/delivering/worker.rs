@@ -343,7 +343,8 @@ impl Line<'_> {
         let cx = &self.engine.cx;
         let now = cx.clock.now();
         let left = delivery.subscriber_id.is_some_and(|id| cx.left.contains(&id, now));
-        let called_off = left || cx.cancelled.contains(&delivery.issue.public_id, now);
+        let issue = &delivery.issue.public_id;
+        let called_off = left || cx.cancelled.contains(issue, now) || cx.paused.contains(issue, now);
         // A lane that a person paused waits also where its mail was claimed before.
         !called_off && !self.engine.is_paused(Lane::of(delivery.priority)) && self.engine.may_send()
     }

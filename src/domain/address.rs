@@ -215,6 +215,8 @@ fn is_invisible_mark(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+super::described!(EmailAddress, { "type": "string", "format": "email" });
+
 #[cfg(test)]
 mod tests {
     use super::{AddressError as E, EmailAddress};

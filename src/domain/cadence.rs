@@ -231,7 +231,8 @@ fn schedule(cron: &str) -> Result<cron::Schedule, String> {
     Ok(schedule)
 }
 
-fn zone(name: &str) -> Result<TimeZone, String> {
+/// The zone of this IANA name.
+pub(super) fn zone(name: &str) -> Result<TimeZone, String> {
     let wanted = name.trim();
     match TimeZone::get(wanted) {
         Ok(zone) if zone.iana_name().is_some() && !zone.is_unknown() => Ok(zone),

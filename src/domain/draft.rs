@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cadence;
 use super::issue::{self, Level};
+use super::race::LONGEST_NAME;
 use super::text::one_line;
 use super::time::{DAY, HOUR, Timestamp};
 
@@ -85,6 +86,8 @@ pub struct Text {
     pub send_at: String,
     /// An IANA time zone.
     pub zone: String,
+    /// What it says will have come true, as in "Moss wins"; of an outcome of a race alone.
+    pub outcome: String,
 }
 
 impl Default for Text {
@@ -101,6 +104,7 @@ impl Default for Text {
             public: None,
             send_at: String::new(),
             zone: String::new(),
+            outcome: String::new(),
         }
     }
 }
@@ -124,6 +128,7 @@ impl Text {
         self.preheader = one_line(&self.preheader, LONGEST_PREHEADER);
         self.link = one_line(&self.link, LONGEST_LINK);
         self.body = self.body.replace("\r\n", "\n").chars().take(self.kind.longest_body()).collect();
+        self.outcome = one_line(&self.outcome, LONGEST_NAME);
         self.topics.sort();
         self.topics.dedup();
         self.useful_for = self.useful_for.min(LONGEST_USE);
@@ -176,7 +181,10 @@ pub fn merge(current: &Text, base: &Text, mine: &Text) -> (Text, Vec<&'static st
             }),+ }
         };
     }
-    (merged!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone), conflicts)
+    (
+        merged!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone, outcome),
+        conflicts,
+    )
 }
 
 /// The names of the parts in which two texts differ.
@@ -185,7 +193,7 @@ pub fn differing(one: &Text, other: &Text) -> Vec<&'static str> {
     macro_rules! compared {
         ($($field:ident),+) => { $(if one.$field != other.$field { parts.push(stringify!($field)); })+ };
     }
-    compared!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone);
+    compared!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone, outcome);
     parts
 }
 

@@ -15,6 +15,7 @@ pub mod network;
 pub mod password;
 pub mod pause;
 pub mod post;
+pub mod race;
 pub mod relay_day;
 pub mod role;
 pub mod signing_key;
@@ -74,6 +75,21 @@ macro_rules! words {
             }
         }
 
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn schema_id() -> std::borrow::Cow<'static, str> {
+                concat!(module_path!(), "::", stringify!($name)).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "enum": Self::WORDS })
+            }
+        }
+
         impl<DB: sqlx::Database> sqlx::Type<DB> for $name where str: sqlx::Type<DB> {
             fn type_info() -> DB::TypeInfo {
                 <str as sqlx::Type<DB>>::type_info()
@@ -101,3 +117,21 @@ macro_rules! words {
     };
 }
 pub(crate) use words;
+
+/// How a type that is text in JSON is described there (JSON Schema 2020-12).
+macro_rules! described {
+    ($name:ident, $($schema:tt)+) => {
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($($schema)+)
+            }
+        }
+    };
+}
+pub(crate) use described;

@@ -75,6 +75,16 @@ super::words! {
         Alerts = "alerts",
         /// What became of what was published.
         Issues = "issues",
+        /// Readers and their histories.
+        Subscribers = "subscribers",
+        /// Topics, feeds and schedules.
+        Sources = "sources",
+        /// The people of the newsroom. Who may invite may make an owner.
+        Users = "users",
+        /// Keys to the API.
+        Tokens = "tokens",
+        /// The log of changes.
+        Audit = "audit",
     }
 }
 

@@ -85,3 +85,5 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
         Self::parse_rfc3339(&text).map_err(serde::de::Error::custom)
     }
 }
+
+super::described!(Timestamp, { "type": "string", "format": "date-time" });

@@ -36,3 +36,5 @@ impl<'de> serde::Deserialize<'de> for Slug {
         String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+super::described!(Slug, { "type": "string", "pattern": "^[a-z0-9][a-z0-9:_.-]{0,63}$" });

@@ -54,6 +54,17 @@ pub async fn all(cx: &Context) -> Result<Vec<Listed>, Error> {
     Ok(store::tokens::all(&mut tx, cx.clock.now()).await?)
 }
 
+/// The token with this hash, if it still holds.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn by_hash(cx: &Context, hash: &[u8]) -> Result<Option<Listed>, Error> {
+    let now = cx.clock.now();
+    let mut tx = cx.db.read().await?;
+    let Some(found) = store::tokens::by_hash(&mut tx, hash, now).await? else { return Ok(None) };
+    Ok(store::tokens::all(&mut tx, now).await?.into_iter().find(|it| it.id == found.id))
+}
+
 /// Revokes one token; false where there is none.
 ///
 /// # Errors

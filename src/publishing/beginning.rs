@@ -26,29 +26,56 @@ use crate::store::{self, Tx, posts::Post};
 pub async fn create(cx: &Context, actor: &Actor, post: Option<Uuid>) -> Result<Uuid, Error> {
     let mut tx = cx.db.begin().await?;
     let (text, post_id) = begun(&mut tx, post).await?;
-    let (id, _) = insert(cx, &mut tx, actor, &text, post_id).await?;
+    let (id, _) = insert(cx, &mut tx, actor, &text, (post_id, None)).await?;
     tx.commit().await?;
     Ok(id)
 }
 
-/// The same with a text, which `fill` writes over what is there. With a key that was used already nothing is begun and
+/// A new outcome of a race, with the race's topics.
+///
+/// # Errors
+/// An unknown race, a database that can't be written.
+pub async fn create_outcome(cx: &Context, actor: &Actor, race: Uuid, outcome: &str) -> Result<Uuid, Error> {
+    let begin = Begin { post: None, race: Some(race) };
+    let named = |text: &mut Text| outcome.clone_into(&mut text.outcome);
+    let id = create_with(cx, actor, begin, named, None).await?;
+    // Without a key there is always one.
+    id.ok_or(Error::UnknownRace(race))
+}
+
+/// What a draft begins with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Begin {
+    /// The post whose words it begins with, and which it alerts.
+    pub post: Option<Uuid>,
+    /// The race whose outcome it is.
+    pub race: Option<Uuid>,
+}
+
+/// A new draft with a text, which `fill` writes over what is there. With a key that was used already nothing is begun and
 /// none is returned.
 ///
 /// # Errors
-/// An unknown post or topic, a database that can't be written.
+/// An unknown post, race or topic, a database that can't be written.
 pub async fn create_with(
     cx: &Context,
     actor: &Actor,
-    post: Option<Uuid>,
+    begin: Begin,
     fill: impl FnOnce(&mut Text),
     once: Option<Once<'_>>,
 ) -> Result<Option<Uuid>, Error> {
     let mut tx = cx.db.begin().await?;
-    let (mut text, post_id) = begun(&mut tx, post).await?;
+    let (mut text, post_id) = begun(&mut tx, begin.post).await?;
+    let mut race_id = None;
+    if let Some(id) = begin.race {
+        let race = store::races::by_public_id(&mut tx, id).await?.ok_or(Error::UnknownRace(id))?;
+        text.topics = serde_json::from_str(&race.topics).unwrap_or_default();
+        race_id = Some(race.id);
+    }
     fill(&mut text);
     let text = text.tidied();
     check_topics(&mut tx, &text.topics).await?;
-    let (id, draft_id) = insert(cx, &mut tx, actor, &text, post_id).await?;
+    let (id, draft_id) = insert(cx, &mut tx, actor, &text, (post_id, race_id)).await?;
     if !once::note(cx, &mut tx, once, Came::Draft(draft_id)).await? {
         return Ok(None);
     }
@@ -97,7 +124,7 @@ pub async fn create_for_release(
     text.level = request.level;
     text.public = request.public;
     text.useful_for = request.expires_at.map_or(0, |at| minutes(at.since(now)));
-    let (id, draft_id) = insert(cx, &mut tx, actor, &text.tidied(), post_id).await?;
+    let (id, draft_id) = insert(cx, &mut tx, actor, &text.tidied(), (post_id, None)).await?;
     store::drafts::ask(&mut tx, draft_id, 1, &actor.to_string(), now).await?;
     if !once::note(cx, &mut tx, once, Came::Draft(draft_id)).await? {
         return Ok(None);
@@ -128,11 +155,11 @@ async fn insert(
     tx: &mut Tx,
     actor: &Actor,
     text: &Text,
-    post_id: Option<i64>,
+    belongs: (Option<i64>, Option<i64>),
 ) -> Result<(Uuid, i64), Error> {
     let now = cx.clock.now();
     let id = cx.entropy.uuid(now);
-    let draft_id = store::drafts::insert(tx, id, &json(text), post_id, &actor.to_string(), now).await?;
+    let draft_id = store::drafts::insert(tx, id, &json(text), belongs, &actor.to_string(), now).await?;
     audit::record(tx, now, actor, Change::new("began", "draft", &id.to_string()).to(text)).await?;
     Ok((id, draft_id))
 }

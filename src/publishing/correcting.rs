@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Error, archive, fan_out::WINDOW};
+use super::{
+    Error, Once, archive,
+    fan_out::WINDOW,
+    once::{self, Came},
+};
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
@@ -45,10 +49,12 @@ pub enum Corrected {
     Blank,
     /// Only an alert or a newsletter that left can be corrected, as long as it is known who got it.
     NotThis,
+    /// A call with the same key came first.
+    Before,
     Unknown,
 }
 
-/// Stops what is left of an alert and mails the correction.
+/// Stops what is left of an alert and mails the correction. With a key that was used already nothing is done.
 ///
 /// # Errors
 /// A template that can't be rendered, a database that can't be written.
@@ -57,6 +63,7 @@ pub async fn correct(
     actor: &Actor,
     issue: Uuid,
     correction: &Correction,
+    once: Option<Once<'_>>,
 ) -> Result<Corrected, Error> {
     let now = cx.clock.now();
     let subject = text::one_line(&correction.subject, 250);
@@ -132,6 +139,9 @@ pub async fn correct(
     let page = archive::article(&alert.title, &body, correction.link.as_deref());
     store::archive::keep(&mut tx, issue_id, &page, now).await?;
     store::archive::touch(&mut tx, original.id, now).await?;
+    if !once::note(cx, &mut tx, once, Came::Issue(issue_id)).await? {
+        return Ok(Corrected::Before);
+    }
     let name = issue.to_string();
     let after = serde_json::json!({ "correction": public_id, "subject": draft.subject, "stopped": stopped });
     audit::record(&mut tx, now, actor, Change::new("corrected", "issue", &name).to(&after)).await?;

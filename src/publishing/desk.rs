@@ -21,7 +21,7 @@ use crate::domain::{
 use crate::mail::preview::{Preview, preview};
 use crate::store::{self, Tx, drafts::Draft};
 
-pub use super::beginning::{create, create_for_release, create_with};
+pub use super::beginning::{Begin, create, create_for_release, create_outcome, create_with};
 
 /// So many saves of others are merged with, one after the other, before it is given up.
 const TRIES: usize = 20;
@@ -103,7 +103,7 @@ pub async fn page(
     Ok(store::drafts::page(&mut tx, state, before, limit).await?.into_iter().map(Written::of).collect())
 }
 
-/// The open drafts, the last changed first.
+/// The open drafts that belong to no race, the last changed first.
 ///
 /// # Errors
 /// A database that can't be read.

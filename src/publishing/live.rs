@@ -12,7 +12,8 @@ use crate::domain::{
 use crate::store;
 
 /// An issue on its way, in numbers of readers.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Progress")]
 pub struct Live {
     pub issue: Uuid,
     pub kind: Kind,
@@ -20,6 +21,8 @@ pub struct Live {
     pub state: State,
     /// While it is held: until when it can be undone.
     pub held_until: Option<Timestamp>,
+    /// While it is paused: since when.
+    pub paused_at: Option<Timestamp>,
     /// When it was published; while it is held, released.
     pub since: Timestamp,
     pub ended_at: Option<Timestamp>,
@@ -58,6 +61,7 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
         subject: found.subject,
         state: found.state,
         held_until: store::drafts::held_until(&mut tx, found.id).await?,
+        paused_at: found.paused_at,
         since: found.created_at,
         ended_at: store::issues::ended_at(&mut tx, found.id).await?,
         audience: match found.state {

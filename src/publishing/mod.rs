@@ -16,7 +16,9 @@ pub mod foreseeing;
 mod housekeeping;
 pub mod live;
 mod once;
+pub mod pausing;
 pub mod progress;
+pub mod races;
 pub mod releasing;
 mod scheduling;
 mod stories;
@@ -37,6 +39,8 @@ pub enum Error {
     Outbox(#[from] crate::outbox::Error),
     #[error("there is no topic \"{0}\"")]
     UnknownTopic(String),
+    #[error("there is no race {0}")]
+    UnknownRace(uuid::Uuid),
     #[error("there is no post {0}")]
     UnknownPost(uuid::Uuid),
     /// The field of an alert whose text is cleaned to nothing.

@@ -9,6 +9,7 @@ use super::{
     cancelling::{self, Cancelled},
     desk::{self, Written},
     once::{self, Came},
+    races::{self, Bar},
 };
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
@@ -33,6 +34,8 @@ pub enum Release {
     Changed,
     /// Somebody who wrote none of it has to release it.
     SecondPerson,
+    /// It is an outcome of a race that can't be called by it.
+    Barred(Bar),
     /// It is released or thrown away.
     Closed,
 }
@@ -60,6 +63,9 @@ pub async fn release(
     if written.draft.state != DraftState::Open {
         return Ok(Some(Release::Closed));
     }
+    if let Some(bar) = barred(cx, &written).await? {
+        return Ok(Some(Release::Barred(bar)));
+    }
     if written.draft.version != version {
         return Ok(Some(Release::Changed));
     }
@@ -78,11 +84,19 @@ pub async fn release(
     // A time that can't be read blocks the release.
     let at = written.text.goes_at().ok().flatten();
     let until = now.plus(draft::hold(cx.config.newsroom.hold, second_person)).max(at.unwrap_or(now));
-    let issue = hold(cx, actor, &written, typed, until, once).await?;
-    Ok(Some(issue.map_or(Release::Changed, |issue| Release::Held { issue, until })))
+    if let Some(issue) = hold(cx, actor, &written, typed, until, once).await? {
+        return Ok(Some(Release::Held { issue, until }));
+    }
+    // Somebody was faster, with this draft or with another outcome of its race.
+    Ok(Some(barred(cx, &written).await?.map_or(Release::Changed, Release::Barred)))
 }
 
-/// Writes the issue down, held. None where somebody changed the draft meanwhile.
+async fn barred(cx: &Context, written: &Written) -> Result<Option<Bar>, Error> {
+    Ok(races::of(cx, written).await?.and_then(|race| races::bar(&race, written)))
+}
+
+/// Writes the issue down, held; it calls the race whose outcome it is. None where somebody changed the draft meanwhile, or
+/// the race can't be called.
 async fn hold(
     cx: &Context,
     actor: &Actor,
@@ -101,6 +115,11 @@ async fn hold(
     let issue_id = alerting::insert(cx, &mut tx, &prepared, &request, &created_by, State::Held).await?;
     store::drafts::hold(&mut tx, issue_id, until).await?;
     if !store::drafts::released(&mut tx, written.draft.id, written.draft.version, issue_id).await? {
+        return Ok(None);
+    }
+    if let Some(race_id) = written.draft.race_id
+        && !store::races::call(&mut tx, race_id, written.draft.id, now).await?
+    {
         return Ok(None);
     }
     if !once::note(cx, &mut tx, once, Came::Issue(issue_id)).await? {
@@ -136,6 +155,7 @@ pub async fn undo(cx: &Context, actor: &Actor, issue: Uuid) -> Result<Undone, Er
     if !store::drafts::undo(&mut tx, found.id, now).await? {
         return Ok(Undone::TooLate);
     }
+    store::races::uncall(&mut tx, found.id).await?;
     store::drafts::reopen(&mut tx, found.id, "The release was undone. Nobody got it.", now).await?;
     audit::record(&mut tx, now, actor, Change::new("undid the release of", "issue", &issue.to_string()))
         .await?;
@@ -223,6 +243,7 @@ async fn lapse(
             "It was not sent: the service was down when it was to go out, and for six hours after. Look at it and release it again."
         }
     };
+    store::races::uncall(tx, issue_id).await?;
     store::drafts::reopen(tx, issue_id, note, now).await?;
     let name = issue.to_string();
     let change = Change::new("let the release lapse of", "issue", &name).to(&note);

@@ -26,19 +26,21 @@ pub struct Draft {
     pub updated_by: String,
     /// By the name of a part the version that last changed it, as JSON.
     pub changed: String,
+    /// The race whose outcome it is.
+    pub race_id: Option<i64>,
 }
 
 pub async fn insert(
     tx: &mut Tx,
     public_id: Uuid,
     text: &str,
-    post_id: Option<i64>,
+    (post_id, race_id): (Option<i64>, Option<i64>),
     by: &str,
     now: Timestamp,
 ) -> Result<i64> {
     on!(tx, c => sqlx::query_scalar(
-        "INSERT INTO drafts (public_id, state, version, text, post_id, authors, created_at, updated_at, updated_by)
-         VALUES ($1, 'open', 1, $2, $3, $4, $5, $5, $6) RETURNING id",
+        "INSERT INTO drafts (public_id, state, version, text, post_id, authors, created_at, updated_at, updated_by, race_id)
+         VALUES ($1, 'open', 1, $2, $3, $4, $5, $5, $6, $7) RETURNING id",
     )
     .bind(public_id)
     .bind(text)
@@ -46,6 +48,7 @@ pub async fn insert(
     .bind(super::word_list(&[by]))
     .bind(now)
     .bind(by)
+    .bind(race_id)
     .fetch_one(c))
 }
 
@@ -57,13 +60,18 @@ pub async fn by_issue(tx: &mut Tx, issue_id: i64) -> Result<Option<Draft>> {
     on!(tx, c => sqlx::query_as("SELECT * FROM drafts WHERE issue_id = $1 ORDER BY id DESC LIMIT 1").bind(issue_id).fetch_optional(c))
 }
 
-/// The open ones, the last changed first.
+/// The open ones that belong to no race, the last changed first.
 pub async fn open(tx: &mut Tx, limit: i64) -> Result<Vec<Draft>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT * FROM drafts WHERE state = 'open' ORDER BY updated_at DESC, id DESC LIMIT $1",
+        "SELECT * FROM drafts WHERE state = 'open' AND race_id IS NULL ORDER BY updated_at DESC, id DESC LIMIT $1",
     )
     .bind(limit)
     .fetch_all(c))
+}
+
+/// The outcomes of a race, in the order in which they were begun.
+pub async fn of_race(tx: &mut Tx, race_id: i64) -> Result<Vec<Draft>> {
+    on!(tx, c => sqlx::query_as("SELECT * FROM drafts WHERE race_id = $1 ORDER BY id").bind(race_id).fetch_all(c))
 }
 
 /// A page of the drafts, the newest first: those older than `before`, of one state or of all.

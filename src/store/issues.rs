@@ -28,6 +28,8 @@ pub struct Issue {
     pub totals: Option<String>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
+    /// Since when it is paused.
+    pub paused_at: Option<Timestamp>,
 }
 
 pub struct NewIssue<'a> {
@@ -197,7 +199,7 @@ async fn fragments(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String, String)
 pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Issue>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
-                last_subscriber, last_post, audience, totals, created_at, expires_at
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
          FROM issues WHERE public_id = $1",
     )
     .bind(public_id)
@@ -208,7 +210,7 @@ pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Issue>>
 pub async fn page(tx: &mut Tx, state: Option<State>, before: i64, limit: i64) -> Result<Vec<Issue>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
-                last_subscriber, last_post, audience, totals, created_at, expires_at
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
          FROM issues WHERE kind <> 'notice' AND id < $1 AND state = coalesce($2, state) ORDER BY id DESC LIMIT $3",
     )
     .bind(before)
@@ -227,35 +229,35 @@ pub async fn carried(tx: &mut Tx, ids: &[i64]) -> Result<Vec<TooLate>> {
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 
-/// The issue whose fan-out is most pressing, but for those whose window another node is writing.
+/// The issue whose fan-out is most pressing, but for those that are paused or whose window another node is writing.
 pub async fn next_to_fan_out(tx: &mut Tx) -> Result<Option<Issue>> {
     let sql = tx.fork(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
-                last_subscriber, last_post, audience, totals, created_at, expires_at
-         FROM issues WHERE state = 'publishing' ORDER BY priority, id LIMIT 1",
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
+         FROM issues WHERE state = 'publishing' AND paused_at IS NULL ORDER BY priority, id LIMIT 1",
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
-                last_subscriber, last_post, audience, totals, created_at, expires_at
-         FROM issues WHERE state = 'publishing' ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED",
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
+         FROM issues WHERE state = 'publishing' AND paused_at IS NULL ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED",
     );
     on!(tx, c => sqlx::query_as(sql).fetch_optional(c))
 }
 
-/// The most pressing priority of the issues published since `since` whose fan-out is not through.
+/// The most pressing priority of the issues published since `since` whose fan-out is not through, nor paused.
 pub async fn most_pressing_fan_out(tx: &mut Tx, since: Timestamp) -> Result<Option<i64>> {
     on!(tx, c => sqlx::query_scalar(
-        "SELECT min(priority) FROM issues WHERE state = 'publishing' AND created_at > $1",
+        "SELECT min(priority) FROM issues WHERE state = 'publishing' AND paused_at IS NULL AND created_at > $1",
     )
     .bind(since)
     .fetch_one(c))
 }
 
-/// Moves the fan-out's cursor; false when somebody else moved it, or the issue was cancelled, meanwhile.
+/// Moves the fan-out's cursor; false when somebody else moved it, or the issue was cancelled or paused, meanwhile.
 pub async fn advance(tx: &mut Tx, id: i64, from: i64, to: i64, added: i64) -> Result<bool> {
     let rows = touched!(
         tx,
         sqlx::query(
             "UPDATE issues SET next_subscriber = $3, audience = audience + $4
-             WHERE id = $1 AND next_subscriber = $2 AND state = 'publishing'",
+             WHERE id = $1 AND next_subscriber = $2 AND state = 'publishing' AND paused_at IS NULL",
         )
         .bind(id)
         .bind(from)
@@ -276,7 +278,7 @@ pub async fn fanned_out(tx: &mut Tx, id: i64) -> Result<u64> {
 /// Ends the issues that nothing is on its way of any more.
 pub async fn end_finished(tx: &mut Tx, now: Timestamp) -> Result<Vec<Uuid>> {
     on!(tx, c => sqlx::query_scalar(
-        "UPDATE issues SET state = 'sent', ended_at = $1 WHERE state = 'sending'
+        "UPDATE issues SET state = 'sent', ended_at = $1, paused_at = NULL, resuming = FALSE WHERE state = 'sending'
          AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.issue_id = issues.id AND d.state IN ('queued', 'sending', 'deferred'))
          RETURNING public_id",
     )
@@ -311,9 +313,12 @@ pub async fn made_by(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String, Optio
 pub async fn cancel(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
     let rows = touched!(
         tx,
-        sqlx::query("UPDATE issues SET state = 'cancelled', ended_at = $2 WHERE id = $1 AND state IN ('publishing', 'sending')")
-            .bind(id)
-            .bind(now)
+        sqlx::query(
+            "UPDATE issues SET state = 'cancelled', ended_at = $2, paused_at = NULL, resuming = FALSE
+             WHERE id = $1 AND state IN ('publishing', 'sending')"
+        )
+        .bind(id)
+        .bind(now)
     )?;
     Ok(rows == 1)
 }

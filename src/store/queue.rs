@@ -69,6 +69,8 @@ pub struct Found {
     pub subject: String,
     pub issue_state: issue::State,
     pub expires_at: Option<Timestamp>,
+    /// Since when its issue is paused.
+    pub issue_paused_at: Option<Timestamp>,
     /// When the node that sends it was last heard of.
     pub heartbeat_at: Option<Timestamp>,
 }
@@ -85,7 +87,7 @@ pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Found>> {
     on!(tx, c => sqlx::query_as(
         "SELECT d.id, d.address, d.state, d.priority, d.attempts, d.due_at, d.retry_at, d.ended_at, d.relay, d.reply_code,
                 d.reply_enhanced, d.reply_text, d.carried_by IS NOT NULL AS carried, i.public_id AS issue, i.kind, i.subject,
-                i.state AS issue_state, i.expires_at, n.heartbeat_at
+                i.state AS issue_state, i.expires_at, i.paused_at AS issue_paused_at, n.heartbeat_at
          FROM deliveries d JOIN issues i ON i.id = d.issue_id LEFT JOIN nodes n ON n.id = d.node WHERE d.id = $1",
     )
     .bind(id)

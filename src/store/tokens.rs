@@ -13,6 +13,7 @@ pub struct Token {
     pub role: Role,
     /// JSON: the areas that it is kept to; none for all that its role may.
     pub scope: String,
+    pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
 }
 
@@ -40,7 +41,7 @@ pub async fn insert(
 /// The token with this hash, if it still holds.
 pub async fn by_hash(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<Option<Token>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT id, name, role, scope, last_used_at FROM tokens WHERE hash = $1 AND (expires_at IS NULL OR expires_at > $2)",
+        "SELECT id, name, role, scope, expires_at, last_used_at FROM tokens WHERE hash = $1 AND (expires_at IS NULL OR expires_at > $2)",
     )
     .bind(hash)
     .bind(now)

@@ -64,7 +64,7 @@ pub struct Unreached {
 pub async fn unreached(tx: &mut Tx, from: Timestamp, until: Timestamp) -> Result<Vec<Unreached>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, public_id, subject, state, created_at FROM issues
-         WHERE kind = 'alert' AND reached_at IS NULL AND created_at > $1 AND created_at <= $2
+         WHERE kind = 'alert' AND reached_at IS NULL AND paused_at IS NULL AND created_at > $1 AND created_at <= $2
          AND state IN ('publishing', 'sending', 'sent') ORDER BY created_at, id LIMIT $3",
     )
     .bind(from)

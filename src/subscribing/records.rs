@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ pub struct Record {
     pub signups: Vec<SignedUp>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct SignedUp {
     pub at: Timestamp,
     /// new, mailed, withheld, confirmed or refused.
@@ -36,7 +37,7 @@ pub struct SignedUp {
     pub digest: Digest,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Person {
     pub id: Uuid,
     pub state: String,
@@ -48,21 +49,21 @@ pub struct Person {
     pub deliveries: Vec<Delivered>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Subscribed {
     pub topic: String,
     pub alerts: bool,
     pub digest: Digest,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Consent {
     pub at: Timestamp,
     pub action: String,
     pub detail: serde_json::Value,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Delivered {
     /// The delivery's number.
     pub id: i64,
@@ -75,7 +76,7 @@ pub struct Delivered {
     pub reply: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Suppressed {
     pub kind: suppression::Kind,
     pub since: Timestamp,

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use super::problem::Problem;
@@ -21,6 +22,11 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body {detail}."));
         return Err(problem.at_pointer("", detail));
     }
+    if let Some(pointer) = nul(body) {
+        let detail = "must not hold the character U+0000";
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("A text of the body {detail}."));
+        return Err(problem.at_pointer(pointer, detail));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         if error.inner().is_data() {
@@ -38,6 +44,32 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
+/// The pointer of a text with U+0000 in it, which PostgreSQL keeps nowhere and nobody wants to read. As it can only be
+/// written as an escape, most bodies are not looked at any closer.
+fn nul(body: &[u8]) -> Option<String> {
+    if !body.windows(6).any(|six| six == b"\\u0000") {
+        return None;
+    }
+    find_nul(&serde_json::from_slice(body).ok()?)
+}
+
+fn find_nul(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(list) => {
+            list.iter().enumerate().find_map(|(index, it)| Some(format!("/{index}{}", find_nul(it)?)))
+        }
+        Value::Object(map) => {
+            map.iter().find_map(|(key, it)| Some(format!("/{}{}", escaped(key), find_nul(it)?)))
+        }
+        _ => None,
+    }
+}
+
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
 /// The message alone: the pointer says where, better than a line of a body that nobody formatted.
 fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -49,7 +81,7 @@ fn pointer(path: &Path) -> String {
     path.iter()
         .map(|segment| match segment {
             Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => format!("/{}", escaped(key)),
             Segment::Enum { .. } | Segment::Unknown => String::new(),
         })
         .collect()
@@ -97,6 +129,14 @@ mod tests {
             assert_eq!(problem["status"], 422, "{problem}");
             assert!(problem["detail"].as_str().unwrap().contains("JSON object"), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_text_with_nul_in_it_is_named() {
+        let problem = refused("{\"topics\": [\"a\", \"b\\u0000c\"]}");
+        assert_eq!(problem["status"], 422);
+        assert_eq!(problem["errors"][0]["pointer"], "/topics/1");
+        assert_eq!(read::<Body>(b"{\"topics\": [\"\\\\u0000\"]}").unwrap().topics, ["\\u0000"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! isn't there.
 
 pub mod admin;
-mod api;
+pub mod api;
 mod assets;
 mod body;
 pub mod client;

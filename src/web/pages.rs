@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 use tera::{Kwargs, State, Tera, TeraResult};
 
-use super::assets;
+use super::{api::docs::Guide, assets};
 use crate::config::Config;
 use crate::domain::{subscription::Digest, time::Timestamp};
 use crate::subscribing::{Asked, TopicChoice};
@@ -95,6 +95,8 @@ pub enum Page {
         next: Option<uuid::Uuid>,
         first: bool,
     },
+    /// The API for people.
+    Docs(Guide),
     /// Anything that needs a headline and a sentence.
     Message {
         title: String,
@@ -235,7 +237,7 @@ impl Page {
         let headers = response.headers_mut();
         let (shows_nobody, has_no_token) = match self {
             Self::SignUp(form) => (form.email.is_empty(), true),
-            Self::Embed { .. } => (true, true),
+            Self::Embed { .. } | Self::Docs(_) => (true, true),
             Self::Issue { public: true, .. } | Self::Archive { first: true, .. } => (true, false),
             _ => (false, false),
         };
@@ -265,6 +267,7 @@ impl Page {
             Self::Preferences(_) => "preferences.html",
             Self::Issue { .. } => "issue.html",
             Self::Archive { .. } => "archive.html",
+            Self::Docs(_) => "docs.html",
             Self::Message { .. } => "message.html",
         }
     }

@@ -2,27 +2,32 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A problem, `application/problem+json`. Without a type of its own it is `about:blank` and its title is the
 /// status' phrase (RFC 9457, section 4.2.1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
+    /// `about:blank`, or a place on the page of the API that says what it means.
     #[serde(rename = "type")]
+    #[schemars(extend("format" = "uri-reference"))]
     kind: &'static str,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
+    #[schemars(with = "u16")]
     status: StatusCode,
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
     /// Members of their own (RFC 9457, section 3.2).
     #[serde(flatten)]
+    #[schemars(skip)]
     more: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 /// One thing that is wrong with the request, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
     #[serde(flatten)]
     at: Place,
@@ -30,7 +35,7 @@ pub struct Fault {
 }
 
 /// Where in the request a fault is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
     /// In the JSON body, as a JSON pointer (RFC 6901).

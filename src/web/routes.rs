@@ -48,10 +48,10 @@ pub struct Table {
 /// Everything, in the order: for readers and the site, for programs, for the newsroom.
 pub fn table(cx: &Context) -> Table {
     use admin::{
-        account, audit, codes, deliveries, desk, issues as published, links, lists, live, overview, sign_in,
-        sources, subscribers, tokens, users,
+        account, audit, codes, deliveries, desk, issues as published, links, lists, live, overview, races,
+        sign_in, sources, subscribers, tokens, users,
     };
-    use api::{alerts, drafts, issues, posts};
+    use api::{alerts, docs, drafts, issues, openapi, posts};
     use public::{archive, confirm, issue, preferences, sign_up, unsubscribe};
     let t = Table { cx: cx.clone(), router: Router::new(), rows: Vec::new() };
     let t = t
@@ -74,6 +74,8 @@ pub fn table(cx: &Context) -> Table {
         .get("/readyz", Anyone, super::ready)
         .get("/static/{name}", Anyone, super::asset);
     let t = t
+        .get("/api/v1/openapi.json", Anyone, openapi::show)
+        .get("/api/v1/docs", Anyone, docs::page)
         // A post with `alert`, and an alert that is no dry run, are for who may release; their handlers say so.
         .post("/api/v1/posts", Token(Compose, Area::Posts), posts::push)
         .post("/api/v1/alerts", Token(Compose, Area::Alerts), alerts::send)
@@ -85,6 +87,7 @@ pub fn table(cx: &Context) -> Table {
         .get("/api/v1/issues/{id}/events", Token(Read, Area::Issues), issues::events)
         .post("/api/v1/issues/{id}/undo", Token(Release, Area::Issues), issues::undo)
         .post("/api/v1/issues/{id}/cancel", Token(Release, Area::Issues), issues::cancel)
+        .post("/api/v1/issues/{id}/retry", Token(Release, Area::Issues), issues::retry)
         .get("/api/v1/drafts", Token(Read, Area::Alerts), drafts::list)
         .post("/api/v1/drafts", Token(Compose, Area::Alerts), drafts::create)
         .get("/api/v1/drafts/{id}", Token(Read, Area::Alerts), drafts::show)
@@ -94,6 +97,7 @@ pub fn table(cx: &Context) -> Table {
         .post("/api/v1/drafts/{id}/test", Token(Compose, Area::Alerts), drafts::test)
         .post("/api/v1/drafts/{id}/ask", Token(Compose, Area::Alerts), drafts::ask)
         .post("/api/v1/drafts/{id}/release", Token(Release, Area::Alerts), drafts::release);
+    let t = programs(t);
     t.get("/admin/", Anyone, admin::home)
         .get("/admin/login", Visitor, sign_in::page)
         .post("/admin/login", Visitor, sign_in::sign_in)
@@ -125,10 +129,20 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/desk/{id}/release", User(Release), desk::release)
         .post("/admin/desk/{id}/discard", User(Compose), desk::discard)
         .post("/admin/desk/{id}/restore", User(Compose), desk::restore)
+        .get("/admin/races", User(Read), races::page)
+        .post("/admin/races", User(Release), races::create)
+        .get("/admin/races/{id}", User(Read), races::one)
+        .post("/admin/races/{id}", User(Release), races::save)
+        .post("/admin/races/{id}/outcomes", User(Compose), races::add)
+        .post("/admin/races/{id}/moment", User(Manage), races::move_to)
+        .post("/admin/races/{id}/close", User(Release), races::close)
+        .post("/admin/races/{id}/reopen", User(Release), races::reopen)
         .get("/admin/live/{issue}", User(Read), live::page)
         .get("/admin/live/{issue}/state", User(Read), live::state)
         .get("/admin/live/{issue}/events", User(Read), live::events)
         .post("/admin/live/{issue}/undo", User(Release), live::undo)
+        .post("/admin/live/{issue}/pause", User(Release), live::pause)
+        .post("/admin/live/{issue}/resume", User(Release), live::resume)
         .post("/admin/live/{issue}/stop", User(Release), live::stop)
         .post("/admin/live/{issue}/correct", User(Release), live::correct)
         .post("/admin/resume", User(Release), overview::resume)
@@ -177,6 +191,39 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/tokens", User(Manage), tokens::create)
         .post("/admin/tokens/{id}/revoke", User(Manage), tokens::revoke)
         .get("/admin/audit", User(Manage), audit::page)
+}
+
+/// For programs, what the newsroom has beside its desk.
+fn programs(t: Table) -> Table {
+    use api::{audit, races, sources, subscribers, tokens, under_way, users};
+    t.get("/api/v1/topics", Token(Read, Area::Sources), sources::topics)
+        .get("/api/v1/feeds", Token(Read, Area::Sources), sources::feeds)
+        .get("/api/v1/schedules", Token(Read, Area::Sources), sources::schedules)
+        .get("/api/v1/subscribers", Token(Read, Area::Subscribers), subscribers::list)
+        .get("/api/v1/subscribers/{id}", Token(Read, Area::Subscribers), subscribers::show)
+        .get("/api/v1/subscribers/{id}/why", Token(Read, Area::Subscribers), subscribers::why)
+        .post("/api/v1/subscribers/{id}/suppress", Token(Release, Area::Subscribers), subscribers::suppress)
+        .post("/api/v1/subscribers/{id}/erase", Token(Manage, Area::Subscribers), subscribers::erase)
+        .get("/api/v1/users", Token(Manage, Area::Users), users::list)
+        .post("/api/v1/users", Token(Manage, Area::Users), users::invite)
+        .get("/api/v1/users/{id}", Token(Manage, Area::Users), users::show)
+        .post("/api/v1/users/{id}/role", Token(Manage, Area::Users), users::change_role)
+        .post("/api/v1/users/{id}/disable", Token(Manage, Area::Users), users::disable)
+        .post("/api/v1/users/{id}/enable", Token(Manage, Area::Users), users::enable)
+        .get("/api/v1/tokens", Token(Manage, Area::Tokens), tokens::list)
+        .post("/api/v1/tokens", Token(Manage, Area::Tokens), tokens::create)
+        .post("/api/v1/tokens/{id}/revoke", Token(Manage, Area::Tokens), tokens::revoke)
+        .get("/api/v1/audit", Token(Manage, Area::Audit), audit::list)
+        .post("/api/v1/issues/{id}/pause", Token(Release, Area::Issues), under_way::pause)
+        .post("/api/v1/issues/{id}/resume", Token(Release, Area::Issues), under_way::resume)
+        .post("/api/v1/issues/{id}/correct", Token(Release, Area::Issues), under_way::correct)
+        .get("/api/v1/races", Token(Read, Area::Alerts), races::list)
+        .post("/api/v1/races", Token(Release, Area::Alerts), races::create)
+        .get("/api/v1/races/{id}", Token(Read, Area::Alerts), races::show)
+        .patch("/api/v1/races/{id}", Token(Release, Area::Alerts), races::edit)
+        .post("/api/v1/races/{id}/moment", Token(Manage, Area::Alerts), races::move_to)
+        .post("/api/v1/races/{id}/close", Token(Release, Area::Alerts), races::close)
+        .post("/api/v1/races/{id}/reopen", Token(Release, Area::Alerts), races::reopen)
 }
 
 impl Table {

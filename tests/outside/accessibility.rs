@@ -48,6 +48,12 @@ async fn axe_finds_nothing_wrong_with_any_page_in_light_and_dark() {
     let draft = json!({ "subject": "The bridge is open", "topics": [TOPIC] });
     let (status, made) = installation.api("/api/v1/drafts", Some("draft"), &draft).await;
     assert_eq!(status, 201, "{made}");
+    let race = json!({ "name": "Governor", "not_before": "2026-01-01T00:00:00Z", "topics": [TOPIC] });
+    let (status, race) = installation.api("/api/v1/races", None, &race).await;
+    assert_eq!(status, 201, "{race}");
+    let outcome = json!({ "race": race["id"], "outcome": "Moss wins", "subject": "Moss wins", "markdown": "By all counts." });
+    let (status, made) = installation.api("/api/v1/drafts", Some("outcome"), &outcome).await;
+    assert_eq!(status, 201, "{made}");
 
     let text = |mail: &Received| Letter::read(mail).text.unwrap_or_default();
     for (mail, start) in
@@ -56,7 +62,9 @@ async fn axe_finds_nothing_wrong_with_any_page_in_light_and_dark() {
         walk.later(&link_to(&text(mail), &format!("{}{start}", installation.url)));
     }
     walk.later(&installation.url);
-    for door in ["/embed", "/admin/login", "/admin/forgotten", "/unsubscribe/spoilt", "/nowhere"] {
+    for door in
+        ["/embed", "/api/v1/docs", "/admin/login", "/admin/forgotten", "/unsubscribe/spoilt", "/nowhere"]
+    {
         walk.later(&format!("{}{door}", installation.url));
     }
     walk.later(invited.trim());
@@ -134,10 +142,11 @@ impl Walk {
 }
 
 /// What a GET gives that is no page of its own.
-const NO_PAGES: [&str; 9] = [
+const NO_PAGES: [&str; 10] = [
     "/healthz",
     "/readyz",
     "/static/{name}",
+    "/api/v1/openapi.json",
     "/admin/",
     // A step of signing in and the second factor's: the stories of the newsroom look at them.
     "/admin/login/code",

@@ -8,7 +8,11 @@ use serde_json::json;
 use thirtyfour::extensions::query::ElementQueryable;
 use thirtyfour::{By, ChromeCapabilities, ChromiumLikeCapabilities, WebDriver, WebElement};
 
-use super::{Process, find, installation::free_port, leave_out, until};
+use super::{
+    Process, find,
+    installation::{free_port, free_ports},
+    leave_out, until,
+};
 use crate::stage::program::Running;
 
 const ADDRESS: &str = "ada@example.com";
@@ -76,7 +80,7 @@ struct Demo {
 impl Demo {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let arguments = ["demo", "--fresh", "--port", &free_port().to_string()];
+        let arguments = ["demo", "--fresh", "--port", &free_ports(3).to_string()];
         let running = Running::start(folder.path(), &arguments, "Ctrl-C ends the demo");
         let address = |name: &str| {
             let line = running.said.lines().find(|line| line.trim_start().starts_with(name)).unwrap();

@@ -358,21 +358,31 @@ fn relay_lines(port: u16) -> String {
 
 /// A port that nobody listens on, and that is given to no other test: of this run, or of another that runs beside it.
 pub fn free_port() -> u16 {
+    free_ports(1)
+}
+
+/// The first of so many such ports in a row.
+pub fn free_ports(count: u32) -> u16 {
     // Below the range from which the system serves outgoing connections: none takes it while the service is down.
     const RANGE: std::ops::Range<u32> = 20_000..32_000;
     static TAKEN: AtomicU32 = AtomicU32::new(0);
-    // A lock on a file of its name, which ends with this process however that ends.
+    // A lock on a file of each one's name, which ends with this process however that ends.
     static LOCKS: Mutex<Vec<File>> = Mutex::new(Vec::new());
     let folder = std::env::temp_dir().join("bellwether-test-ports");
     std::fs::create_dir_all(&folder).unwrap();
-    let start = std::process::id().wrapping_mul(97);
-    loop {
-        let number = start.wrapping_add(TAKEN.fetch_add(1, Ordering::SeqCst)) % RANGE.len() as u32;
-        let port = u16::try_from(RANGE.start + number).unwrap();
+    let begin = std::process::id().wrapping_mul(97);
+    let lock = |port: u32| {
+        let port = u16::try_from(port).unwrap();
         let lock = File::create(folder.join(port.to_string())).unwrap();
-        if lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            LOCKS.lock().unwrap().push(lock);
-            return port;
+        let free = lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        free.then_some(lock)
+    };
+    loop {
+        let number = begin.wrapping_add(TAKEN.fetch_add(count, Ordering::SeqCst));
+        let first = RANGE.start + number % (RANGE.len() as u32 - count);
+        if let Some(locks) = (first..first + count).map(lock).collect::<Option<Vec<_>>>() {
+            LOCKS.lock().unwrap().extend(locks);
+            return u16::try_from(first).unwrap();
         }
     }
 }

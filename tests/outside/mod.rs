@@ -4,6 +4,7 @@
 mod accessibility;
 mod bad_input;
 mod browser;
+mod described;
 mod installation;
 mod main_job;
 mod never_lost;

@@ -7,7 +7,7 @@ use bellwether::domain::totp;
 use super::{
     browser::Browser,
     find,
-    installation::{Installation, free_port},
+    installation::{Installation, free_ports},
 };
 use crate::stage::{Backend, program::Running};
 
@@ -18,7 +18,7 @@ const CODE: &str = "form[action='/admin/account/codes/confirm'] ";
 async fn the_first_owner_comes_in_with_two_factors_and_invites_an_editor() {
     let Some(chromedriver) = find("chromedriver", "the newsroom in a browser") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["demo", "--fresh", "--port", &free_port().to_string()];
+    let arguments = ["demo", "--fresh", "--port", &free_ports(3).to_string()];
     let demo = Running::start(folder.path(), &arguments, "/admin/link/");
     let url = |part: &str| demo.said.split_whitespace().rfind(|word| word.contains(part)).unwrap().to_owned();
     let link = url("/admin/link/");

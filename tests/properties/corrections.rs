@@ -83,7 +83,8 @@ async fn corrects(stage: &Stage, issue: Uuid) {
         body: "We were wrong.".to_owned(),
         link: None,
     };
-    let corrected = correcting::correct(&stage.cx, &Actor::service(), issue, &correction).await.unwrap();
+    let corrected =
+        correcting::correct(&stage.cx, &Actor::service(), issue, &correction, None).await.unwrap();
     assert!(matches!(corrected, Corrected::Now(_)));
 }
 

@@ -28,7 +28,7 @@ async fn corrected(stage: &Stage, issue: Uuid, subject: &str) {
         link: Some("https://site.example.org/open/".to_owned()),
     };
     let actor = Actor::user("desk@example.org", "");
-    let done = correcting::correct(&stage.cx, &actor, issue, &correction).await.unwrap();
+    let done = correcting::correct(&stage.cx, &actor, issue, &correction, None).await.unwrap();
     assert!(matches!(done, Corrected::Now(_)));
     stage.advance(2.seconds()).await;
 }

@@ -164,8 +164,9 @@ both! {
             }
             stage.operator_reads(&["queue", "pause", "--lane", "alert"]).await;
             while stage.outcome(issue).await.contains("sending") {
-                stage.cx.clock.advance(1.seconds());
+                // The pause is heard before the rate lets another go.
                 stage.engine.tend().await.unwrap();
+                stage.cx.clock.advance(1.seconds());
                 assert!(!stage.outcome(issue).await.contains("deferred"), "{}", stage.outcome(issue).await);
             }
             assert_eq!(stage.outcome(issue).await, "2 queued, 1 sent");

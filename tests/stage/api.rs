@@ -5,6 +5,7 @@ use axum::http::Request;
 use bellwether::audit::Actor;
 use bellwether::domain::role::Role;
 use bellwether::newsroom::tokens;
+use bellwether::web::api::openapi;
 use serde_json::Value;
 
 use super::Stage;
@@ -26,13 +27,22 @@ pub struct Answer {
 impl Stage {
     /// A program with a token of this name and role.
     pub async fn program(&self, name: &str, role: Role) -> Program<'_> {
-        let wanted = tokens::Wanted { name: name.to_owned(), role, areas: vec![], holds: None };
-        let token = tokens::create(&self.cx, &Actor::command(), &wanted).await.unwrap();
+        self.program_of(&tokens::Wanted { name: name.to_owned(), role, areas: vec![], holds: None }).await
+    }
+
+    /// A program whose token is kept to something.
+    pub async fn program_of(&self, wanted: &tokens::Wanted) -> Program<'_> {
+        let token = tokens::create(&self.cx, &Actor::command(), wanted).await.unwrap();
         Program { stage: self, token }
     }
 }
 
 impl Program<'_> {
+    /// One that holds this token.
+    pub fn with(&self, token: &str) -> Self {
+        Program { stage: self.stage, token: token.to_owned() }
+    }
+
     pub async fn gets(&self, path: &str) -> Answer {
         self.calls("GET", path, None, "").await
     }
@@ -73,7 +83,39 @@ impl Program<'_> {
         let kind = response.headers().get("content-type").map_or("", |it| it.to_str().unwrap()).to_owned();
         let body = to_bytes(response.into_body(), 1 << 22).await.unwrap();
         let body = serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{status}: {body:?}"));
+        self.is_described(method, path, status, &kind);
         Answer { status, kind, body }
+    }
+
+    /// The API's own document says that this call may be answered so.
+    fn is_described(&self, method: &str, path: &str, status: u16, kind: &str) {
+        let document = openapi::document(&self.stage.cx);
+        let path = format!("/api/v1{}", path.split('?').next().unwrap());
+        let parts: Vec<_> = path.split('/').collect();
+        let fits = |pattern: &str| {
+            let pattern: Vec<_> = pattern.split('/').collect();
+            let same = |(one, other): (&&str, &&str)| one == other || one.starts_with('{');
+            pattern.len() == parts.len() && pattern.iter().zip(&parts).all(same)
+        };
+        let paths = document["paths"].as_object().unwrap();
+        // What has no place in it goes first: /alerts/test is no alert of that name.
+        let found = paths.get_key_value(&path).or_else(|| paths.iter().find(|(pattern, _)| fits(pattern)));
+        let Some((_, calls)) = found else {
+            assert_eq!(status, 404, "{path} is in no document");
+            return;
+        };
+        let Some(call) = calls.get(method.to_lowercase()) else {
+            assert_eq!(status, 405, "{method} {path} is in no document");
+            return;
+        };
+        let mut answer = &call["responses"][status.to_string()];
+        if let Some(shared) = answer["$ref"].as_str() {
+            answer = &document["components"]["responses"][shared.rsplit('/').next().unwrap()];
+        }
+        assert!(
+            answer["content"][kind].is_object(),
+            "{method} {path} answers {status} as {kind:?}: {answer}"
+        );
     }
 
     fn request(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> Request<Body> {

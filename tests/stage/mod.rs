@@ -118,6 +118,7 @@ impl Stage {
         subscribing::decide_signups(&self.cx).await.unwrap();
         bellwether::newsroom::links::answer_requests(&self.cx).await.unwrap();
         publishing::call_off(&self.cx).await.unwrap();
+        publishing::pausing::carry_out(&self.cx).await.unwrap();
         publishing::run_due_schedules(&self.cx).await.unwrap();
         while publishing::publish_next(&self.cx).await.unwrap() {}
     }

@@ -91,7 +91,7 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT id, public_id, kind, subject, title", &["incidents_open"]),
     ("UPDATE webhook_calls SET due_at = $2", &["webhook_calls_waiting (due_at<?)"]),
     ("SELECT p.id, p.public_id, p.url", &["k USING PRIMARY KEY"]),
-    ("SELECT id, name, role, scope, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
+    ("SELECT id, name, role, scope, expires_at, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
     ("SELECT id, public_id, user_id, second_factor", &["sessions"]),
     (
         "SELECT count(*), max(at) FROM login_attempts WHERE account = $1 AND network",
@@ -128,6 +128,12 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT public_id FROM issues WHERE state = 'cancelled'", &["issues_cancelled"]),
     ("SELECT id FROM issues WHERE state = 'cancelled'", &["issues_cancelled", "deliveries_by_issue"]),
     ("WITH w AS MATERIALIZED (SELECT id FROM deliveries", &["deliveries_by_issue"]),
+    (
+        "SELECT id FROM issues WHERE paused_at IS NOT NULL",
+        &["issues_paused", "deliveries_by_issue (issue_id=? AND state=?)", "deliveries_deferred (retry_at<?)"],
+    ),
+    ("SELECT id FROM issues WHERE resuming", &["issues_resuming"]),
+    ("UPDATE deliveries SET state = 'queued' WHERE state = 'deferred'", &["deliveries_by_issue (issue_id=? AND state=?)"]),
 ];
 
 #[tokio::test]

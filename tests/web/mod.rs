@@ -7,6 +7,8 @@ mod drafts;
 mod forms;
 mod http;
 mod issues;
+mod newsroom;
+mod openapi;
 mod pages;
 mod published;
 mod routes;

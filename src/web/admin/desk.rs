@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{done, frame::Frame, missing, newsletter, when};
+use super::{done, frame::Frame, missing, newsletter, races::listed_race, when};
 use crate::context::Context;
 use crate::domain::{
     draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
@@ -20,6 +20,7 @@ use crate::newsroom::Me;
 use crate::publishing::{
     self,
     desk::{self, Look, Written},
+    races,
     releasing::{self, Release},
 };
 use crate::store;
@@ -43,9 +44,14 @@ pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
         let mut tx = cx.db.read().await?;
         let posts = store::posts::newest(&mut tx, 12).await?;
         drop(tx);
-        Ok::<_, publishing::Error>((drafts, posts, newsletter::released(&cx).await?))
+        Ok::<_, publishing::Error>((
+            drafts,
+            posts,
+            races::uncalled(&cx).await?,
+            newsletter::released(&cx).await?,
+        ))
     };
-    let (drafts, posts, released) = match listed.await {
+    let (drafts, posts, races, released) = match listed.await {
         Ok(listed) => listed,
         Err(error) => return failed(&frame, &error),
     };
@@ -56,7 +62,7 @@ pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
         .collect();
     frame.ok(
         "desk.html",
-        &json!({ "drafts": drafts, "posts": posts, "released": released, "may_write": may(&frame, Right::Compose) }),
+        &json!({ "races": races.iter().map(listed_race).collect::<Vec<_>>(), "drafts": drafts, "posts": posts, "released": released, "may_write": may(&frame, Right::Compose) }),
     )
 }
 
@@ -70,7 +76,9 @@ pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, body: Bytes
     let kind = field(&body, "kind").and_then(|kind| kind.parse().ok()).unwrap_or(Kind::Alert);
     let created = match kind {
         Kind::Alert => desk::create(&cx, &me.actor(), post).await.map(Some),
-        Kind::Broadcast => desk::create_with(&cx, &me.actor(), None, |text| text.kind = kind, None).await,
+        Kind::Broadcast => {
+            desk::create_with(&cx, &me.actor(), desk::Begin::default(), |text| text.kind = kind, None).await
+        }
     };
     match created {
         Ok(None) => missing(&frame),
@@ -227,6 +235,7 @@ pub async fn release(
             };
             format!("{what} is released by somebody who wrote none of it. Ask for its release.")
         }
+        Ok(Some(Release::Barred(bar))) => bar.as_sentence(),
         Ok(Some(Release::Closed) | None) => return closed(&frame),
         Err(error) => return failed(&frame, &error),
     };
@@ -266,9 +275,9 @@ async fn show(
     let shown = async {
         let choices = desk::choices(cx).await?;
         let look = desk::look(cx, written, &me.user.email).await?;
-        Ok::<_, publishing::Error>((choices, look))
+        Ok::<_, publishing::Error>((choices, look, races::of(cx, written).await?))
     };
-    let (choices, look) = match shown.await {
+    let (choices, look, race) = match shown.await {
         Ok(shown) => shown,
         Err(error) => return failed(frame, &error),
     };
@@ -295,7 +304,10 @@ async fn show(
     let open = draft.state == DraftState::Open;
     let second_person = releasing::is_second_person(&me.actor(), written);
     let two_people = cx.config.newsroom.asks_two_people(text) && !second_person;
+    let bar = race.as_ref().and_then(|race| races::bar(race, written)).filter(|_| open);
     let content = json!({
+        "race": race.as_ref().map(|race| json!({ "id": race.row.public_id, "name": race.row.name })),
+        "bar": bar.as_ref().map(races::Bar::as_sentence),
         "id": draft.public_id,
         "version": draft.version,
         "text": text,
@@ -317,7 +329,7 @@ async fn show(
         "by": draft.updated_by,
         "at": when(draft.updated_at),
         "may_write": open && may(frame, Right::Compose),
-        "may_release": open && may(frame, Right::Release) && !two_people,
+        "may_release": open && may(frame, Right::Release) && !two_people && bar.is_none(),
         "two_people": two_people,
         "hold": hold(cx.config.newsroom.hold, second_person).as_secs(),
         "fault": fault,
@@ -404,6 +416,7 @@ fn text_of(kind: Kind, body: &[u8]) -> Text {
             "body" => text.body = value.into_owned(),
             "link" => text.link = value.into_owned(),
             "level" => text.level = value.parse().unwrap_or(Level::All),
+            "outcome" => text.outcome = value.into_owned(),
             "topic" => text.topics.push(value.into_owned()),
             "send_at" => text.send_at = value.into_owned(),
             "zone" => text.zone = value.into_owned(),

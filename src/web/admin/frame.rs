@@ -71,6 +71,9 @@ pub const SAID: &[(&str, &str)] = &[
     ("archived", "It stands in the public archive."),
     ("not-archived", "It is taken out of the public archive."),
     ("stopped", "Stopped. Nobody more gets it."),
+    ("paused", "Paused. Nobody more gets it until you resume it."),
+    ("not-under-way", "Nothing was changed: look below how it stands."),
+    ("moved", "Changed. It stands in the log of changes."),
     ("too-late", "The hold was over: it is on its way. Stop it below."),
     ("all-gone", "There was nothing left to stop."),
 ];
@@ -165,7 +168,9 @@ impl Frame {
 
     fn is_at(&self, place: &str) -> bool {
         // What was written at the desk is followed from there.
-        if place == "/admin/desk" && self.path.starts_with("/admin/live/") {
+        if place == "/admin/desk"
+            && ["/admin/live/", "/admin/races"].iter().any(|at| self.path.starts_with(at))
+        {
             return true;
         }
         let below = self.path.strip_prefix(place);

@@ -237,6 +237,7 @@ fn kind(issue: &Issue) -> String {
 fn state(issue: &Issue) -> Value {
     use crate::domain::issue::State;
     let (word, look) = match issue.state {
+        _ if issue.paused_at.is_some() => ("paused", "bad"),
         State::Held => ("held", "warn"),
         State::Publishing => ("being written out", "warn"),
         State::Sending => ("sending", "warn"),

@@ -1,7 +1,7 @@
 //! `/admin/live/{issue}`: a released alert, held and then on its way, with the button that undoes or stops it. The page
 //! is told of every change by server-sent events, and asks where these don't come through.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
@@ -12,20 +12,36 @@ use uuid::Uuid;
 use super::{desk::failed, done, frame::Frame, missing, newsletter, when};
 use crate::context::Context;
 use crate::domain::{
+    draft::State as DraftState,
     issue::{Kind, State as IssueState},
     role::Right,
 };
 use crate::newsroom::Me;
 use crate::publishing::{
-    Cancelled,
+    self, Cancelled,
     correcting::{self, Corrected, Correction},
+    desk::{self, Written},
     live::{Live, live},
+    pausing::{self, Paused, Resumed},
+    races,
     releasing::{self, Undone},
 };
 use crate::web::live::told;
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// The retired outcome whose words a correction begins with.
+    words: String,
+}
+
 /// `GET /admin/live/{issue}`
-pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<String>) -> Response {
+pub async fn page(
+    State(cx): State<Context>,
+    frame: Frame,
+    Path(issue): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Response {
     let progress = match find(&cx, &frame, &issue).await {
         Ok(progress) => progress,
         Err(response) => return *response,
@@ -37,7 +53,17 @@ pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<Str
     let releases = frame.me().is_some_and(|me| me.user.role.may(Right::Release));
     let share = |part: i64| if progress.audience > 0 { part * 100 / progress.audience } else { 0 };
     let held_for = progress.held_until.map(|until| until.since(progress.now).as_secs() + 1);
+    let under_way = releases && !progress.is_over() && progress.state != IssueState::Cancelled;
+    let may_correct = releases && matches!(progress.kind, Kind::Alert | Kind::Broadcast);
+    let siblings = if may_correct { siblings(&cx, progress.issue).await } else { Ok(Vec::new()) };
+    let siblings = match siblings {
+        Ok(siblings) => siblings,
+        Err(error) => return failed(&frame, &error),
+    };
+    let words = siblings.iter().find(|it| it.draft.public_id.to_string() == asked.words);
     let content = json!({
+        "siblings": siblings.iter().map(|it| json!({ "id": it.draft.public_id, "outcome": it.text.outcome })).collect::<Vec<_>>(),
+        "words": words.map(|it| &it.text),
         "progress": progress,
         "since": when(progress.since),
         "share": share(progress.accepted),
@@ -46,9 +72,11 @@ pub async fn page(State(cx): State<Context>, frame: Frame, Path(issue): Path<Str
         "is_held": progress.state == IssueState::Held,
         "is_over": progress.is_over(),
         "is_stopped": progress.state == IssueState::Cancelled,
-        "may_correct": releases && matches!(progress.kind, Kind::Alert | Kind::Broadcast),
+        "may_correct": may_correct,
         "word": if progress.kind == Kind::Broadcast { "newsletter" } else { "alert" },
-        "may_stop": releases && !progress.is_over() && progress.state != IssueState::Cancelled,
+        "may_stop": under_way,
+        "is_paused": progress.paused_at.is_some(),
+        "paused_at": progress.paused_at.map(when),
     });
     frame.ok("live.html", &content)
 }
@@ -83,6 +111,34 @@ pub async fn undo(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): 
         },
         Ok(Undone::TooLate) => done(&format!("/admin/live/{issue}"), "too-late"),
         Ok(Undone::Unknown) => missing(&frame),
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+/// `POST /admin/live/{issue}/pause`
+pub async fn pause(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): Path<String>) -> Response {
+    let progress = match find(&cx, &frame, &issue).await {
+        Ok(progress) => progress,
+        Err(response) => return *response,
+    };
+    match pausing::pause(&cx, &me.actor(), progress.issue).await {
+        Ok(Paused::Now | Paused::Already) => done(&format!("/admin/live/{issue}"), "paused"),
+        Ok(Paused::NotUnderWay) => done(&format!("/admin/live/{issue}"), "not-under-way"),
+        Ok(Paused::Unknown) => missing(&frame),
+        Err(error) => failed(&frame, &error),
+    }
+}
+
+/// `POST /admin/live/{issue}/resume`
+pub async fn resume(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): Path<String>) -> Response {
+    let progress = match find(&cx, &frame, &issue).await {
+        Ok(progress) => progress,
+        Err(response) => return *response,
+    };
+    match pausing::resume(&cx, &me.actor(), progress.issue).await {
+        Ok(Resumed::Now) => done(&format!("/admin/live/{issue}"), "resumed"),
+        Ok(Resumed::Already) => done(&format!("/admin/live/{issue}"), "not-under-way"),
+        Ok(Resumed::Unknown) => missing(&frame),
         Err(error) => failed(&frame, &error),
     }
 }
@@ -128,7 +184,7 @@ pub async fn correct(
         body: words.body,
         link: (!link.is_empty()).then(|| link.to_owned()),
     };
-    match correcting::correct(&cx, &me.actor(), progress.issue, &correction).await {
+    match correcting::correct(&cx, &me.actor(), progress.issue, &correction, None).await {
         Ok(Corrected::Now(correction)) => done(&format!("/admin/live/{correction}"), "corrected"),
         Ok(Corrected::Blank) => {
             let text = "A correction has a subject and a text. Go back; what you wrote is still there. Nothing was changed.";
@@ -138,9 +194,18 @@ pub async fn correct(
             let text = "Only an alert or a newsletter that left can be corrected, as long as it is known who got it. Nothing was changed.";
             frame.message(StatusCode::CONFLICT, "This can’t be corrected", text)
         }
-        Ok(Corrected::Unknown) => missing(&frame),
+        Ok(Corrected::Unknown | Corrected::Before) => missing(&frame),
         Err(error) => failed(&frame, &error),
     }
+}
+
+/// The other outcomes of the race that was called by an issue: what is right may be written there.
+async fn siblings(cx: &Context, issue: Uuid) -> Result<Vec<Written>, publishing::Error> {
+    let Some(draft) = releasing::draft_of(cx, issue).await? else { return Ok(Vec::new()) };
+    let Some(written) = desk::find(cx, draft).await? else { return Ok(Vec::new()) };
+    let Some(race) = races::of(cx, &written).await? else { return Ok(Vec::new()) };
+    let retired = |it: &Written| it.draft.state == DraftState::Open && it.draft.id != written.draft.id;
+    Ok(race.outcomes.into_iter().filter(retired).collect())
 }
 
 async fn find(cx: &Context, frame: &Frame, issue: &str) -> Result<Live, Box<Response>> {

@@ -17,6 +17,7 @@ pub mod lists;
 pub mod live;
 mod newsletter;
 pub mod overview;
+pub mod races;
 pub mod sign_in;
 pub mod sources;
 pub mod subscribers;

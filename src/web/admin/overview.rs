@@ -13,7 +13,7 @@ use super::{done, failure, frame::Frame, issues, missing, when};
 use crate::context::Context;
 use crate::delivering::pausing;
 use crate::delivering::waiting::{AtRelay, InLane, Waiting};
-use crate::delivering::why::{by_hand, span, told};
+use crate::delivering::why::{by_hand, moment, span, told};
 use crate::domain::incident::Kind as Amiss;
 use crate::domain::pause::Kind;
 use crate::domain::time::{DAY, HOUR, Timestamp};
@@ -62,6 +62,7 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
     let mut tx = cx.db.read().await?;
     let waiting = Waiting::read(cx, &mut tx).await?;
     let topics = store::topics::all(&mut tx).await?;
+    let paused = store::pausing::paused(&mut tx).await?;
     let feeds = store::feeds::all_active(&mut tx).await?;
     let given_up = store::posts::given_up(&mut tx, POSTS).await?;
     let amiss = store::incidents::open(&mut tx).await?;
@@ -81,6 +82,9 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
             .map(|it| json!({ "says": it.what, "todo": it.todo, "link": it.link })),
     );
     needed.extend(deaf.iter().map(|(place, text)| json!({ "says": format!("The webhook {place} {text}.") })));
+    needed.extend(paused.iter().map(|(issue, subject, since)| {
+        json!({ "says": format!("“{subject}” is paused since {}: nobody gets it until somebody resumes it.", moment(*since)), "link": format!("/admin/live/{issue}") })
+    }));
     needed.extend(recent.map(|(_, title, at)| {
         json!({ "says": format!("“{title}” could not be made into an alert. It goes into the digest only; alert it by hand."), "at": when(*at) })
     }));

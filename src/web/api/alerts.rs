@@ -4,14 +4,18 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Caller, invalid, json_body,
+    Caller,
+    answers::{Accepted, DryRun, Named},
+    invalid, json_body,
     once::{self, Key},
-    one_line, web_address,
+    one_line,
+    operation::{Key as Takes, Operation},
+    web_address,
 };
 use crate::context::Context;
 use crate::domain::{address::EmailAddress, issue::Level, time::Timestamp, topic::Slug};
@@ -27,24 +31,50 @@ use crate::web::{json, problem::Problem};
 /// In characters.
 const LONGEST_SUBJECT: usize = 250;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Input {
+#[schemars(rename = "Alert")]
+pub struct Input {
+    /// One line, up to 250 characters; with `post_id` it may be absent: the post's title.
     subject: Option<String>,
+    /// Scripts, styles and forms are taken out; a text that shows nothing then is refused.
     html: Option<String>,
     markdown: Option<String>,
+    /// The post whose words it has.
     post_id: Option<Uuid>,
+    /// The button's link.
     url: Option<String>,
+    /// Slugs, one at least.
     #[serde(default)]
     topics: Vec<Slug>,
+    /// Absent: `all`. All go to readers of the topics with alerts on; only `critical` to every confirmed reader of the topics.
+    /// Critical goes out before major before all.
     level: Option<Level>,
+    /// After it nobody is mailed; who has not got it finds it in the next digest.
     expires_at: Option<Timestamp>,
     /// Whether it stands in the public archive; absent for where all of its topics do.
     public: Option<bool>,
+    /// Sends nothing: the answer is the mail, and how many would get it.
     #[serde(default)]
     dry_run: bool,
     /// For a test only: which of `[sender] test_addresses`.
     to: Option<EmailAddress>,
+}
+
+/// What these calls take and answer.
+pub fn operations() -> Vec<Operation> {
+    vec![
+        Operation::post("/api/v1/alerts", "Sends breaking news at once: whoever calls this has decided.")
+            .note("All but a dry run needs an Idempotency-Key and a role that may release. Give one of `html`, `markdown` and `post_id`.")
+            .takes::<Input>()
+            .key(Takes::Taken)
+            .gives::<Accepted>(202, "It goes out; or it is a draft that somebody has to release, where two people are asked for.")
+            .gives::<DryRun>(200, "What a dry run would send, and to how many."),
+        Operation::post("/api/v1/alerts/test", "Mails an alert as it would be to one of the test addresses.")
+            .takes::<Input>()
+            .key(Takes::Taken)
+            .gives::<Named>(202, "It is on its way: the id of the notice that carries it."),
+    ]
 }
 
 /// 202 with `{id, state, audience}`, or with `{id, state, url}` of a draft where two people are asked for; with `dry_run` 200 with the audience and the mail.
@@ -63,7 +93,7 @@ pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -
     if dry_run {
         let made = alerting::preview(&cx, &alert).await?;
         let mail = preview(&made.draft, "reader@example.org", cx.clock.now());
-        return Ok(Json(json!({ "audience": made.audience, "mail": mail })).into_response());
+        return Ok(Json(DryRun { audience: made.audience, mail: mail.into() }).into_response());
     }
     caller.may_release()?;
     alerting::check(&cx, &alert).await?;
@@ -118,7 +148,7 @@ pub async fn tested(
     key: Option<Key>,
     send: impl AsyncFnOnce(Option<Once<'_>>) -> Result<Option<Uuid>, publishing::Error>,
 ) -> Result<Response, Problem> {
-    let answer = |id: Uuid| (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response();
+    let answer = |id: Uuid| (StatusCode::ACCEPTED, Json(Named { id })).into_response();
     let Some(key) = key else { return send(None).await?.map(answer).ok_or_else(once::at_work) };
     if key.earlier(cx).await?.is_none()
         && let Some(id) = send(Some(key.once())).await?
@@ -181,12 +211,13 @@ async fn answer(cx: &Context, used: &Used) -> Result<Response, Problem> {
 
 /// For somebody to release it.
 fn waiting(cx: &Context, draft: Uuid) -> Response {
-    let url = cx.config.server.public_url.join(&format!("/admin/desk/{draft}")).map(String::from).ok();
-    let body = json!({ "id": draft, "state": "draft", "url": url });
-    (StatusCode::ACCEPTED, Json(body)).into_response()
+    let origin = cx.config.server.public_url.as_str().trim_end_matches('/');
+    let url = format!("{origin}/admin/desk/{draft}");
+    (StatusCode::ACCEPTED, Json(Accepted::Waiting { id: draft, state: "draft", url })).into_response()
 }
 
 fn accepted(published: Published) -> Response {
-    let body = json!({ "id": published.id, "state": Published::STATE, "audience": published.audience });
-    (StatusCode::ACCEPTED, Json(body)).into_response()
+    let Published { id, audience } = published;
+    (StatusCode::ACCEPTED, Json(Accepted::Published { id, state: Published::STATE, audience }))
+        .into_response()
 }

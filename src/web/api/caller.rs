@@ -100,6 +100,11 @@ impl Caller {
         Actor::token(&self.token.name, &self.network)
     }
 
+    /// The parts that the token is kept to, empty for all; none where that can't be read.
+    pub fn areas(&self) -> Option<Vec<Area>> {
+        serde_json::from_str(&self.token.scope).ok()
+    }
+
     fn may(&self, right: Right) -> Result<(), Problem> {
         if self.token.role.may(right) {
             return Ok(());
@@ -113,7 +118,7 @@ impl Caller {
 
     fn may_use(&self, area: Area) -> Result<(), Problem> {
         // A scope that can't be read lets nothing through.
-        let areas: Option<Vec<Area>> = serde_json::from_str(&self.token.scope).ok();
+        let areas = self.areas();
         if areas.as_ref().is_some_and(|areas| areas.is_empty() || areas.contains(&area)) {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! What a draft says, as programs write and read it: `markdown` and `url` are the desk's body and link.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::invalid;
@@ -9,17 +9,17 @@ use crate::domain::{
     cadence,
     draft::{Kind, LONGEST_LINK, LONGEST_PREHEADER, LONGEST_SUBJECT, LONGEST_USE, Text},
     issue::Level,
+    race::LONGEST_NAME,
     topic::Slug,
 };
-use crate::publishing::desk::Written;
 use crate::web::problem::Problem;
 
 /// A body with the parts of a draft, of which what is absent stays as it is, and fields of its own.
 macro_rules! with_parts {
     ($(#[$meta:meta])* $name:ident { $($(#[$of:meta])* $own:ident: $kind:ty),+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Deserialize)]
+        #[derive(Debug, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
+        $(#[$meta])*
         pub struct $name {
             $($(#[$of])* pub $own: $kind,)+
             subject: Option<String>,
@@ -34,12 +34,16 @@ macro_rules! with_parts {
             useful_for: Option<u32>,
             /// When a newsletter goes out, on the clock of `zone`; null for at once.
             #[serde(default, deserialize_with = "given")]
+            #[schemars(with = "Option<String>")]
             send_at: Option<Option<String>>,
             /// An IANA time zone.
             zone: Option<String>,
             /// Whether it stands in the public archive; null for where all of its topics do.
             #[serde(default, deserialize_with = "given")]
+            #[schemars(with = "Option<bool>")]
             public: Option<Option<bool>>,
+            /// What it says will have come true; of an outcome of a race alone.
+            outcome: Option<String>,
         }
 
         impl $name {
@@ -48,6 +52,7 @@ macro_rules! with_parts {
             pub fn check(&self, kind: Kind) -> Result<(), Problem> {
                 one_line("/subject", self.subject.as_deref(), LONGEST_SUBJECT)?;
                 one_line("/preheader", self.preheader.as_deref(), LONGEST_PREHEADER)?;
+                one_line("/outcome", self.outcome.as_deref(), LONGEST_NAME)?;
                 one_line("/url", self.url.as_deref(), LONGEST_LINK)?;
                 lines("/markdown", self.markdown.as_deref(), kind.longest_body())?;
                 let send_at = self.send_at.as_ref().and_then(Option::as_deref);
@@ -69,6 +74,7 @@ macro_rules! with_parts {
                 over(&mut text.preheader, &self.preheader);
                 over(&mut text.body, &self.markdown);
                 over(&mut text.link, &self.url);
+                over(&mut text.outcome, &self.outcome);
                 text.level = self.level.unwrap_or(text.level);
                 text.useful_for = self.useful_for.unwrap_or(text.useful_for);
                 text.public = self.public.unwrap_or(text.public);
@@ -85,15 +91,19 @@ macro_rules! with_parts {
 }
 
 with_parts! {
+    #[schemars(rename = "NewDraft")]
     Begin {
         /// An alert where it is absent.
         kind: Option<Kind>,
         /// The post whose words it begins with, and which it alerts.
-        post_id: Option<Uuid>
+        post_id: Option<Uuid>,
+        /// The race whose outcome it is.
+        race: Option<Uuid>
     }
 }
 
 with_parts! {
+    #[schemars(rename = "DraftChange")]
     Edit {
         /// The version that the change goes by.
         version: i64
@@ -119,6 +129,32 @@ fn time(kind: Kind, send_at: Option<&str>, zone: Option<&str>) -> Result<(), Pro
     Ok(())
 }
 
+impl Begin {
+    /// # Errors
+    /// 422 for an outcome of no race, or a race's outcome without a name.
+    pub fn check_race(&self) -> Result<(), Problem> {
+        match (&self.race, self.outcome.as_deref().map(str::trim)) {
+            (Some(_), None | Some("")) => {
+                Err(invalid("/outcome", "is what comes true if the race ends so, as in Moss wins"))
+            }
+            (None, Some(_)) => Err(of_no_race()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Edit {
+    /// # Errors
+    /// 422 for an outcome of a draft that belongs to no race.
+    pub fn check_race(&self, belongs: bool) -> Result<(), Problem> {
+        if self.outcome.is_some() && !belongs { Err(of_no_race()) } else { Ok(()) }
+    }
+}
+
+fn of_no_race() -> Problem {
+    invalid("/outcome", "is for the drafts of a race; a draft is begun with its race")
+}
+
 fn one_line(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
     if text.chars().any(char::is_control) {
@@ -127,7 +163,7 @@ fn one_line(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Pro
     fits(pointer, text, longest)
 }
 
-fn lines(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
+pub(super) fn lines(pointer: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
     if text.chars().any(|c| c.is_control() && !['\n', '\r', '\t'].contains(&c)) {
         return Err(invalid(pointer, "must not hold control characters but line breaks and tabs"));
@@ -149,18 +185,4 @@ pub fn field(part: &'static str) -> &'static str {
         "link" => "url",
         other => other,
     }
-}
-
-/// A draft as a list shows it.
-pub fn shown(written: &Written) -> Value {
-    let Written { draft, text } = written;
-    let send_at = (!text.send_at.is_empty()).then_some(&text.send_at);
-    json!({
-        "id": draft.public_id, "kind": text.kind, "state": draft.state, "version": draft.version,
-        "subject": text.subject, "preheader": text.preheader, "markdown": text.body, "url": text.link,
-        "level": text.level, "topics": text.topics, "useful_for": text.useful_for, "public": text.public,
-        "send_at": send_at, "zone": text.zone_or_utc(), "goes_at": text.goes_at().ok().flatten(),
-        "authors": written.authors(), "asked_by": draft.asked_by, "note": draft.note,
-        "created_at": draft.created_at, "updated_at": draft.updated_at, "updated_by": draft.updated_by,
-    })
 }

@@ -1,19 +1,24 @@
 //! `/api/v1/drafts`: alerts and newsletters that are written, looked at and released by their number, as at the desk.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, Request, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Caller,
     alerts::{test_address, tested},
+    answers::{self, Draft, Held, Looked, Warned},
     draft_text::{self, Begin, Edit},
-    invalid, json_body,
+    id::Id,
+    invalid, json_body, kinds,
     listing::{Asked, asked, next_cursor},
     once::{self, Key},
+    operation::{Key as Takes, Operation},
+    races,
 };
 use crate::context::Context;
 use crate::domain::{
@@ -23,11 +28,50 @@ use crate::domain::{
     time::Timestamp,
 };
 use crate::publishing::{
-    desk::{self, Changed, Written},
+    desk::{self, Begin as DraftBegin, Changed, Written},
+    races as prepared,
     releasing::{self, Release},
 };
 use crate::store::{self, drafts::Released};
 use crate::web::{json, problem::Problem};
+
+/// What these calls take and answer.
+pub fn operations() -> Vec<Operation> {
+    let one = |path, does| Operation::post(path, does).gives::<Looked>(200, "The draft.");
+    vec![
+        Operation::get("/api/v1/drafts", "The drafts, the newest first.")
+            .asks::<Asked>()
+            .states(DraftState::WORDS)
+            .gives::<answers::Drafts>(200, "A page of them, without what is counted for one."),
+        Operation::post("/api/v1/drafts", "Begins a draft, from nothing or with a post's words.")
+            .takes::<Begin>()
+            .key(Takes::Taken)
+            .gives::<Looked>(201, "The draft."),
+        Operation::get("/api/v1/drafts/{id}", "A draft with whom it reaches and what stands in its way.")
+            .gives::<Looked>(200, "The draft."),
+        Operation::patch("/api/v1/drafts/{id}", "Changes parts of a draft; what is absent stays as it is.")
+            .note("What others changed meanwhile in other fields stays.")
+            .takes::<Edit>()
+            .gives::<Looked>(200, "The draft.")
+            .conflicts(&[kinds::CLASH, kinds::CLOSED]),
+        Operation::delete("/api/v1/drafts/{id}", "Throws a draft away; it can be taken back.")
+            .gives::<Looked>(200, "The draft.")
+            .conflicts(&[kinds::CLOSED]),
+        one("/api/v1/drafts/{id}/restore", "Takes a draft back that was thrown away.").conflicts(&[kinds::CLOSED]),
+        Operation::post("/api/v1/drafts/{id}/test", "Mails a draft as it would be to one of the test addresses.")
+            .takes::<Test>()
+            .key(Takes::Taken)
+            .gives::<answers::Named>(202, "It is on its way: the id of the notice that carries it."),
+        one("/api/v1/drafts/{id}/ask", "Asks for the release, for who may not release.")
+            .conflicts(&[kinds::CHANGED, kinds::CLOSED]),
+        Operation::post("/api/v1/drafts/{id}/release", "Releases a draft to as many readers as the call says.")
+            .note("It is held first: until `held_until` nobody gets it, and `POST /api/v1/issues/{id}/undo` takes it back.")
+            .takes::<Number>()
+            .key(Takes::Needed)
+            .gives::<Held>(202, "The issue, held.")
+            .conflicts(&[kinds::AUDIENCE_MOVED, kinds::BLOCKED, kinds::CHANGED, kinds::SECOND_PERSON, kinds::CLOSED]),
+    ]
+}
 
 /// 201 with a new draft, from nothing or from a post.
 pub async fn create(
@@ -43,15 +87,20 @@ pub async fn create(
     if kind == Kind::Broadcast && input.post_id.is_some() {
         return Err(invalid("/post_id", "is for an alert"));
     }
+    if kind == Kind::Broadcast && input.race.is_some() {
+        return Err(invalid("/race", "is for an alert"));
+    }
+    input.check_race()?;
     let key = Key::given(&caller, &headers, "draft\n", &body)?;
     let mut id = None;
     if !is_used(&cx, key.as_ref()).await? {
         let once = key.as_ref().map(Key::once);
+        let begin = DraftBegin { post: input.post_id, race: input.race };
         let fill = |text: &mut Text| {
             text.kind = kind;
             input.fill(text);
         };
-        id = desk::create_with(&cx, &caller.actor(), input.post_id, fill, once).await?;
+        id = desk::create_with(&cx, &caller.actor(), begin, fill, once).await?;
     }
     let id = match (id, &key) {
         (Some(id), _) => id,
@@ -75,12 +124,12 @@ pub async fn list(
     let (state, before, limit) = (asked.state()?, asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
     let page = desk::page(&cx, state, before, limit).await?;
     let next = next_cursor(&page, limit, |written| written.draft.id);
-    let drafts: Vec<_> = page.iter().map(draft_text::shown).collect();
-    Ok(Json(json!({ "drafts": drafts, "next_cursor": next })).into_response())
+    Ok(Json(answers::Drafts { drafts: page.iter().map(Into::into).collect(), next_cursor: next })
+        .into_response())
 }
 
 /// A draft with whom it reaches and what stands in its way.
-pub async fn show(State(cx): State<Context>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub async fn show(State(cx): State<Context>, Id(id): Id) -> Result<Response, Problem> {
     Ok(Json(looked_at(&cx, &find(&cx, &id).await?).await?).into_response())
 }
 
@@ -88,12 +137,13 @@ pub async fn show(State(cx): State<Context>, Path(id): Path<String>) -> Result<R
 pub async fn edit(
     State(cx): State<Context>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     request: Request,
 ) -> Result<Response, Problem> {
     let input: Edit = json::read(&json_body(request).await?)?;
     let Written { draft, text } = find(&cx, &id).await?;
     input.check(text.kind)?;
+    input.check_race(draft.race_id.is_some())?;
     let id = draft.public_id;
     let changed = desk::change(&cx, &caller.actor(), id, input.version, |text| input.fill(text)).await?;
     match changed.ok_or_else(unknown)? {
@@ -104,20 +154,12 @@ pub async fn edit(
 }
 
 /// Throws an open draft away: 200 with it, also when it was before.
-pub async fn discard(
-    State(cx): State<Context>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn discard(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
     put_away(&cx, &caller, &id, DraftState::ThrownAway).await
 }
 
 /// Takes a draft back that was thrown away: 200 with it.
-pub async fn restore(
-    State(cx): State<Context>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn restore(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
     put_away(&cx, &caller, &id, DraftState::Open).await
 }
 
@@ -132,11 +174,7 @@ async fn put_away(cx: &Context, caller: &Caller, id: &str, to: DraftState) -> Re
 }
 
 /// For whoever may write and not release: 200 with the draft, which waits for it.
-pub async fn ask(
-    State(cx): State<Context>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn ask(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
     let written = find(&cx, &id).await?;
     if written.draft.state != DraftState::Open {
         return Err(closed());
@@ -147,9 +185,11 @@ pub async fn ask(
     Ok(Json(looked_at(&cx, &find(&cx, &id).await?).await?).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Test {
+#[schemars(rename = "DraftTest")]
+pub struct Test {
+    /// One of `[sender] test_addresses`; may be absent where there is one.
     to: Option<EmailAddress>,
 }
 
@@ -157,7 +197,7 @@ struct Test {
 pub async fn test(
     State(cx): State<Context>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
@@ -169,9 +209,11 @@ pub async fn test(
     tested(&cx, key, async |once| desk::test(&cx, &written, &to, once).await).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Number {
+#[schemars(rename = "Release")]
+pub struct Number {
+    /// As it was read.
     audience: i64,
     /// The version that was looked at; absent for the one that stands there.
     version: Option<i64>,
@@ -181,7 +223,7 @@ struct Number {
 pub async fn release(
     State(cx): State<Context>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
@@ -209,6 +251,7 @@ pub async fn release(
         Some(Release::Moved(now)) => moved(now, input.audience),
         Some(Release::Blocked(warnings)) => blocked(&warnings, cx.clock.now()),
         Some(Release::Changed) => changed(&written),
+        Some(Release::Barred(bar)) => races::barred(&bar),
         Some(Release::SecondPerson) => second_person(&written),
         Some(Release::Closed | Release::Held { .. }) | None => closed(),
     })
@@ -222,11 +265,13 @@ async fn held(cx: &Context, issue_id: Option<i64>) -> Result<Response, Problem> 
 
 /// As it was at the call.
 fn accepted(released: &Released) -> Response {
-    let body = json!({
-        "id": released.issue, "state": IssueState::Held, "audience": released.audience,
-        "held_until": released.held_until,
-    });
-    (StatusCode::ACCEPTED, Json(body)).into_response()
+    let answer = Held {
+        id: released.issue,
+        state: IssueState::Held,
+        audience: released.audience,
+        held_until: released.held_until,
+    };
+    (StatusCode::ACCEPTED, Json(answer)).into_response()
 }
 
 async fn is_used(cx: &Context, key: Option<&Key>) -> Result<bool, Problem> {
@@ -241,38 +286,33 @@ async fn find(cx: &Context, id: &str) -> Result<Written, Problem> {
     desk::find(cx, id).await?.ok_or_else(unknown)
 }
 
-async fn looked_at(cx: &Context, written: &Written) -> Result<Value, Problem> {
+async fn looked_at(cx: &Context, written: &Written) -> Result<Looked, Problem> {
     let look = desk::look(cx, written, "reader@example.org").await?;
-    let mut shown = draft_text::shown(written);
-    shown["audience"] = json!(look.audience);
-    shown["warnings"] = warnings(&look.warnings, cx.clock.now());
-    shown["takes"] = json!(look.takes.map(|takes| takes.as_secs()));
-    shown["bytes"] = json!(look.mail.map(|mail| mail.bytes));
-    Ok(shown)
-}
-
-fn warnings(warnings: &[Warning], now: Timestamp) -> Value {
-    let shown = |warning: &Warning| json!({ "code": warning.code(), "blocks": warning.blocks(), "text": warning.as_sentence(now) });
-    warnings.iter().map(shown).collect()
+    let race = prepared::of(cx, written).await?;
+    let bar = race.as_ref().and_then(|race| prepared::bar(race, written));
+    Ok(Looked {
+        draft: written.into(),
+        race: race.map(|race| race.row.public_id),
+        barred: bar.map(|bar| bar.as_sentence()),
+        audience: look.audience,
+        warnings: Warned::all(&look.warnings, cx.clock.now()),
+        takes: look.takes.map(|takes| takes.as_secs()),
+        bytes: look.mail.map(|mail| mail.bytes),
+    })
 }
 
 fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "There is no draft with this id.")
 }
 
-fn conflict(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::CONFLICT, detail).of_type(kind, title)
-}
-
 fn closed() -> Problem {
     let detail = "It is released or thrown away, so nothing of it can be changed; a new draft can be begun.";
-    conflict("/api/v1/docs#closed", "The draft is closed", detail)
+    kinds::CLOSED.conflict(detail)
 }
 
 fn changed(written: &Written) -> Problem {
     let detail = "Somebody wrote in it since that version. Read it once more, and release what stands there.";
-    conflict("/api/v1/docs#changed", "The draft was changed", detail)
-        .with_member("version", written.draft.version)
+    kinds::CHANGED.conflict(detail).with_member("version", written.draft.version)
 }
 
 /// With the parts as they stand there.
@@ -283,9 +323,10 @@ fn clash(written: &Written, parts: &[&'static str]) -> Problem {
         "Somebody else changed {what} since that version, so nothing was saved. See what stands there, and send it \
          with the version that is there now."
     );
-    let mut problem = conflict("/api/v1/docs#clash", "Somebody else changed the same", detail)
+    let mut problem = kinds::CLASH
+        .conflict(detail)
         .with_member("version", written.draft.version)
-        .with_member("current", draft_text::shown(written));
+        .with_member("current", json!(Draft::from(written)));
     for name in names {
         problem = problem.at_pointer(format!("/{name}"), "was changed by somebody else");
     }
@@ -296,15 +337,15 @@ fn moved(now: i64, typed: i64) -> Problem {
     let detail = format!(
         "It goes to {now} readers now, and the call says {typed}. Look at it, and send {now}, with a fresh Idempotency-Key."
     );
-    conflict("/api/v1/docs#audience-moved", "The audience has moved", detail)
+    kinds::AUDIENCE_MOVED
+        .conflict(detail)
         .at_pointer("/audience", format!("is {now} now"))
         .with_member("audience", now)
 }
 
 fn blocked(blocking: &[Warning], now: Timestamp) -> Problem {
     let detail = blocking.iter().map(|warning| warning.as_sentence(now)).collect::<Vec<_>>().join(" ");
-    conflict("/api/v1/docs#blocked", "It can’t be released like that", detail)
-        .with_member("warnings", warnings(blocking, now))
+    kinds::BLOCKED.conflict(detail).with_member("warnings", json!(Warned::all(blocking, now)))
 }
 
 fn second_person(written: &Written) -> Problem {
@@ -315,5 +356,5 @@ fn second_person(written: &Written) -> Problem {
     let detail = format!(
         "{what} is released by a person who wrote none of it, in the newsroom; a token is none. Ask for its release."
     );
-    conflict("/api/v1/docs#second-person", "Two people are asked for", detail)
+    kinds::SECOND_PERSON.conflict(detail)
 }

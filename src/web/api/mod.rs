@@ -1,13 +1,26 @@
 //! `/api/v1`: JSON for programs. A token is checked first, then the input; errors are RFC 9457 problems.
 
 pub mod alerts;
+mod answers;
+pub mod audit;
 pub mod caller;
+pub mod docs;
 mod draft_text;
 pub mod drafts;
+mod id;
 pub mod issues;
+pub mod kinds;
 mod listing;
 mod once;
+pub mod openapi;
+pub mod operation;
 pub mod posts;
+pub mod races;
+pub mod sources;
+pub mod subscribers;
+pub mod tokens;
+pub mod under_way;
+pub mod users;
 
 use std::time::Duration;
 
@@ -17,7 +30,7 @@ use axum::http::{StatusCode, header};
 
 use super::body::{self, Unreadable};
 use super::problem::Problem;
-use crate::publishing;
+use crate::{newsroom, publishing, subscribing};
 use caller::Caller;
 
 /// The largest body, in bytes.
@@ -69,12 +82,28 @@ impl From<crate::store::Error> for Problem {
     }
 }
 
+impl From<newsroom::Error> for Problem {
+    fn from(error: newsroom::Error) -> Self {
+        match error {
+            newsroom::Error::Refused(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, why),
+            other => broken(&other),
+        }
+    }
+}
+
+impl From<subscribing::Error> for Problem {
+    fn from(error: subscribing::Error) -> Self {
+        broken(&error)
+    }
+}
+
 impl From<publishing::Error> for Problem {
     fn from(error: publishing::Error) -> Self {
         match error {
             publishing::Error::UnknownTopic(slug) => {
                 invalid("/topics", format!("there is no topic {slug:?}"))
             }
+            publishing::Error::UnknownRace(id) => invalid("/race", format!("there is no race {id}")),
             publishing::Error::UnknownPost(id) => invalid("/post_id", format!("there is no post {id}")),
             publishing::Error::Blank(field) => {
                 let detail = "shows nothing once scripts, styles and comments are taken out; give it text or a picture";

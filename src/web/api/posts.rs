@@ -4,33 +4,55 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
-use super::{Caller, broken, invalid, json_body, web_address};
+use super::{Caller, answers::Named, broken, invalid, json_body, operation::Operation, web_address};
 use crate::context::Context;
 use crate::domain::{post::PostDraft, time::Timestamp, topic::Slug};
 use crate::ingesting;
 use crate::web::{json, problem::Problem};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Input {
+#[schemars(rename = "Post")]
+pub struct Input {
+    /// The site's name for it; may be absent where there is a `url`.
     guid: Option<String>,
+    /// Where it is read, http or https.
     url: Option<String>,
+    /// The mail's subject. Cut at 300 characters.
     title: String,
+    /// What the mail shows: plain text, in which HTML is shown as text. Cut at 500 characters.
     summary: Option<String>,
+    /// The text; shown where there is no summary. Scripts, styles and forms are taken out.
     html: Option<String>,
     author: Option<String>,
     #[serde(default)]
     categories: Vec<String>,
     #[serde(default)]
     tags: Vec<String>,
+    /// Absent: now.
     published_at: Option<Timestamp>,
+    /// The address of a picture.
     image: Option<String>,
+    /// Slugs, one at least.
     #[serde(default)]
     topics: Vec<Slug>,
+    /// Mails it at once to readers with alerts on, unless it is dated more than 24 hours back. Absent: it goes into the next
+    /// digest only.
     alert: Option<bool>,
+}
+
+/// What this call takes and answers.
+pub fn operations() -> Vec<Operation> {
+    vec![
+        Operation::post("/api/v1/posts", "A site pushes a post, new or revised.")
+            .note("With `alert` it needs a role that may release. Nobody is mailed twice for a revision.")
+            .takes::<Input>()
+            .gives::<Named>(201, "A new post.")
+            .gives::<Named>(200, "A revision of one that is known by its guid, without scheme, or its link."),
+    ]
 }
 
 /// 201 with the id of a new post, 200 with that of a revised one.
@@ -50,7 +72,7 @@ pub async fn push(State(cx): State<Context>, caller: Caller, request: Request) -
         other => broken(&other),
     })?;
     let status = if received.new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(json!({ "id": received.id }))).into_response())
+    Ok((status, Json(Named { id: received.id })).into_response())
 }
 
 fn draft(input: Input) -> Result<PostDraft, Problem> {

@@ -7,7 +7,7 @@ const id = form.dataset.desk;
 const frame = at("mail");
 const PAUSE = 600, LOOK = 4000;
 // What is typed; a newsletter has no link of its own.
-const typed = ["subject", "preheader", "body", "link", "send_at", "zone"].filter((name) => form.elements[name]);
+const typed = ["subject", "preheader", "body", "link", "outcome", "send_at", "zone"].filter((name) => form.elements[name]);
 let base = form.elements.base.value, timer, saving = false, again = false;
 
 const inUse = () => !form.querySelector("fieldset.plain").disabled;

@@ -13,7 +13,7 @@ function pace(progress) {
   const rate = now > from ? (progress.accepted - before) / (now - from) : 0;
   const words = [];
   if (rate > 0) words.push(`${Math.round(rate).toLocaleString()} a second`);
-  if (rate > 0 && progress.waiting > 0) words.push(`${Math.max(1, Math.ceil(progress.waiting / rate)).toLocaleString()} seconds left`);
+  if (rate > 0 && progress.waiting > 0 && !progress.paused_at) words.push(`${Math.max(1, Math.ceil(progress.waiting / rate)).toLocaleString()} seconds left`);
   if (progress.ended_at) {
     const took = (Date.parse(progress.ended_at) - Date.parse(progress.since)) / 1000;
     words.push(`took ${took < 10 ? took.toFixed(1) : Math.round(took)} seconds`);
@@ -41,9 +41,12 @@ function shows(progress) {
   at("bar").value = progress.accepted;
   const stopped = progress.state === "cancelled";
   const over = progress.state === "sent" || (stopped && progress.waiting === 0);
-  at("headline").textContent = stopped ? `Stopped. ${progress.accepted.toLocaleString()} have it, nobody more gets it.` : over ? "Everybody has it." : "On its way.";
-  const stop = at("stop");
-  if (stop) stop.hidden = over || stopped;
+  at("headline").textContent = stopped ? `Stopped. ${progress.accepted.toLocaleString()} have it, nobody more gets it.` : over ? "Everybody has it." : progress.paused_at ? "Paused. Nobody more gets it." : "On its way.";
+  live.toggleAttribute("data-paused", !over && progress.paused_at !== null);
+  const hides = (name, hidden) => { if (at(name)) at(name).hidden = hidden; };
+  hides("stop", over || stopped);
+  hides("pause", over || stopped || progress.paused_at !== null);
+  hides("resume", over || stopped || progress.paused_at === null);
   pace(progress);
   return over;
 }

@@ -161,7 +161,7 @@ both! {
         let (_, issue) = releases(&desk, &letter(), 1).await;
         stage.advance(30.seconds()).await;
         let right = Correction { subject: "Our real week".to_owned(), body: "It was *longer*.".to_owned(), link: None };
-        let done = correcting::correct(&stage.cx, &Actor::user("kim@example.org", ""), issue, &right).await.unwrap();
+        let done = correcting::correct(&stage.cx, &Actor::user("kim@example.org", ""), issue, &right, None).await.unwrap();
         assert!(matches!(done, Corrected::Now(_)));
         stage.advance(2.seconds()).await;
         let mail = stage.newest(ADA);

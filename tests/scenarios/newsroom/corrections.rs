@@ -13,7 +13,9 @@ const KIM: &str = "kim@example.com";
 async fn corrects(stage: &Stage, issue: Uuid, subject: &str) -> Corrected {
     let correction =
         Correction { subject: subject.to_owned(), body: "What we said was wrong.".to_owned(), link: None };
-    correcting::correct(&stage.cx, &Actor::user("desk@example.org", ""), issue, &correction).await.unwrap()
+    correcting::correct(&stage.cx, &Actor::user("desk@example.org", ""), issue, &correction, None)
+        .await
+        .unwrap()
 }
 
 /// Corrected, and everything done that follows.

@@ -1,0 +1,85 @@
+//! The types of problems that programs tell apart from others of the same status (RFC 9457, section 3.1.1): each is a
+//! place on the page of the API.
+
+use axum::http::StatusCode;
+
+use crate::web::problem::Problem;
+
+/// A problem's type: its URI reference and title, and what it means for whoever calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    pub uri: &'static str,
+    pub title: &'static str,
+    pub means: &'static str,
+}
+
+pub const CLOSED: Kind = Kind {
+    uri: "/api/v1/docs#closed",
+    title: "The draft is closed",
+    means: "It is released or thrown away, so nothing of it can be changed.",
+};
+
+pub const CHANGED: Kind = Kind {
+    uri: "/api/v1/docs#changed",
+    title: "The draft was changed",
+    means: "Somebody wrote in it since the version that the call names; `version` is the one that stands there.",
+};
+
+pub const CLASH: Kind = Kind {
+    uri: "/api/v1/docs#clash",
+    title: "Somebody else changed the same",
+    means: "Both changed the same field since that version, so nothing was saved; `current` is the draft as it stands, \
+            `version` its version.",
+};
+
+pub const AUDIENCE_MOVED: Kind = Kind {
+    uri: "/api/v1/docs#audience-moved",
+    title: "The audience has moved",
+    means: "It goes to more than 1 % more or fewer by now; `audience` says how many.",
+};
+
+pub const BLOCKED: Kind = Kind {
+    uri: "/api/v1/docs#blocked",
+    title: "It can’t be released like that",
+    means: "`warnings` says what stands in the way.",
+};
+
+pub const SECOND_PERSON: Kind = Kind {
+    uri: "/api/v1/docs#second-person",
+    title: "Two people are asked for",
+    means: "Alerts of this level are released by a person who wrote none of it, in the newsroom; a token is no person.",
+};
+
+pub const TOO_EARLY: Kind = Kind {
+    uri: "/api/v1/docs#too-early",
+    title: "It is too early",
+    means: "It is an outcome of a race before its moment; `not_before` says when that is.",
+};
+
+pub const RETIRED: Kind = Kind {
+    uri: "/api/v1/docs#retired",
+    title: "Another outcome was released",
+    means: "One outcome of a race is released; `outcome` says which was.",
+};
+
+pub const RACE_CLOSED: Kind = Kind {
+    uri: "/api/v1/docs#race-closed",
+    title: "The race is put away",
+    means: "None of its outcomes can be released until somebody takes it out again.",
+};
+
+/// All of them, as the page lists them.
+pub const ALL: &[Kind] =
+    &[AUDIENCE_MOVED, BLOCKED, CHANGED, CLASH, CLOSED, RACE_CLOSED, RETIRED, SECOND_PERSON, TOO_EARLY];
+
+impl Kind {
+    /// A 409 of this type.
+    pub fn conflict(self, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, detail).of_type(self.uri, self.title)
+    }
+
+    /// Its place on the page: `closed`.
+    pub fn anchor(self) -> &'static str {
+        self.uri.rsplit('#').next().unwrap_or_default()
+    }
+}

@@ -1,0 +1,146 @@
+//! `/api/v1/tokens`: keys to this API. A token makes none that goes further or lasts longer than itself.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Caller, id::Id, invalid, json_body, operation::Operation};
+use crate::context::Context;
+use crate::domain::{
+    role::{Area, Role},
+    time::{DAY, Timestamp},
+    token::sha256,
+};
+use crate::newsroom::tokens;
+use crate::store::tokens::Listed;
+use crate::web::{json, problem::Problem};
+
+/// The longest that a token may be made for, in days.
+const LONGEST: u32 = 3_650;
+
+/// What these calls take and answer.
+pub fn operations() -> Vec<Operation> {
+    vec![
+        Operation::get("/api/v1/tokens", "The tokens that hold, the oldest first.")
+            .gives::<Tokens>(200, "All of them, without what they are."),
+        Operation::post("/api/v1/tokens", "Makes a token.")
+            .note("One that is kept to parts, or to a time, makes none that goes further or lasts longer.")
+            .takes::<Wanted>()
+            .gives::<Made>(201, "The token, which is shown this once."),
+        Operation::post("/api/v1/tokens/{id}/revoke", "Ends a token at once, for good.")
+            .numbered()
+            .gives::<Token>(200, "What it was."),
+    ]
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Tokens {
+    pub tokens: Vec<Token>,
+}
+
+/// A key to this API.
+#[derive(Serialize, JsonSchema)]
+pub struct Token {
+    pub id: i64,
+    pub name: String,
+    pub role: Role,
+    /// The parts that it is kept to; empty for all that its role may.
+    pub scope: Vec<String>,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    /// To the minute.
+    pub last_used_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MadeToken")]
+pub struct Made {
+    /// The token itself, as in `bw_…`.
+    pub token: String,
+    #[serde(flatten)]
+    pub about: Token,
+}
+
+impl From<Listed> for Token {
+    fn from(listed: Listed) -> Self {
+        Self {
+            id: listed.id,
+            scope: listed.areas(),
+            name: listed.name,
+            role: listed.role,
+            created_at: listed.created_at,
+            expires_at: listed.expires_at,
+            last_used_at: listed.last_used_at,
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewToken")]
+pub struct Wanted {
+    /// Which program it is for; at most 100 characters.
+    name: String,
+    role: Role,
+    /// The parts that it is kept to; absent or empty for all that the role may.
+    #[serde(default)]
+    scope: Vec<Area>,
+    /// How long it holds; absent until it is revoked.
+    #[schemars(range(min = 1, max = 3650))]
+    days: Option<u32>,
+}
+
+pub async fn list(State(cx): State<Context>) -> Result<Response, Problem> {
+    let tokens = tokens::all(&cx).await?.into_iter().map(Into::into).collect();
+    Ok(Json(Tokens { tokens }).into_response())
+}
+
+/// 201 with the token, this once.
+pub async fn create(
+    State(cx): State<Context>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Wanted { name, role, mut scope, days } = json::read(&json_body(request).await?)?;
+    if days.is_some_and(|days| !(1..=LONGEST).contains(&days)) {
+        return Err(invalid("/days", format!("must be from 1 to {LONGEST}")));
+    }
+    scope.sort_unstable();
+    scope.dedup();
+    let holds = days.map(|days| DAY * days);
+    check_reach(&caller, &scope, holds.map(|holds| cx.clock.now().plus(holds)))?;
+    let wanted = tokens::Wanted { name, role, areas: scope, holds };
+    let token = tokens::create(&cx, &caller.actor(), &wanted).await?;
+    let made = tokens::by_hash(&cx, &sha256(token.as_bytes())).await?;
+    let about = made.ok_or_else(|| Problem::new(StatusCode::CONFLICT, "It was revoked at once."))?;
+    Ok((StatusCode::CREATED, Json(Made { token, about: about.into() })).into_response())
+}
+
+/// A lost token that is kept to little must not become one that may all.
+fn check_reach(caller: &Caller, scope: &[Area], until: Option<Timestamp>) -> Result<(), Problem> {
+    let own = caller.areas().unwrap_or_default();
+    if !own.is_empty() && (scope.is_empty() || !scope.iter().all(|area| own.contains(area))) {
+        let only: Vec<_> = own.iter().map(|area| area.as_str()).collect();
+        return Err(invalid("/scope", format!("must be of {}: this token is kept to that", only.join(", "))));
+    }
+    match caller.token.expires_at {
+        Some(own) if until.is_none_or(|until| until > own) => {
+            Err(invalid("/days", format!("must end before this token does, at {own}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// 200 with what it was; also of the token that calls, which is its last call then.
+pub async fn revoke(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, "There is no token with this id.");
+    let id: i64 = id.parse().map_err(|_| unknown())?;
+    let found = tokens::all(&cx).await?.into_iter().find(|it| it.id == id).ok_or_else(unknown)?;
+    if !tokens::revoke(&cx, &caller.actor(), id).await? {
+        return Err(unknown());
+    }
+    Ok(Json(Token::from(found)).into_response())
+}
