@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use super::{Error, digesting, fan_out, stories};
 use crate::context::Context;
 use crate::domain::{
-    cadence::{Cadence, Occurrence},
-    time::Timestamp,
+    cadence::{Cadence, Occurrence, instant},
+    time::{DAY, Timestamp},
 };
 use crate::store::{self, schedules::Schedule};
 
@@ -84,6 +84,23 @@ pub async fn foresee(cx: &Context, schedule: &Schedule, at: Timestamp) -> Result
         })
         .collect();
     Ok(foreseen)
+}
+
+/// A time on the clock of a schedule's zone, as in `2026-11-03T07:00`; empty for when it runs next, or now where it never does.
+///
+/// # Errors
+/// A text that is no such time, or one that has passed or is more than a year away; a sentence's end.
+pub fn moment(schedule: &Schedule, text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    if text.is_empty() {
+        let cadence = Cadence::parse(&schedule.cron, &schedule.timezone).ok();
+        return Ok(cadence.and_then(|it| it.next(now)).map_or(now, |next| next.at));
+    }
+    let at = instant(text, &schedule.timezone).map_err(|why| why.replacen("the time ", "", 1))?;
+    if (now..=now.plus(366 * DAY)).contains(&at) {
+        Ok(at)
+    } else {
+        Err("must be from now on, and within a year".to_owned())
+    }
 }
 
 /// The first time that the schedule fires after what it has done, where that is before `at`.

@@ -7,7 +7,7 @@ use crate::audit::{self, Actor, Change};
 use crate::config;
 use crate::context::Context;
 use crate::domain::topic::Slug;
-use crate::store::{self, topics::Topic};
+use crate::store::{self, Tx, topics::Topic};
 
 /// The longest description, in characters.
 const DESCRIPTION: usize = 500;
@@ -45,7 +45,7 @@ pub async fn all(cx: &Context) -> Result<Vec<Topic>, Error> {
 /// # Errors
 /// [`Error::Missing`] where there is none of this slug.
 pub async fn find(cx: &Context, slug: &str) -> Result<Topic, Error> {
-    store::topics::by_slug(&mut cx.db.read().await?, slug).await?.ok_or(Error::Missing)
+    by_slug(&mut cx.db.read().await?, slug).await
 }
 
 /// Makes a topic and gives its slug.
@@ -72,7 +72,7 @@ pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<Stri
 pub async fn change(cx: &Context, actor: &Actor, slug: &str, wanted: &Wanted) -> Result<(), Error> {
     let wanted = checked(&Wanted { slug: slug.to_owned(), ..wanted.clone() })?;
     let mut tx = cx.db.begin().await?;
-    let before = store::topics::by_slug(&mut tx, slug).await?.ok_or(Error::Missing)?;
+    let before = by_slug(&mut tx, slug).await?;
     let Wanted { name, description, public, .. } = &wanted;
     if !store::topics::change(&mut tx, before.id, name, description, *public).await? {
         return in_the_file();
@@ -89,7 +89,7 @@ pub async fn change(cx: &Context, actor: &Actor, slug: &str, wanted: &Wanted) ->
 /// [`Error::Refused`] for one of config.toml.
 pub async fn set_retired(cx: &Context, actor: &Actor, slug: &str, retired: bool) -> Result<bool, Error> {
     let mut tx = cx.db.begin().await?;
-    let topic = store::topics::by_slug(&mut tx, slug).await?.ok_or(Error::Missing)?;
+    let topic = by_slug(&mut tx, slug).await?;
     if topic.provisioned {
         return in_the_file();
     }
@@ -100,6 +100,14 @@ pub async fn set_retired(cx: &Context, actor: &Actor, slug: &str, retired: bool)
     audit::record(&mut tx, cx.clock.now(), actor, Change::new(action, "topic", slug)).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// What is no slug names none, and isn't asked for.
+async fn by_slug(tx: &mut Tx, slug: &str) -> Result<Topic, Error> {
+    if slug.parse::<Slug>().is_err() {
+        return Err(Error::Missing);
+    }
+    store::topics::by_slug(tx, slug).await?.ok_or(Error::Missing)
 }
 
 fn checked(wanted: &Wanted) -> Result<Wanted, Error> {

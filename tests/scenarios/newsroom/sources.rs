@@ -284,6 +284,29 @@ both! {
         ada.opens(&daily).await.says("It stands in config.toml.");
     }
 
+    async fn a_schedule_says_what_would_go_out_at_a_time(stage: Stage) {
+        stage.reader_of(ADA, "digest=daily&alerts=true").await;
+        stage.reader_of("bob@example.org", "digest=daily&alerts=false").await;
+        stage.pushes("a", "The count begins", true).await;
+        stage.settle().await;
+        let mut mary = stage.viewer("mary").await;
+        let page = format!("/admin/sources/schedules/{}", schedule(&stage, "daily").await.id);
+        mary.opens(&page).await.says("value=\"2026-10-31T07:00\"");
+        let told = mary.opens(&format!("{page}?at=2026-10-31T07:00")).await;
+        told.says("2 readers would get it");
+        told.says("in full to 1, as a line to 1 who had it as an alert");
+        told.says("Saturday, 31 October 2026, 07:00 (UTC)");
+        let later = mary.opens(&format!("{page}?at=2026-11-02T09:30")).await;
+        later.says("It runs before that, on Saturday, 31 October 2026, 07:00 (UTC)");
+        for wrong in ["2026-10-30T11:00", "soon", "2028-01-01T00:00"] {
+            mary.opens(&format!("{page}?at={wrong}")).await.says("id=\"at-fault\"");
+        }
+        assert_eq!(stage.issues().await, ["alert: The count begins"], "looking sends nothing");
+        stage.advance_to("2026-10-31T07:00:00Z").await;
+        mary.signs_in(crate::stage::PASSWORD).await;
+        mary.opens(&format!("{page}?at=2026-11-01T07:00")).await.says("Nobody would get anything");
+    }
+
     async fn a_run_that_was_under_way_when_its_schedule_was_changed_is_dropped(stage: Stage) {
         let read = schedule(&stage, "daily").await;
         let mut ada = stage.owner("ada").await;
