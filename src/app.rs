@@ -103,7 +103,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         clock,
         entropy,
     };
-    provision(&cx).await?;
+    newsroom::sources::provision(&cx).await?;
     Ok(cx)
 }
 
@@ -244,39 +244,6 @@ pub async fn installation(cx: &Context) -> Result<String, StartError> {
     let stored = store::settings::get_or_set(&mut tx, "installation", fresh.as_bytes()).await?;
     tx.commit().await?;
     Ok(Uuid::from_slice(&stored).unwrap_or(fresh).simple().to_string())
-}
-
-async fn provision(cx: &Context) -> Result<(), StartError> {
-    let now = cx.clock.now();
-    let mut tx = cx.db.begin().await?;
-    store::topics::retire_all(&mut tx).await?;
-    store::feeds::stop_all(&mut tx).await?;
-    let mut ids = std::collections::HashMap::new();
-    for topic in &cx.config.topics {
-        let id = store::topics::provision(
-            &mut tx,
-            topic.slug.as_str(),
-            &topic.name,
-            &topic.description,
-            (topic.public, topic.test),
-        )
-        .await?;
-        ids.insert(&topic.slug, id);
-    }
-    for feed in &cx.config.feeds {
-        if let Some(topic_id) = ids.get(&feed.topic) {
-            let every = i64::try_from(feed.every.as_micros()).unwrap_or(i64::MAX);
-            store::feeds::provision(&mut tx, feed.url.as_str(), *topic_id, every, feed.alert, now).await?;
-        }
-    }
-    let names: Vec<_> = cx.config.schedules.iter().map(|schedule| schedule.name.as_str()).collect();
-    store::schedules::stop_others(&mut tx, &names).await?;
-    for schedule in &cx.config.schedules {
-        let (cron, timezone) = (schedule.cadence.cron_text(), schedule.cadence.timezone());
-        store::schedules::provision(&mut tx, &schedule.name, cron, timezone, schedule.digest, now).await?;
-    }
-    tx.commit().await?;
-    Ok(())
 }
 
 /// The lock is the operating system's, on a file in the data folder: a kill leaves nothing behind.

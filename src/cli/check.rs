@@ -7,7 +7,7 @@ use super::{Failure, Surroundings, print, print_json, relays};
 use crate::config::{Config, Relay, is_loopback};
 use crate::context::Context;
 use crate::delivering::{LIFE, waiting::used_up};
-use crate::domain::{delivery, pause::Pause};
+use crate::domain::{cadence::Cadence, delivery, pause::Pause};
 use crate::mail::compose::Composer;
 use crate::store::{self, feeds::Feed};
 use crate::watching;
@@ -143,13 +143,6 @@ fn configuration(config: &Config, findings: &mut Findings) {
     } else {
         findings.ok("[server] public_url", public.as_str());
     }
-    if config.topics.is_empty() {
-        findings
-            .warning("[[topics]]", "there is none, so nobody can sign up; add one with its slug and name");
-    } else {
-        let slugs: Vec<_> = config.topics.iter().map(|topic| topic.slug.as_str()).collect();
-        findings.ok("[[topics]]", slugs.join(", "));
-    }
     for key in &config.dkim.keys {
         let text = format!(
             "signs {}; publish {}._domainkey.{} TXT \"{}\"",
@@ -262,15 +255,24 @@ async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> 
         None => findings.ok("service", format!("none answers at {listen}; start it with `bellwether serve`")),
     }
     let mut tx = cx.db.read().await?;
+    let topics = store::topics::all(&mut tx).await?;
+    if topics.is_empty() {
+        let text = "there is none, so nobody can sign up; add one at /admin/sources, or as [[topics]] with its slug and name";
+        findings.warning("topics", text);
+    } else {
+        let slugs: Vec<_> = topics.iter().map(|topic| topic.slug.as_str()).collect();
+        findings.ok("topics", slugs.join(", "));
+    }
     for feed in store::feeds::all_active(&mut tx).await? {
         look_at_feed(&feed, findings);
     }
     let now = cx.clock.now();
-    for schedule in &cx.config.schedules {
+    for schedule in store::schedules::all_active(&mut tx).await? {
         let about = format!("schedule {}", schedule.name);
-        match schedule.cadence.next(now) {
+        let next = Cadence::parse(&schedule.cron, &schedule.timezone).ok().and_then(|it| it.next(now));
+        match next {
             Some(next) => {
-                let local = next.at.to_jiff().in_tz(schedule.cadence.timezone());
+                let local = next.at.to_jiff().in_tz(&schedule.timezone);
                 let local = local.map_or_else(
                     |_| next.at.to_string(),
                     |at| at.strftime("%a %Y-%m-%d %H:%M %Z").to_string(),

@@ -13,7 +13,7 @@ mod values;
 mod watch;
 
 pub use report::{ConfigError, Problem};
-pub use values::is_loopback;
+pub use values::{duration, is_loopback, name, prose, web_url};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +31,9 @@ use crate::domain::{
 
 /// The commented example, as `bellwether config` prints it. It loads, and `serve` refuses its secret.
 pub const EXAMPLE: &str = include_str!("../../config.toml");
+
+/// How often a feed is read where nothing is said.
+pub const FEED_EVERY: Duration = MINUTE.saturating_mul(5);
 
 /// The secret of [`EXAMPLE`], which everybody knows.
 const EXAMPLE_SECRET: &str = "example: replace me, anyone can read this";
@@ -379,6 +382,8 @@ pub struct Schedule {
     pub digest: Digest,
     /// Its digests are in the public archive, with their stories on public topics.
     pub public: bool,
+    /// It doesn't stand in the file: the newsroom may say otherwise.
+    pub usual: bool,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -224,7 +224,7 @@ fn feed(
             _ => Err(format!("must be the slug of one of [[topics]]: {}", known())),
         }
     });
-    let every = s.duration("every").unwrap_or(5 * MINUTE);
+    let every = s.duration("every").unwrap_or(super::FEED_EVERY);
     let alert = s.flag("alert").unwrap_or(false);
     let silent_after = silent_after(s).unwrap_or(silent);
     Some(Feed { url: url?, topic: topic?, every, alert, silent_after })
@@ -240,9 +240,13 @@ fn schedules(root: &mut Section) -> Vec<Schedule> {
             continue;
         }
         match Cadence::parse(usual_cron(digest), TIMEZONE) {
-            Ok(cadence) => {
-                schedules.push(Schedule { name: digest.to_string(), cadence, digest, public: false })
-            }
+            Ok(cadence) => schedules.push(Schedule {
+                name: digest.to_string(),
+                cadence,
+                digest,
+                public: false,
+                usual: true,
+            }),
             Err(message) => root.problem("schedules", message),
         }
     }
@@ -279,7 +283,7 @@ fn schedule(
     let cadence = Cadence::parse(&cron, timezone.as_deref().unwrap_or(TIMEZONE));
     let cadence = cadence.map_err(|message| s.problem("cron", message)).ok();
     let public = s.flag("public").unwrap_or(false);
-    Some(Schedule { name: name?, cadence: cadence?, digest: digest?, public })
+    Some(Schedule { name: name?, cadence: cadence?, digest: digest?, public, usual: false })
 }
 
 /// At 7:00, every day or on Mondays; seconds stand first.

@@ -93,7 +93,7 @@ pub(super) fn bounces(text: &str) -> Result<String, String> {
 }
 
 /// A time from a second to a week.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     SpanParser::new()
         .parse_unsigned_duration(text)
         .ok()
@@ -113,7 +113,7 @@ pub(super) fn signing_secret(text: &str) -> Result<Secret, String> {
 }
 
 /// A name of one line, shown to people.
-pub(super) fn name(text: &str) -> Result<String, String> {
+pub fn name(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > 100 || text.contains(char::is_control) {
         return Err("must be a text of 1 to 100 characters on one line".to_owned());
@@ -122,7 +122,7 @@ pub(super) fn name(text: &str) -> Result<String, String> {
 }
 
 /// A text that may have several lines.
-pub(super) fn prose(text: &str) -> Result<String, String> {
+pub fn prose(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.contains(|c: char| c.is_control() && c != '\n' && c != '\r') {
         return Err("must be a text without control characters".to_owned());
@@ -153,7 +153,7 @@ pub(super) fn public_url(text: &str) -> Result<Url, String> {
 }
 
 /// An `http` or `https` address without user and password, which logs and pages would show.
-pub(super) fn web_url(text: &str) -> Result<Url, String> {
+pub fn web_url(text: &str) -> Result<Url, String> {
     let allowed = "must be an address as in https://site.example.org/feed/, without user and password";
     Url::parse(text)
         .ok()

@@ -101,6 +101,9 @@ async fn poll(
     match fetched {
         Ok(Answer::Same) => {
             let mut tx = cx.db.begin().await?;
+            if !store::feeds::holds(&mut tx, feed.id, &feed.url).await? {
+                return Ok(());
+            }
             let validators =
                 Validators { etag: feed.etag.clone(), last_modified: feed.last_modified.clone() };
             succeed(&mut tx, feed, &validators, now).await?;
@@ -168,6 +171,9 @@ async fn fetch(fetcher: &Fetcher, feed: &Feed, now: Timestamp) -> Result<Answer,
 async fn fail(cx: &Context, feed: &Feed, failure: &Failure, next: Timestamp) -> Result<(), Error> {
     tracing::warn!(feed = feed.url, reason = failure.reason, next_poll = %next, "the feed can't be read");
     let mut tx = cx.db.begin().await?;
+    if !store::feeds::holds(&mut tx, feed.id, &feed.url).await? {
+        return Ok(());
+    }
     store::feeds::record_failure(&mut tx, feed.id, &failure.reason, cx.clock.now(), next).await?;
     tx.commit().await?;
     Ok(())
@@ -199,6 +205,10 @@ async fn keep(
     loop {
         let (chunk, later) = rest.split_at(rest.len().min(CHUNK));
         let mut tx = cx.db.begin().await?;
+        if !store::feeds::holds(&mut tx, feed.id, &feed.url).await? {
+            // It was retired, or is read elsewhere now.
+            return Ok(());
+        }
         store::posts::lock(&mut tx).await?;
         for draft in chunk {
             let taken = take(cx, &mut tx, draft, &scope, &[feed.topic_id], baseline, now).await?;

@@ -1,11 +1,13 @@
 //! The people of the newsroom: how they get in (`signing_in`, with `attempts` and `second_factor`), how they are made
-//! (`links`), and what is changed about them (`people`) and about the keys to the API (`tokens`).
+//! (`links`), and what is changed about them (`people`) and about the keys to the API (`tokens`); and what it reads and when
+//! it writes (`sources`).
 
 pub mod attempts;
 pub mod links;
 pub mod people;
 pub mod second_factor;
 pub mod signing_in;
+pub mod sources;
 pub mod tokens;
 
 use crate::audit::Actor;

@@ -51,8 +51,27 @@ pub(super) async fn prepare(cx: &Context, cadence: Digest) -> Result<Option<Read
     let last_post = store::posts::last_id(&mut tx).await?;
     tx.commit().await?;
     let mut tx = cx.db.read().await?;
-    let Contents { stories, mut left_out } = stories::contents(&mut tx, cadence, last_post).await?;
+    let contents = stories::contents(&mut tx, cadence, last_post).await?;
     drop(tx);
+    let Some((digest, fragments, left_out)) = fitted(cx, cadence, contents)? else {
+        return Ok(None);
+    };
+    let told = digest.stories.len();
+    let public_id = cx.entropy.uuid(cx.clock.now());
+    let lead = &digest.stories[0];
+    let lead = stories::marked(&lead.title, lead.corrected);
+    let (subject, _) = cx.composer.digest_head(public_id, &lead, told)?;
+    let page = archive::digest(cx, public_id, &digest.stories).await?;
+    Ok(Some(Ready { public_id, subject, fragments, last_post, told, left_out, page }))
+}
+
+/// The stories that fit, their fragments, and how many are left out; none where there is nothing to tell.
+pub(super) fn fitted(
+    cx: &Context,
+    cadence: Digest,
+    contents: Contents,
+) -> Result<Option<(compose::Digest, Vec<compose::Fragment>, usize)>, Error> {
+    let Contents { stories, mut left_out } = contents;
     if stories.is_empty() {
         return Ok(None);
     }
@@ -67,13 +86,7 @@ pub(super) async fn prepare(cx: &Context, cadence: Digest) -> Result<Option<Read
             rendered => break rendered?,
         }
     };
-    let told = digest.stories.len();
-    let public_id = cx.entropy.uuid(cx.clock.now());
-    let lead = &digest.stories[0];
-    let lead = stories::marked(&lead.title, lead.corrected);
-    let (subject, _) = cx.composer.digest_head(public_id, &lead, told)?;
-    let page = archive::digest(cx, public_id, &digest.stories).await?;
-    Ok(Some(Ready { public_id, subject, fragments, last_post, told, left_out, page }))
+    Ok(Some((digest, fragments, left_out)))
 }
 
 pub(super) async fn insert(
@@ -107,8 +120,7 @@ pub(super) async fn insert(
         store::issues::add_fragment(tx, issue_id, &fragment.name, &fragment.text, &fragment.html).await?;
     }
     if let Some(page) = &ready.page {
-        let schedules = &cx.config.schedules;
-        let public = schedules.iter().any(|schedule| schedule.digest == cadence && schedule.public);
+        let public = store::schedules::is_public(tx, cadence).await?;
         archive::keep(cx, tx, issue_id, page, public).await?;
     }
     if ready.left_out > 0 {

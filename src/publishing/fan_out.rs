@@ -3,12 +3,16 @@
 
 use std::collections::HashMap;
 
-use super::{Error, stories};
+use super::{
+    Error,
+    stories::{self, Selection, Story},
+};
 use crate::context::Context;
 use crate::domain::{
     decision::{Decision, Matter, Reader, Subscription, decide},
     delivery,
-    issue::Kind,
+    issue::{Kind, Level},
+    subscription::Digest,
     time::Timestamp,
 };
 use crate::handover::Promise;
@@ -72,8 +76,7 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
             store::subscribers::readers(&mut tx, after, last).await?
         }
     };
-    let readers: Vec<_> =
-        rows.chunk_by(|a, b| a.subscriber_id == b.subscriber_id).map(Recipient::new).collect();
+    let readers = Recipient::all(&rows);
     let now = cx.clock.now();
     let (mut tx, added, promise) = match issue.kind {
         Kind::Digest => {
@@ -108,7 +111,8 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
     Ok(true)
 }
 
-struct Recipient {
+/// A reader, as the decision and the choice of stories need them.
+pub(super) struct Recipient {
     id: i64,
     active: bool,
     suppressed: bool,
@@ -116,6 +120,11 @@ struct Recipient {
 }
 
 impl Recipient {
+    /// The readers behind these rows, which have those of one reader together.
+    pub(super) fn all(rows: &[ReaderRow]) -> Vec<Self> {
+        rows.chunk_by(|a, b| a.subscriber_id == b.subscriber_id).map(Self::new).collect()
+    }
+
     fn new(rows: &[ReaderRow]) -> Self {
         let subscription = |row: &ReaderRow| Subscription {
             topic: row.topic_id,
@@ -131,18 +140,41 @@ impl Recipient {
         }
     }
 
-    fn decide(&self, issue: &Issue, topics: &[i64], now: Timestamp) -> Decision {
+    fn decide(&self, matter: &Matter<'_>, now: Timestamp) -> Decision {
         let reader =
             Reader { active: self.active, suppressed: self.suppressed, subscriptions: &self.subscriptions };
-        let matter = Matter {
-            kind: issue.kind,
-            level: issue.level,
-            topics,
-            digest: issue.digest,
-            expires_at: issue.expires_at,
-        };
-        decide(&reader, &matter, now)
+        decide(&reader, matter, now)
     }
+}
+
+/// Who of these readers gets a digest of these stories, and which of them. `window` holds the readers: after the first
+/// key, up to the second.
+pub(super) async fn selections(
+    cx: &Context,
+    tx: &mut Tx,
+    stories: &[Story],
+    digest: Digest,
+    readers: &[Recipient],
+    window: (i64, i64),
+    now: Timestamp,
+) -> Result<Vec<(i64, Selection)>, Error> {
+    let told: Vec<i64> = stories.iter().map(|story| story.id).collect();
+    let alerted = by_reader(store::missed::alerted(tx, &told, window).await?);
+    let missed = by_reader(store::missed::too_late(tx, window).await?);
+    let testers = if stories.iter().any(|story| story.test) { testers(cx, tx).await? } else { Vec::new() };
+    let matter = Matter { kind: Kind::Digest, level: Level::All, topics: &[], digest, expires_at: None };
+    let mut chosen = Vec::new();
+    for reader in readers {
+        if reader.decide(&matter, now) != Decision::Now {
+            continue;
+        }
+        let of = |map: &HashMap<i64, Vec<i64>>| map.get(&reader.id).cloned().unwrap_or_default();
+        let known = (&*of(&alerted), &*of(&missed));
+        let is_tester = testers.contains(&reader.id);
+        let selection = stories::select(stories, digest, &reader.subscriptions, known, is_tester);
+        chosen.push((reader.id, selection));
+    }
+    Ok(chosen)
 }
 
 /// Where the senders of this node have room for them, the deliveries go to them at once: as promised. None where something
@@ -156,8 +188,15 @@ async fn alert_window<'a>(
     now: Timestamp,
 ) -> Result<Option<(Tx, u64, Option<Promise<'a>>)>, Error> {
     let (mut in_time, mut late) = (Vec::new(), Vec::new());
+    let matter = Matter {
+        kind: issue.kind,
+        level: issue.level,
+        topics,
+        digest: issue.digest,
+        expires_at: issue.expires_at,
+    };
     for reader in readers {
-        match reader.decide(issue, topics, now) {
+        match reader.decide(&matter, now) {
             Decision::Now => in_time.push(reader.id),
             Decision::IntoDigest => late.push(reader.id),
             Decision::Never(_) => {}
@@ -212,25 +251,15 @@ async fn digest_window(
         names.iter().filter_map(|(_, name)| name.strip_prefix("story:")?.parse().ok()).collect();
     let fragments: HashMap<String, i64> = names.into_iter().map(|(id, name)| (name, id)).collect();
     let stories = stories::load(tx, &told).await?;
-    let alerted = by_reader(store::missed::alerted(tx, &told, window).await?);
-    let missed = by_reader(store::missed::too_late(tx, window).await?);
-    let testers = if stories.iter().any(|story| story.test) { testers(cx, tx).await? } else { Vec::new() };
 
     let mut by_content: HashMap<(Vec<i64>, Vec<i64>), Vec<i64>> = HashMap::new();
     let mut carried: HashMap<i64, Vec<i64>> = HashMap::new();
-    for reader in readers {
-        if reader.decide(issue, &[], now) != Decision::Now {
-            continue;
+    for (reader, selection) in selections(cx, tx, &stories, issue.digest, readers, window, now).await? {
+        for issue_id in &selection.carried {
+            carried.entry(*issue_id).or_default().push(reader);
         }
-        let of = |map: &HashMap<i64, Vec<i64>>| map.get(&reader.id).cloned().unwrap_or_default();
-        let known = (&*of(&alerted), &*of(&missed));
-        let is_tester = testers.contains(&reader.id);
-        let selection = stories::select(&stories, issue.digest, &reader.subscriptions, known, is_tester);
-        for issue_id in selection.carried {
-            carried.entry(issue_id).or_default().push(reader.id);
-        }
-        if !selection.full.is_empty() || !selection.seen.is_empty() {
-            by_content.entry((selection.full, selection.seen)).or_default().push(reader.id);
+        if selection.tells() {
+            by_content.entry((selection.full, selection.seen)).or_default().push(reader);
         }
     }
 

@@ -12,6 +12,7 @@ pub mod correcting;
 pub mod desk;
 mod digesting;
 mod fan_out;
+pub mod foreseeing;
 mod housekeeping;
 pub mod live;
 mod once;

@@ -55,7 +55,10 @@ async fn run(cx: &Context, schedule: &Schedule, occurrence: &Occurrence) -> Resu
     let mut tx = cx.db.begin().await?;
     let won =
         store::schedules::win_run(&mut tx, schedule, &occurrence.local, occurrence.at, outcome, now).await?;
-    store::schedules::watched_until(&mut tx, schedule.id, occurrence.at).await?;
+    if !store::schedules::watched_until(&mut tx, schedule, occurrence.at).await? {
+        // It was changed or retired meanwhile. Nothing of this run is kept; the next look goes by what holds now.
+        return Ok(false);
+    }
     if won && let Some(ready) = &ready {
         digesting::insert(cx, &mut tx, schedule.digest, ready, "schedule").await?;
     }

@@ -172,6 +172,13 @@ pub(super) struct Selection {
     pub carried: Vec<i64>,
 }
 
+impl Selection {
+    /// Whether there is something to mail.
+    pub(super) fn tells(&self) -> bool {
+        !self.full.is_empty() || !self.seen.is_empty()
+    }
+}
+
 /// What the reader with these subscriptions gets of `stories`, in their order. `alerted` are the posts that reader was
 /// alerted to, `missed` the issues of alerts that came too late. Tests are for test addresses alone.
 pub(super) fn select(

@@ -257,20 +257,20 @@ pub async fn give_up_alert(tx: &mut Tx, id: i64) -> Result<u64> {
     touched!(tx, sqlx::query("UPDATE posts SET alert_due = FALSE WHERE id = $1").bind(id))
 }
 
-/// The topics that the post is on, without those that the configuration has no more.
+/// The topics that the post is on, without retired ones.
 pub async fn topics(tx: &mut Tx, post_id: i64) -> Result<Vec<String>> {
     on!(tx, c => sqlx::query_scalar(
-        "SELECT t.slug FROM post_topics p JOIN topics t ON t.id = p.topic_id WHERE p.post_id = $1 AND t.provisioned ORDER BY t.id",
+        "SELECT t.slug FROM post_topics p JOIN topics t ON t.id = p.topic_id WHERE p.post_id = $1 AND NOT t.retired ORDER BY t.id",
     )
     .bind(post_id)
     .fetch_all(c))
 }
 
-/// The topics that want the post's alert, without those that the configuration has no more.
+/// The topics that want the post's alert, without retired ones.
 pub async fn alert_topics(tx: &mut Tx, post_id: i64) -> Result<Vec<String>> {
     on!(tx, c => sqlx::query_scalar(
         "SELECT t.slug FROM post_topics p JOIN topics t ON t.id = p.topic_id
-         WHERE p.post_id = $1 AND p.alert AND t.provisioned ORDER BY t.id",
+         WHERE p.post_id = $1 AND p.alert AND NOT t.retired ORDER BY t.id",
     )
     .bind(post_id)
     .fetch_all(c))

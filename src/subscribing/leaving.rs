@@ -48,7 +48,9 @@ pub async fn set_preferences(cx: &Context, token: &str, wishes: Wishes) -> Resul
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
     let subscriber = subscriber_of(cx, &mut tx, token).await?;
-    let topics = topic_ids(&store::topics::all(&mut tx).await?, &wishes.topics)?;
+    let mut topics = topic_ids(&store::topics::all(&mut tx).await?, &wishes.topics)?;
+    // What isn't offered now stays as it is, but for how they want it.
+    topics.extend(store::topics::retired_of(&mut tx, subscriber.id).await?);
     let back = subscriber.unsubscribed_at.is_some_and(|left| now.since(left) < HOUR);
     if wishes.is_empty() {
         end(cx, &mut tx, &subscriber, "preferences").await?;

@@ -114,6 +114,15 @@ pub async fn topics(cx: &Context) -> Result<Vec<TopicChoice>, Error> {
     Ok(choices(&store::topics::all(&mut tx).await?, |_| false))
 }
 
+/// Whether what is published on some topic stands in the public archive.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn any_public(cx: &Context) -> Result<bool, Error> {
+    let mut tx = cx.db.read().await?;
+    Ok(store::topics::all(&mut tx).await?.iter().any(|topic| topic.public))
+}
+
 /// Topics as a page shows them.
 fn choices(topics: &[store::topics::Topic], chosen: impl Fn(&str) -> bool) -> Vec<TopicChoice> {
     topics

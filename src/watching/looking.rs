@@ -111,12 +111,13 @@ fn late(alert: Unreached, reach: Reach) -> Seen {
     }
 }
 
-/// Feeds of the configuration that bring nothing new.
+/// Feeds that bring nothing new.
 async fn silent(cx: &Context, tx: &mut Tx, now: Timestamp) -> Result<Vec<Seen>, Error> {
     let mut seen = Vec::new();
     for feed in store::feeds::all_active(tx).await? {
         let configured = cx.config.feeds.iter().find(|known| known.url.as_str() == feed.url);
-        let Some(after) = configured.and_then(|known| known.silent_after) else { continue };
+        let after = configured.map_or(cx.config.watch.silent_after, |known| known.silent_after);
+        let Some(after) = after else { continue };
         let Some(since) = silent_since(feed.heard_at, feed.last_polled_at, after, now) else { continue };
         let why =
             feed.last_error.map(|error| sentence(&format!(" It can’t be read: {error}"))).unwrap_or_default();
@@ -126,7 +127,7 @@ async fn silent(cx: &Context, tx: &mut Tx, now: Timestamp) -> Result<Vec<Seen>, 
             title: format!("A feed is silent: {}", feed.url),
             what: format!("Nothing new came from {} since {}.{why}", feed.url, clock(since)),
             todo: "See whether the site publishes, and whether its feed shows what it published. If such a silence is \
-                   usual for this feed, set a longer silent_after for it."
+                   usual, set a longer silent_after: for a feed of config.toml there, for all others in [watch]."
                 .to_owned(),
             link: "/admin/sources".to_owned(),
             since,

@@ -6,6 +6,7 @@ mod cadence;
 mod corrections;
 mod feeds;
 mod forecast;
+mod foreseen;
 mod histories;
 mod mails;
 mod signing;

@@ -180,8 +180,9 @@ both! {
         stage.reader_of(ADA, "digest=weekly").await;
         stage.pushes("a", "The count begins", false).await;
         let mut tx = stage.cx.db.begin().await.unwrap();
-        let daily = subscription::Digest::Daily;
-        store::schedules::provision(&mut tx, "daily", "nonsense", "UTC", daily, stage.now()).await.unwrap();
+        let (name, digest) = ("daily", subscription::Digest::Daily);
+        let plan = store::schedules::Plan { name, cron: "nonsense", timezone: "UTC", digest, public: false };
+        store::schedules::provision(&mut tx, plan, stage.now()).await.unwrap();
         tx.commit().await.unwrap();
         stage.advance_to("2026-11-02T07:00:00Z").await;
         assert_eq!(stage.subjects(ADA), ["The count begins"]);

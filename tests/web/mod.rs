@@ -12,3 +12,4 @@ mod openapi;
 mod pages;
 mod published;
 mod routes;
+mod sources;

@@ -30,6 +30,14 @@ const PLACES: &[(&str, &str, Right)] = &[
 /// What a page says that was led to: the word in its address (`?done=`), and the sentence.
 pub const SAID: &[(&str, &str)] = &[
     ("saved", "Saved."),
+    (
+        "feed-made",
+        "Added. It is read within a second; what it shows then is taken as known, and mailed to nobody.",
+    ),
+    ("topic-retired", "Retired. It is offered nowhere, and its readers keep it."),
+    ("feed-retired", "Retired. It isn’t read any more."),
+    ("schedule-retired", "Retired. It doesn’t run any more."),
+    ("restored", "It is back, from now on."),
     ("password", "Your password is changed. All your other sessions are signed out."),
     ("ended", "That session is signed out."),
     ("others-ended", "All your other sessions are signed out."),

@@ -61,6 +61,7 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
     let first_name = me.user.name.split_whitespace().next().unwrap_or(&me.user.name);
     let mut tx = cx.db.read().await?;
     let waiting = Waiting::read(cx, &mut tx).await?;
+    let topics = store::topics::all(&mut tx).await?;
     let paused = store::pausing::paused(&mut tx).await?;
     let feeds = store::feeds::all_active(&mut tx).await?;
     let given_up = store::posts::given_up(&mut tx, POSTS).await?;
@@ -100,7 +101,7 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
         "relays": waiting.relays.iter().map(|it| relay(it, &accepted, now)).collect::<Vec<_>>(),
         "feeds": feeds.iter().map(|it| feed(it, now)).collect::<Vec<_>>(),
         "no_posts": posts == 0,
-        "topics": cx.config.topics.iter().map(|topic| &topic.name).collect::<Vec<_>>(),
+        "topics": topics.iter().map(|topic| &topic.name).collect::<Vec<_>>(),
     }))
 }
 

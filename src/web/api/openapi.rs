@@ -175,7 +175,10 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     let mut parameters = Vec::new();
     for place in operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
         let kind = if operation.place == "int64" { "integer" } else { "string" };
-        let schema = json!({ "type": kind, "format": operation.place });
+        let mut schema = json!({ "type": kind });
+        if !operation.place.is_empty() {
+            schema["format"] = operation.place.into();
+        }
         parameters.push(json!({ "name": place, "in": "path", "required": true, "schema": schema }));
     }
     if let Some(shape) = operation.asks {

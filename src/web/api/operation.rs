@@ -14,7 +14,7 @@ pub struct Operation {
     /// What else whoever calls must know.
     pub note: Option<&'static str>,
     pub asks: Option<Shape>,
-    /// The format of what stands in the path's place.
+    /// The format of what stands in the path's place; empty for a name.
     pub place: &'static str,
     /// Whether a list takes words to search for.
     pub searched: bool,
@@ -111,6 +111,13 @@ impl Operation {
     #[must_use]
     pub const fn numbered(mut self) -> Self {
         self.place = "int64";
+        self
+    }
+
+    /// What stands in its path is a name.
+    #[must_use]
+    pub const fn called(mut self) -> Self {
+        self.place = "";
         self
     }
 

@@ -6,7 +6,8 @@ use axum::response::Response;
 
 use super::Link;
 use crate::context::Context;
-use crate::domain::{cadence::Cadence, time::Timestamp};
+use crate::domain::{cadence::Cadence, subscription::Digest, time::Timestamp};
+use crate::store;
 use crate::subscribing::{self, Answer, Error, Pending};
 use crate::web::client::Client;
 use crate::web::pages::{Page, Site};
@@ -14,13 +15,13 @@ use crate::web::pages::{Page, Site};
 /// `GET /confirm/{token}`
 pub async fn page(State(cx): State<Context>, Link(token): Link) -> Response {
     let pending = subscribing::pending(&cx, &token).await;
-    show(&cx, token, pending)
+    show(&cx, token, pending).await
 }
 
 /// `POST /confirm/{token}`
 pub async fn confirm(State(cx): State<Context>, Link(token): Link) -> Response {
     let pending = subscribing::confirm(&cx, &token).await;
-    show(&cx, token, pending)
+    show(&cx, token, pending).await
 }
 
 /// `POST /confirm/{token}/renew`
@@ -48,12 +49,14 @@ pub async fn refuse(State(cx): State<Context>, Link(token): Link) -> Response {
     super::answer(&cx, subscribing::refuse(&cx, &token).await.map(|()| Page::Refused {}))
 }
 
-fn show(cx: &Context, token: String, pending: Result<Pending, Error>) -> Response {
+async fn show(cx: &Context, token: String, pending: Result<Pending, Error>) -> Response {
     let (status, page) = match pending {
         Ok(Pending::Ready(asked)) => (StatusCode::OK, Page::Confirm { token, asked: asked.into() }),
         Ok(Pending::Confirmed(asked)) => {
-            let schedule = cx.config.schedules.iter().find(|schedule| schedule.digest == asked.digest);
-            let next_digest = schedule.and_then(|schedule| next_in_words(&schedule.cadence, cx.clock.now()));
+            let next_digest = match next_digest(cx, asked.digest).await {
+                Ok(next) => next,
+                Err(error) => return super::failure(cx, &error),
+            };
             (StatusCode::OK, Page::Confirmed { asked: asked.into(), next_digest })
         }
         Ok(Pending::Left) => {
@@ -64,6 +67,14 @@ fn show(cx: &Context, token: String, pending: Result<Pending, Error>) -> Respons
         Err(error) => return super::failure(cx, &error),
     };
     page.respond(&Site::of(&cx.config), status)
+}
+
+/// When the schedule of a digest fires next, in words; none where none runs.
+async fn next_digest(cx: &Context, digest: Digest) -> Result<Option<String>, Error> {
+    let schedules = store::schedules::all_active(&mut cx.db.read().await?).await?;
+    let schedule = schedules.into_iter().find(|schedule| schedule.digest == digest);
+    let cadence = schedule.and_then(|it| Cadence::parse(&it.cron, &it.timezone).ok());
+    Ok(cadence.and_then(|cadence| next_in_words(&cadence, cx.clock.now())))
 }
 
 /// The next time of a schedule on its own clock: "Thursday, 26 November, at 07:00 (New York time)".

@@ -17,8 +17,16 @@ use crate::web::problem::Problem;
 
 /// `GET /`
 pub async fn page(State(cx): State<Context>) -> Response {
-    let page = offered(&cx).await.map(|topics| Page::SignUp(blank(&cx, topics)));
-    super::answer(&cx, page)
+    let topics = match offered(&cx).await {
+        Ok(topics) => topics,
+        Err(error) => return super::failure(&cx, &error),
+    };
+    let mut site = Site::of(&cx.config);
+    match subscribing::any_public(&cx).await {
+        Ok(public) => site.archive = public,
+        Err(error) => return super::failure(&cx, &error),
+    }
+    Page::SignUp(blank(&cx, topics)).respond(&site, StatusCode::OK)
 }
 
 /// `GET /embed`

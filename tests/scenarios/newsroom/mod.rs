@@ -16,5 +16,6 @@ mod readers;
 mod reading;
 mod sessions;
 mod signing_in;
+mod sources;
 mod test_topics;
 mod under_way;

@@ -1,0 +1,174 @@
+//! `/admin/sources/schedules`: a schedule with its next times; it is made, changed, retired and restored.
+
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::{done, frame::Frame, ours, when};
+use super::{HOME, beside, may_manage, refusal};
+use crate::context::Context;
+use crate::domain::{cadence, time::Timestamp};
+use crate::newsroom::Me;
+use crate::newsroom::sources::{
+    Error, Fault,
+    schedules::{self, Wanted},
+};
+use crate::publishing::{self, foreseeing};
+use crate::store::schedules::Schedule;
+
+/// `GET /admin/sources/schedules`
+pub async fn new(State(cx): State<Context>, frame: Frame) -> Response {
+    let zone = match schedules::all(&cx).await {
+        Ok(known) => known.first().map_or("UTC", |schedule| schedule.timezone.as_str()).to_owned(),
+        Err(error) => return refusal(&frame, &error),
+    };
+    let wanted = Wanted { cron: "0 7 * * *".to_owned(), timezone: zone, ..Wanted::default() };
+    show(&cx, &frame, None, &wanted, &[])
+}
+
+/// `POST /admin/sources/schedules`
+pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, Form(wanted): Form<Wanted>) -> Response {
+    match schedules::create(&cx, &me.actor(), &wanted).await {
+        Ok(id) => done(&format!("{HOME}/schedules/{id}"), "saved"),
+        Err(Error::Wrong(faults)) => show(&cx, &frame, None, &wanted, &faults),
+        Err(error) => refusal(&frame, &error),
+    }
+}
+
+/// `GET /admin/sources/schedules/{id}`
+///
+/// `?at=` is a time on the clock of its zone: the page says what would go out if it ran then.
+pub async fn one(
+    State(cx): State<Context>,
+    frame: Frame,
+    Path(id): Path<String>,
+    Query(asked): Query<When>,
+) -> Response {
+    let schedule = match find(&cx, &id).await {
+        Ok(schedule) => schedule,
+        Err(error) => return refusal(&frame, &error),
+    };
+    match foreseen(&cx, &schedule, asked.at.as_deref()).await {
+        Ok(foreseen) => {
+            let wanted = Wanted::from(&schedule);
+            let mut content = content(&cx, &frame, Some(&schedule), &wanted, &[]);
+            content["foreseen"] = foreseen;
+            frame.ok("schedule.html", &content)
+        }
+        Err(error) => ours(&frame, &error),
+    }
+}
+
+/// A time that is asked about.
+#[derive(Deserialize)]
+pub struct When {
+    at: Option<String>,
+}
+
+async fn foreseen(cx: &Context, schedule: &Schedule, at: Option<&str>) -> Result<Value, publishing::Error> {
+    let now = cx.clock.now();
+    let usual = foreseeing::moment(schedule, "", now).unwrap_or(now);
+    let typed = at.map_or_else(|| local_text(usual, &schedule.timezone), ToOwned::to_owned);
+    let Some(at) = at else { return Ok(json!({ "at": typed, "fault": null, "asked": false })) };
+    let at = match foreseeing::moment(schedule, at, now) {
+        Ok(at) => at,
+        Err(why) => return Ok(json!({ "at": typed, "fault": super::sentence(&why), "asked": false })),
+    };
+    let foreseen = foreseeing::foresee(cx, schedule, at).await?;
+    let stories: Vec<_> = foreseen
+        .stories
+        .iter()
+        .map(|it| json!({ "title": it.title, "link": it.link, "published": it.published_at.map(when), "full": it.full, "seen": it.seen }))
+        .collect();
+    Ok(json!({
+        "at": typed,
+        "fault": null,
+        "asked": true,
+        "shown": cadence::shown(at, &schedule.timezone),
+        "readers": foreseen.readers,
+        "stories": stories,
+        "left_out": foreseen.left_out,
+        "sooner": foreseen.sooner.map(|it| cadence::shown(it.at, &schedule.timezone)),
+    }))
+}
+
+/// As a form's field takes it: `2026-11-03T07:00`.
+fn local_text(at: Timestamp, timezone: &str) -> String {
+    let local = at.to_jiff().in_tz(timezone);
+    local.map_or_else(|_| String::new(), |local| local.strftime("%Y-%m-%dT%H:%M").to_string())
+}
+
+/// `POST /admin/sources/schedules/{id}`
+pub async fn change(
+    State(cx): State<Context>,
+    frame: Frame,
+    me: Me,
+    Path(id): Path<String>,
+    Form(wanted): Form<Wanted>,
+) -> Response {
+    let schedule = match find(&cx, &id).await {
+        Ok(schedule) => schedule,
+        Err(error) => return refusal(&frame, &error),
+    };
+    match schedules::change(&cx, &me.actor(), schedule.id, &wanted).await {
+        Ok(()) => done(&format!("{HOME}/schedules/{id}"), "saved"),
+        Err(Error::Wrong(faults)) => show(&cx, &frame, Some(&schedule), &wanted, &faults),
+        Err(error) => refusal(&frame, &error),
+    }
+}
+
+/// `POST /admin/sources/schedules/{id}/retire`
+pub async fn retire(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
+    set_active(&cx, &frame, &me, &id, false, "schedule-retired").await
+}
+
+/// `POST /admin/sources/schedules/{id}/restore`
+pub async fn restore(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
+    set_active(&cx, &frame, &me, &id, true, "restored").await
+}
+
+async fn set_active(cx: &Context, frame: &Frame, me: &Me, id: &str, active: bool, said: &str) -> Response {
+    let changed = async {
+        let schedule = find(cx, id).await?;
+        schedules::set_active(cx, &me.actor(), schedule.id, active).await
+    };
+    match changed.await {
+        Ok(_) => done(HOME, said),
+        Err(error) => refusal(frame, &error),
+    }
+}
+
+async fn find(cx: &Context, id: &str) -> Result<Schedule, Error> {
+    let id = id.parse().map_err(|_| Error::Missing)?;
+    schedules::find(cx, id).await
+}
+
+fn show(
+    cx: &Context,
+    frame: &Frame,
+    schedule: Option<&Schedule>,
+    wanted: &Wanted,
+    faults: &[Fault],
+) -> Response {
+    let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    frame.show("schedule.html", status, &content(cx, frame, schedule, wanted, faults))
+}
+
+fn content(
+    cx: &Context,
+    frame: &Frame,
+    schedule: Option<&Schedule>,
+    wanted: &Wanted,
+    faults: &[Fault],
+) -> Value {
+    json!({
+        "may": may_manage(frame),
+        "is": schedule.map(|it| super::schedule(it, cx.clock.now())),
+        "wanted": wanted,
+        "faults": beside(faults),
+        "foreseen": null,
+    })
+}

@@ -1,0 +1,136 @@
+//! `/api/v1/topics`: what one can subscribe to.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::{Caller, id::Id, json_body, operation::Operation};
+use super::FILED;
+use crate::context::Context;
+use crate::newsroom::sources::topics::{self, Wanted};
+use crate::store;
+use crate::web::{json, problem::Problem};
+
+/// What these calls take and answer.
+pub fn operations() -> Vec<Operation> {
+    let topic = |operation: Operation| operation.called().gives::<Topic>(200, "The topic.");
+    vec![
+        Operation::get("/api/v1/topics", "What one can subscribe to, in the order it was made.")
+            .gives::<Topics>(200, "All of them, also retired ones."),
+        Operation::post("/api/v1/topics", "Makes a topic; it is offered at once.")
+            .takes::<NewTopic>()
+            .gives::<Topic>(201, "The topic."),
+        topic(
+            Operation::patch("/api/v1/topics/{slug}", "Changes what a topic is called.")
+                .takes::<TopicChange>()
+                .refuses(FILED),
+        ),
+        topic(
+            Operation::post("/api/v1/topics/{slug}/retire", "Offers a topic no more; its readers keep it.")
+                .note("Its feeds aren't read meanwhile.")
+                .refuses(FILED),
+        ),
+        topic(Operation::post("/api/v1/topics/{slug}/restore", "Offers it again.").refuses(FILED)),
+    ]
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Topics {
+    pub topics: Vec<Topic>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Topic {
+    pub slug: String,
+    pub name: String,
+    pub description: String,
+    /// What is published on it stands in the public archive.
+    pub public: bool,
+    /// It stands in config.toml, and is changed there.
+    pub provisioned: bool,
+    /// It is offered nowhere, and nothing new is published on it.
+    pub retired: bool,
+}
+
+impl From<store::topics::Topic> for Topic {
+    fn from(topic: store::topics::Topic) -> Self {
+        let store::topics::Topic { slug, name, description, public, provisioned, retired, .. } = topic;
+        Self { slug, name, description, public, provisioned, retired }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTopic {
+    /// As in `election-alerts`; it stays.
+    #[schemars(regex(pattern = "^[a-z0-9][a-z0-9_:.-]{0,63}$"))]
+    slug: String,
+    /// At most 100 characters; absent for the slug.
+    #[serde(default)]
+    name: String,
+    /// At most 500 characters.
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    public: bool,
+}
+
+/// What is absent stays.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopicChange {
+    name: Option<String>,
+    description: Option<String>,
+    public: Option<bool>,
+}
+
+pub async fn list(State(cx): State<Context>) -> Result<Response, Problem> {
+    let topics = topics::all(&cx).await?.into_iter().map(Into::into).collect();
+    Ok(Json(Topics { topics }).into_response())
+}
+
+pub async fn create(
+    State(cx): State<Context>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let NewTopic { slug, name, description, public } = json::read(&json_body(request).await?)?;
+    let wanted = Wanted { slug, name, description, public };
+    let slug = topics::create(&cx, &caller.actor(), &wanted).await?;
+    Ok((StatusCode::CREATED, shown(&cx, &slug).await?).into_response())
+}
+
+pub async fn change(
+    State(cx): State<Context>,
+    caller: Caller,
+    Id(slug): Id,
+    request: Request,
+) -> Result<Response, Problem> {
+    let change: TopicChange = json::read(&json_body(request).await?)?;
+    let before = Wanted::from(&topics::find(&cx, &slug).await?);
+    let wanted = Wanted {
+        name: change.name.unwrap_or(before.name),
+        description: change.description.unwrap_or(before.description),
+        public: change.public.unwrap_or(before.public),
+        slug: before.slug,
+    };
+    topics::change(&cx, &caller.actor(), &slug, &wanted).await?;
+    shown(&cx, &slug).await
+}
+
+pub async fn retire(State(cx): State<Context>, caller: Caller, Id(slug): Id) -> Result<Response, Problem> {
+    topics::set_retired(&cx, &caller.actor(), &slug, true).await?;
+    shown(&cx, &slug).await
+}
+
+pub async fn restore(State(cx): State<Context>, caller: Caller, Id(slug): Id) -> Result<Response, Problem> {
+    topics::set_retired(&cx, &caller.actor(), &slug, false).await?;
+    shown(&cx, &slug).await
+}
+
+async fn shown(cx: &Context, slug: &str) -> Result<Response, Problem> {
+    Ok(Json(Topic::from(topics::find(cx, slug).await?)).into_response())
+}
