@@ -34,7 +34,7 @@ pub struct Live {
     /// When it was published; while it is held, released.
     pub since: Timestamp,
     pub ended_at: Option<Timestamp>,
-    /// How many it goes to: what was counted at the release, or what was written when that is through.
+    /// How many it goes to: what was counted at the release, or what was written once that was through.
     pub audience: i64,
     pub accepted: i64,
     pub waiting: i64,
@@ -79,8 +79,11 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
         since: found.created_at,
         ended_at: store::issues::ended_at(&mut tx, found.id).await?,
         audience: match found.state {
-            State::Held | State::Publishing => expected.unwrap_or(found.audience).max(found.audience),
-            State::Sending | State::Sent | State::Cancelled => found.audience,
+            // One that was stopped may have been written for some alone.
+            State::Held | State::Publishing | State::Cancelled => {
+                expected.unwrap_or(found.audience).max(found.audience)
+            }
+            State::Sending | State::Sent => found.audience,
         },
         accepted: progress.count(&[Sent]),
         waiting: progress.count(&[Queued, Sending, Deferred]),

@@ -46,4 +46,15 @@ both! {
         let events = viewer.opens(&format!("/admin/live/{issue}/events")).await;
         events.says("\"slowest_domain\":\"slow.example\"");
     }
+
+    async fn one_that_is_stopped_while_it_is_written_out_tells_of_all_its_readers(stage: Stage) {
+        let readers: Vec<_> = (0..600).map(|n| format!("reader{n}@example.com")).collect();
+        stage.imported_all(&readers).await;
+        let issue = stage.alert("Polls are closed").accepted().await.id;
+        assert!(bellwether::publishing::publish_next(&stage.cx).await.unwrap());
+        stage.cancels(issue).await;
+        stage.settle().await;
+        let live = looks(&stage, issue).await;
+        assert_eq!((live.audience, live.called_off, live.accepted, live.is_over()), (600, 500, 0, true));
+    }
 }
