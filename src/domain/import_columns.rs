@@ -41,7 +41,7 @@ impl Column {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Email => "address",
-            Self::State => "state (who left or bounced)",
+            Self::State => "state",
             Self::Alerts => "alerts",
             Self::Digest => "digest",
             Self::Topics => "topics",
