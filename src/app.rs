@@ -96,6 +96,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         metrics: Arc::new(Metrics::new(config.relays.iter().map(|relay| relay.name.as_str()))),
         left: Arc::default(),
         cancelled: Arc::default(),
+        spreads: Arc::default(),
         paused: Arc::default(),
         config: Arc::new(config),
         db,

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
+use crate::domain::spread::Spread;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::domain::token::{AddressHasher, Keys};
 use crate::handover::Handover;
@@ -36,9 +37,14 @@ pub struct Context {
     pub left: Arc<CalledOff<i64>>,
     /// Issues that were cancelled.
     pub cancelled: Arc<CalledOff<Uuid>>,
+    /// How far issues were at relays and domains when that was last counted.
+    pub spreads: Arc<Spreads>,
     /// Issues that are paused.
     pub paused: Arc<CalledOff<Uuid>>,
 }
+
+/// With how many were accepted, waited and bounced then. One counts at a time; who asks meanwhile has that count too.
+pub type Spreads = tokio::sync::Mutex<HashMap<Uuid, ([i64; 3], Spread)>>;
 
 impl Context {
     /// Between two chunks of large work: rests half as long as the one since `began` took. SQLite's writers of several

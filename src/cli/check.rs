@@ -176,6 +176,10 @@ fn configuration(config: &Config, findings: &mut Findings) {
             "is on: nobody but the test addresses gets any mail, whatever is done",
         );
     }
+    for topic in config.topics.iter().filter(|topic| topic.test) {
+        let name = format!("[[topics]] {}", topic.slug);
+        findings.warning(&name, "is a test: nobody but the test addresses gets what is published on it");
+    }
     if config.sender.operator.is_none() {
         findings.warning(
             "[sender] operator",

@@ -223,6 +223,11 @@ impl Server {
 }
 
 impl Sender {
+    /// Whether it is one of `test_addresses`, however it is written.
+    pub fn is_test_address(&self, address: &EmailAddress) -> bool {
+        self.test_addresses.iter().any(|listed| listed.key() == address.key())
+    }
+
     /// The MAIL FROM of every mail, `{id}` standing for the delivery's.
     pub fn return_path(&self) -> String {
         self.bounces.clone().unwrap_or_else(|| self.from.address.envelope())
@@ -348,6 +353,8 @@ pub struct Topic {
     pub description: String,
     /// What is published on it is in the public archive, unless somebody says otherwise.
     pub public: bool,
+    /// What is published on it reaches nobody but `[sender] test_addresses`, whatever is done.
+    pub test: bool,
 }
 
 #[derive(Clone, Debug, Default)]

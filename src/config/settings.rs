@@ -194,8 +194,12 @@ fn topic(s: &mut Section, seen: &mut BTreeMap<String, String>) -> Option<Topic> 
     let name = s.text("name", name);
     let description = s.text("description", prose).unwrap_or_default();
     let public = s.flag("public").unwrap_or(false);
+    let test = s.flag("test").unwrap_or(false);
+    if public && test {
+        s.problem("test", "can't be true where public is: what is tried out never stands in the archive");
+    }
     let slug = slug?;
-    Some(Topic { name: name.unwrap_or_else(|| slug.to_string()), slug, description, public })
+    Some(Topic { name: name.unwrap_or_else(|| slug.to_string()), slug, description, public, test })
 }
 
 fn feed(

@@ -157,11 +157,14 @@ pub fn ended(delivery: &Claimed, state: State, now: Timestamp) -> Settled {
     Settled { relay: None, ..settled(delivery.id, state, false, "", None, now) }
 }
 
-/// What may not be sent because it is no test address, in test mode.
-pub fn only_a_test(delivery: &Claimed, now: Timestamp) -> Settled {
-    let why = "not sent: in test mode only [sender] test_addresses get mail";
-    Settled { reply_text: Some(why.to_owned()), ..ended(delivery, State::Cancelled, now) }
+/// What may not be sent because it is no test address, and why only those are mailed.
+pub fn only_a_test(delivery: &Claimed, why: &str, now: Timestamp) -> Settled {
+    let told = format!("{NOT_SENT}{why} only [sender] test_addresses get mail");
+    Settled { reply_text: Some(told), ..ended(delivery, State::Cancelled, now) }
 }
+
+/// How our own word begins where a relay's answer stands otherwise.
+pub const NOT_SENT: &str = "not sent: ";
 
 /// What had not begun at a stop: the next start sends it.
 pub fn left_for_later(delivery: &Claimed, now: Timestamp) -> Settled {

@@ -14,7 +14,6 @@ use crate::domain::issue::Lane;
 use crate::domain::pause::{self, Kind, Pause};
 use crate::domain::relay_day::{self, Hour};
 use crate::domain::time::{DAY, Timestamp};
-use crate::mail::compose::Stencil;
 use crate::store::{self, Db, Tx, nodes::Trouble};
 
 mod allowance;
@@ -76,7 +75,7 @@ pub struct Engine {
     dealt: Mutex<Vec<f64>>,
     /// Lanes that a person paused.
     paused: Mutex<Vec<Lane>>,
-    mails: Mutex<HashMap<i64, Arc<Stencil>>>,
+    mails: Mutex<HashMap<i64, stored_mail::Kept>>,
     /// The node's own deadline, moved by each heartbeat.
     deadline: Deadline,
     /// Rung when every mail that is being handed over is to be given up.

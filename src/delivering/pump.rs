@@ -212,17 +212,20 @@ impl Engine {
     /// A claimed delivery with its stored mail; none for one that is settled without being sent.
     async fn job(&self, delivery: Claimed, reports: &Reports, now: Timestamp) -> Option<Job> {
         let late = delivery.issue.expires_at.is_some_and(|expiry| expiry <= now);
-        let settled = if !self.may_reach(&delivery) {
-            judging::only_a_test(&delivery, now)
+        let settled = if self.cx.config.sender.test_mode && !self.is_test_address(&delivery) {
+            judging::only_a_test(&delivery, "in test mode", now)
         } else if delivery.issue.cancelled || !delivery.wanted {
             judging::ended(&delivery, State::Cancelled, now)
-        } else if late && delivery.issue.kind != Kind::Digest {
-            judging::ended(&delivery, State::Expired, now)
-        } else if delivery.issue.paused {
-            judging::met_paused(&delivery, now)
         } else {
             match self.stored_mail(delivery.variant_id).await {
-                Ok(mail) => return Some(Job { delivery, mail, claimed_at: now }),
+                Ok(kept) if kept.for_tests_alone && !self.is_test_address(&delivery) => {
+                    judging::only_a_test(&delivery, "it is on a test topic, of which", now)
+                }
+                Ok(_) if late && delivery.issue.kind != Kind::Digest => {
+                    judging::ended(&delivery, State::Expired, now)
+                }
+                Ok(_) if delivery.issue.paused => judging::met_paused(&delivery, now),
+                Ok(kept) => return Some(Job { delivery, mail: kept.mail, claimed_at: now }),
                 Err(error) => {
                     tracing::error!(%error, delivery = delivery.id, "the stored mail can't be read; trying again later");
                     judging::put_off(&delivery, &error.to_string(), now, self.cx.entropy.fraction())
@@ -234,14 +237,10 @@ impl Engine {
         None
     }
 
-    /// In test mode nobody is mailed but the test addresses: asked here, where all mail comes by.
-    fn may_reach(&self, delivery: &Claimed) -> bool {
-        let sender = &self.cx.config.sender;
-        let is_listed = || {
-            let to = delivery.address.parse::<EmailAddress>();
-            to.is_ok_and(|to| sender.test_addresses.iter().any(|listed| listed.key() == to.key()))
-        };
-        !sender.test_mode || is_listed()
+    /// In test mode, and of a test topic, nobody is mailed but these: asked here, where all mail comes by.
+    fn is_test_address(&self, delivery: &Claimed) -> bool {
+        let to = delivery.address.parse::<EmailAddress>();
+        to.is_ok_and(|to| self.cx.config.sender.is_test_address(&to))
     }
 
     /// Takes mail from before relays that take none: others get it at the next claim. A node past its deadline lets go of

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    LIFE,
+    LIFE, judging,
     waiting::{UsedUp, used_up},
 };
 use crate::context::Context;
@@ -114,6 +114,11 @@ pub fn because(cx: &Context, found: &Found, obstacles: &Obstacles) -> Vec<Becaus
         }
         State::Cancelled if found.issue_state == issue::State::Cancelled => {
             reasons.push(Because::is("Its issue was cancelled before it was sent"));
+        }
+        State::Cancelled
+            if found.reply_text.as_ref().is_some_and(|text| text.starts_with(judging::NOT_SENT)) =>
+        {
+            reasons.push(Because::is("It was a test, and this is none of [sender] test_addresses"));
         }
         State::Cancelled => {
             reasons.push(Because::is("The reader left, or wanted it no more, before it was sent"));

@@ -208,6 +208,8 @@ pub struct Facts {
     pub alerted: bool,
     /// How many the one decision would mail now.
     pub audience: i64,
+    /// Of those the test addresses, where it is on a test topic: nobody else gets it.
+    pub tests: Option<i64>,
 }
 
 /// Providers cut a mail that is larger, and with it the link to unsubscribe. In bytes.
@@ -232,12 +234,21 @@ pub enum Warning {
     SameSubject(Timestamp),
     AlertedBefore,
     NoLink,
+    /// So many test addresses get it, and nobody else.
+    OnlyTests(i64),
 }
 
 impl Warning {
     /// Whether it can't be released like that.
     pub const fn blocks(&self) -> bool {
-        !matches!(self, Self::TooLarge(_) | Self::SameSubject(_) | Self::AlertedBefore | Self::NoLink)
+        !matches!(
+            self,
+            Self::TooLarge(_)
+                | Self::SameSubject(_)
+                | Self::AlertedBefore
+                | Self::NoLink
+                | Self::OnlyTests(_)
+        )
     }
 
     /// As programs know it.
@@ -255,6 +266,7 @@ impl Warning {
             Self::SameSubject(_) => "same-subject",
             Self::AlertedBefore => "alerted-before",
             Self::NoLink => "no-link",
+            Self::OnlyTests(_) => "test-topic",
         }
     }
 
@@ -283,6 +295,9 @@ impl Warning {
             }
             Self::AlertedBefore => "This post was alerted before.".to_owned(),
             Self::NoLink => "It has no link to the story.".to_owned(),
+            Self::OnlyTests(count) => {
+                format!("A test topic: only test addresses get it, {count} of these readers.")
+            }
         }
     }
 }
@@ -316,6 +331,9 @@ pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) 
     }
     if let Some(at) = facts.same_subject.filter(|at| now.since(*at) < HOUR) {
         warn(true, Warning::SameSubject(at));
+    }
+    if let Some(count) = facts.tests {
+        warn(true, Warning::OnlyTests(count));
     }
     warn(facts.alerted, Warning::AlertedBefore);
     warn(text.kind == Kind::Alert && text.link.is_empty(), Warning::NoLink);

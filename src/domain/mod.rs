@@ -20,6 +20,7 @@ pub mod race;
 pub mod relay_day;
 pub mod role;
 pub mod signing_key;
+pub mod spread;
 pub mod subscription;
 pub mod suppression;
 pub mod text;

@@ -28,7 +28,12 @@ pub fn preview(draft: &Draft, to: &str, now: Timestamp) -> Preview {
         confirm: SAMPLE,
         original: "0",
     };
-    let message = draft.splice(&slots);
+    preview_for(draft, &slots)
+}
+
+/// Splices a draft for one recipient and reads it.
+pub fn preview_for(draft: &Draft, slots: &Slots<'_>) -> Preview {
+    let message = draft.splice(slots);
     let parsed = MessageParser::default().parse(&message);
     let part =
         |body: Option<std::borrow::Cow<'_, str>>| body.map(|text| text.into_owned()).unwrap_or_default();

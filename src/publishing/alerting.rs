@@ -390,7 +390,9 @@ pub(super) async fn insert(
     }
     store::issues::add_mail(tx, issue_id, &prepared.draft.head, prepared.draft.pieces()).await?;
     archive::keep(cx, tx, issue_id, &prepared.page, prepared.public).await?;
-    if let Some(post_id) = prepared.post_id.filter(|_| state == State::Publishing) {
+    // A test tells its readers nothing: the post is alerted later, or stands in their digest.
+    let test = store::issues::is_test(tx, issue_id).await?;
+    if let Some(post_id) = prepared.post_id.filter(|_| state == State::Publishing && !test) {
         store::posts::mark_alerted(tx, post_id, now).await?;
     }
     Ok(issue_id)

@@ -11,6 +11,7 @@ use super::{
     alerting::{self, AlertRequest, Body},
     beginning::check_topics,
     once::Once,
+    reading,
 };
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
@@ -64,6 +65,7 @@ pub struct Choice {
     /// Active readers who get alerts on it, and those who find them in their digest.
     pub now: i64,
     pub later: i64,
+    pub test: bool,
 }
 
 /// How it stands with a draft.
@@ -251,7 +253,7 @@ pub async fn choices(cx: &Context) -> Result<Vec<Choice>, Error> {
     let mut choices = Vec::new();
     for topic in store::topics::all(&mut tx).await? {
         let (now, later) = store::drafts::topic_readers(&mut tx, topic.id).await?;
-        choices.push(Choice { slug: topic.slug, name: topic.name, now, later });
+        choices.push(Choice { slug: topic.slug, name: topic.name, now, later, test: topic.test });
     }
     Ok(choices)
 }
@@ -293,6 +295,7 @@ pub async fn look(cx: &Context, written: &Written, to: &str) -> Result<Look, Err
     let mail = composed(cx, &mut tx, &request, to, now).await?;
     let audience = audience(&mut tx, &written.text).await?;
     let facts = Facts {
+        tests: reading::tests(cx, &mut tx, written, now).await?,
         bytes: mail.as_ref().map(|mail| mail.bytes),
         same_subject: store::drafts::last_with_subject(&mut tx, &written.text.subject, now.minus(HOUR))
             .await?,
@@ -304,10 +307,13 @@ pub async fn look(cx: &Context, written: &Written, to: &str) -> Result<Look, Err
     Ok(Look { audience, warnings, mail, takes })
 }
 
-async fn audience(tx: &mut Tx, text: &Text) -> Result<i64, Error> {
+pub(super) async fn topic_ids(tx: &mut Tx, text: &Text) -> Result<Vec<i64>, Error> {
     let topics = store::topics::all(tx).await?;
-    let ids: Vec<i64> =
-        topics.iter().filter(|topic| text.topics.contains(&topic.slug)).map(|topic| topic.id).collect();
+    Ok(topics.iter().filter(|topic| text.topics.contains(&topic.slug)).map(|topic| topic.id).collect())
+}
+
+async fn audience(tx: &mut Tx, text: &Text) -> Result<i64, Error> {
+    let ids = topic_ids(tx, text).await?;
     Ok(alerting::audience(tx, text.kind, &ids, text.level).await?)
 }
 

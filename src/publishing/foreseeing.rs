@@ -61,7 +61,7 @@ pub async fn foresee(cx: &Context, schedule: &Schedule, at: Timestamp) -> Result
     while let Some(last) = store::subscribers::window(&mut tx, after, end, WINDOW).await? {
         let rows = store::subscribers::readers(&mut tx, after, last).await?;
         let readers = fan_out::Recipient::all(&rows);
-        let chosen = fan_out::selections(&mut tx, &loaded, digest, &readers, (after, last), at).await?;
+        let chosen = fan_out::selections(cx, &mut tx, &loaded, digest, &readers, (after, last), at).await?;
         for (_, selection) in chosen.iter().filter(|(_, selection)| selection.tells()) {
             foreseen.readers += 1;
             for id in &selection.full {

@@ -1,5 +1,7 @@
 //! An issue on its way, as the page shows it that follows it.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::{Error, progress::Progress};
@@ -7,9 +9,15 @@ use crate::context::Context;
 use crate::domain::{
     delivery,
     issue::{Kind, State},
-    time::Timestamp,
+    spread::Spread,
+    time::{MINUTE, Timestamp},
 };
-use crate::store;
+use crate::store::{self, Tx};
+
+/// How many mail domains are told of.
+const DOMAINS: i64 = 8;
+/// A count that nobody asked for so long is forgotten.
+const KEPT: Duration = MINUTE.saturating_mul(10);
 
 /// An issue on its way, in numbers of readers.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
@@ -35,6 +43,10 @@ pub struct Live {
     pub called_off: i64,
     /// The newest issue that corrects it.
     pub correction: Option<Uuid>,
+    /// Nobody but test addresses gets it, for it is on a test topic.
+    pub test: bool,
+    /// First and slowest, by relay and by mail domain.
+    pub spread: Spread,
     pub now: Timestamp,
 }
 
@@ -55,7 +67,9 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
     let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else { return Ok(None) };
     let progress = Progress::read(&mut tx, &found).await?;
     let expected = store::issues::expected(&mut tx, found.id).await?.expected;
-    Ok(Some(Live {
+    let now = cx.clock.now();
+    let correction = store::corrections::of(&mut tx, found.id).await?.map(|(id, ..)| id);
+    let mut live = Live {
         issue,
         kind: found.kind,
         subject: found.subject,
@@ -72,7 +86,29 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
         waiting: progress.count(&[Queued, Sending, Deferred]),
         bounced: progress.count(&[Bounced, Failed]),
         called_off: progress.count(&[Cancelled, Expired]),
-        correction: store::corrections::of(&mut tx, found.id).await?.map(|(id, ..)| id),
-        now: cx.clock.now(),
-    }))
+        correction,
+        test: store::issues::is_test(&mut tx, found.id).await?,
+        spread: Spread::of((None, None), Vec::new(), Vec::new(), now),
+        now,
+    };
+    live.spread = spread(cx, &mut tx, found.id, &live).await?;
+    Ok(Some(live))
+}
+
+/// As it was counted last, where that still does.
+async fn spread(cx: &Context, tx: &mut Tx, issue_id: i64, live: &Live) -> Result<Spread, Error> {
+    let totals = [live.accepted, live.waiting, live.bounced];
+    let mut spreads = cx.spreads.lock().await;
+    if let Some((then, spread)) = spreads.get(&live.issue)
+        && (*then == totals || (!live.is_over() && spread.is_recent(live.audience, live.now)))
+    {
+        return Ok(spread.clone());
+    }
+    let accepted = store::outcomes::accepted_between(tx, issue_id).await?;
+    let relays = store::outcomes::by_relay(tx, issue_id).await?;
+    let domains = store::outcomes::by_domain(tx, issue_id, DOMAINS).await?;
+    let spread = Spread::of(accepted, relays, domains, live.now);
+    spreads.retain(|_, (_, other)| live.now.since(other.counted_at) < KEPT);
+    spreads.insert(live.issue, (totals, spread.clone()));
+    Ok(spread)
 }

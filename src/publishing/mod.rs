@@ -19,6 +19,7 @@ mod once;
 pub mod pausing;
 pub mod progress;
 pub mod races;
+pub mod reading;
 pub mod releasing;
 mod scheduling;
 mod stories;

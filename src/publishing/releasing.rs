@@ -210,11 +210,13 @@ pub(super) async fn let_go(cx: &Context) -> Result<usize, Error> {
         let expires_at = written.and_then(|written| written.text.expires_at(now));
         let last = store::subscribers::last_id(&mut tx).await?;
         if store::drafts::let_go(&mut tx, issue_id, last, now, expires_at).await? {
-            if cx.config.sender.test_mode {
-                // It was released before there was a test mode: nobody gets it, so it is in no archive.
+            let test = store::issues::is_test(&mut tx, issue_id).await?;
+            if cx.config.sender.test_mode || test {
+                // It was released before that was a test: nobody gets it, so it is in no archive.
                 store::archive::forget(&mut tx, issue_id).await?;
             }
-            if let Some(post_id) = post_id {
+            // Its readers have not been told by a test.
+            if let Some(post_id) = post_id.filter(|_| !test) {
                 store::posts::mark_alerted(&mut tx, post_id, now).await?;
             }
             tx.commit().await?;

@@ -57,8 +57,23 @@ pub(super) async fn contents(tx: &mut Tx, cadence: Digest, last: i64) -> Result<
 /// What is right of the stories with these keys whose alert was corrected: as the newest correction has it.
 async fn corrections(tx: &mut Tx, ids: &[i64]) -> Result<HashMap<i64, Carried>, Error> {
     let found = store::corrections::of_stories(tx, ids).await?;
-    let read = |(story, _, content): (i64, i64, String)| Some((story, serde_json::from_str(&content).ok()?));
-    Ok(found.into_iter().filter_map(read).collect())
+    let mut right = HashMap::new();
+    for (story, correction, content) in found {
+        // What corrects a test about a post is a test as well, and the post itself is none.
+        let of_test = story > 0 && store::issues::is_test(tx, correction).await?;
+        if (!of_test || is_test_post(tx, story).await?)
+            && let Ok(carried) = serde_json::from_str(&content)
+        {
+            right.insert(story, carried);
+        }
+    }
+    Ok(right)
+}
+
+async fn is_test_post(tx: &mut Tx, id: i64) -> Result<bool, Error> {
+    let tests = store::topics::tests(tx).await?;
+    let topics = store::posts::topics_of(tx, &[id]).await?;
+    Ok(topics.iter().any(|(_, topic)| tests.contains(topic)))
 }
 
 /// Who reads it in a digest never reads what was wrong. Its own picture may show just that.
@@ -111,6 +126,8 @@ pub(super) struct Story {
     pub id: i64,
     pub title: String,
     pub source: Source,
+    /// It is on a test topic: for test addresses alone.
+    pub test: bool,
 }
 
 pub(super) enum Source {
@@ -124,16 +141,19 @@ pub(super) async fn load(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Story>, Error> 
     for (post, topic) in store::posts::topics_of(tx, ids).await? {
         topics.entry(post).or_default().push(topic);
     }
+    let tests = store::topics::tests(tx).await?;
     let mut stories = HashMap::new();
     for (id, title) in store::posts::titles(tx, ids).await? {
-        let source = Source::Post { topics: topics.remove(&id).unwrap_or_default() };
-        stories.insert(id, Story { id, title, source });
+        let topics = topics.remove(&id).unwrap_or_default();
+        let test = topics.iter().any(|topic| tests.contains(topic));
+        stories.insert(id, Story { id, title, source: Source::Post { topics }, test });
     }
     let alerts: Vec<i64> = ids.iter().filter(|id| **id < 0).map(|id| -id).collect();
     for late in store::issues::carried(tx, &alerts).await? {
         let title = of_alert(&late).map(|story| story.title).unwrap_or_default();
         let source = Source::Alert { issue_id: late.issue_id, post_id: late.post_id };
-        stories.insert(-late.issue_id, Story { id: -late.issue_id, title, source });
+        let test = store::issues::is_test(tx, late.issue_id).await?;
+        stories.insert(-late.issue_id, Story { id: -late.issue_id, title, source, test });
     }
     for (id, right) in corrections(tx, ids).await? {
         if let Some(story) = stories.get_mut(&id) {
@@ -160,20 +180,21 @@ impl Selection {
 }
 
 /// What the reader with these subscriptions gets of `stories`, in their order. `alerted` are the posts that reader was
-/// alerted to, `missed` the issues of alerts that came too late.
+/// alerted to, `missed` the issues of alerts that came too late. Tests are for test addresses alone.
 pub(super) fn select(
     stories: &[Story],
     cadence: Digest,
     subscriptions: &[Subscription],
-    alerted: &[i64],
-    missed: &[i64],
+    (alerted, missed): (&[i64], &[i64]),
+    is_test_address: bool,
 ) -> Selection {
-    let gets = |story: &Story| match &story.source {
+    let concerns = |story: &Story| match &story.source {
         Source::Post { topics } => subscriptions
             .iter()
             .any(|s| s.digest == cadence && story.id > s.digest_after && topics.contains(&s.topic)),
         Source::Alert { issue_id, .. } => missed.contains(issue_id),
     };
+    let gets = |story: &Story| (!story.test || is_test_address) && concerns(story);
     let mut selection = Selection::default();
     for story in stories.iter().filter(|story| gets(story)) {
         match story.source {
@@ -198,12 +219,12 @@ mod tests {
 
     fn post(id: i64, topics: &[i64]) -> Story {
         let source = Source::Post { topics: topics.to_vec() };
-        Story { id, title: format!("Post {id}"), source }
+        Story { id, title: format!("Post {id}"), source, test: false }
     }
 
     fn late(issue_id: i64, post_id: Option<i64>) -> Story {
         let source = Source::Alert { issue_id, post_id };
-        Story { id: -issue_id, title: "Late".to_owned(), source }
+        Story { id: -issue_id, title: "Late".to_owned(), source, test: false }
     }
 
     fn daily(topic: i64, digest_after: i64) -> Subscription {
@@ -213,18 +234,28 @@ mod tests {
     #[test]
     fn a_reader_gets_what_is_new_on_each_topic_since_its_own_watermark() {
         let stories = [post(9, &[1]), post(8, &[2]), post(7, &[1, 2]), post(6, &[1])];
-        let selection = select(&stories, Digest::Daily, &[daily(1, 6), daily(2, 7)], &[], &[]);
+        let selection = select(&stories, Digest::Daily, &[daily(1, 6), daily(2, 7)], (&[], &[]), false);
         assert_eq!(selection.full, [9, 8, 7]);
-        let weekly = select(&stories, Digest::Weekly, &[daily(1, 0)], &[], &[]);
+        let weekly = select(&stories, Digest::Weekly, &[daily(1, 0)], (&[], &[]), false);
         assert_eq!(weekly, Selection::default());
     }
 
     #[test]
     fn what_was_alerted_is_a_line_and_what_came_too_late_is_told_in_full_once() {
         let stories = [post(9, &[1]), post(8, &[1]), late(3, None), late(4, Some(8))];
-        let selection = select(&stories, Digest::Daily, &[daily(1, 0)], &[9], &[3, 4]);
+        let selection = select(&stories, Digest::Daily, &[daily(1, 0)], (&[9], &[3, 4]), false);
         assert_eq!(selection, Selection { full: vec![8, -3], seen: vec![9], carried: vec![3, 4] });
-        let passed = select(&stories, Digest::Daily, &[daily(1, 9)], &[9], &[4]);
+        let passed = select(&stories, Digest::Daily, &[daily(1, 9)], (&[9], &[4]), false);
         assert_eq!(passed, Selection { full: vec![-4], seen: vec![], carried: vec![4] });
+    }
+
+    #[test]
+    fn a_test_is_told_to_test_addresses_alone() {
+        let stories =
+            [post(9, &[1]), Story { test: true, ..post(8, &[1]) }, Story { test: true, ..late(3, None) }];
+        let select =
+            |is_test_address| select(&stories, Digest::Daily, &[daily(1, 0)], (&[], &[3]), is_test_address);
+        assert_eq!(select(false), Selection { full: vec![9], seen: vec![], carried: vec![] });
+        assert_eq!(select(true), Selection { full: vec![9, 8, -3], seen: vec![], carried: vec![3] });
     }
 }

@@ -147,18 +147,48 @@ pub async fn add_mail<'a>(
     for (name, text, html) in fragments {
         ids.push(add_fragment(tx, issue_id, name, text, html).await?);
     }
-    variant(tx, issue_id, head, &ids).await
+    let test = is_test(tx, issue_id).await?;
+    variant(tx, issue_id, head, &ids, test).await
 }
 
-/// The variant with this list of fragments, made when it is new.
-pub async fn variant(tx: &mut Tx, issue_id: i64, head: &str, fragment_ids: &[i64]) -> Result<i64> {
+/// Whether one of an issue's topics is a test, or what it corrects was one.
+pub async fn is_test(tx: &mut Tx, issue_id: i64) -> Result<bool> {
     on!(tx, c => sqlx::query_scalar(
-        "INSERT INTO variants (issue_id, head, fragments) VALUES ($1, $2, $3)
+        "SELECT EXISTS (SELECT 1 FROM issue_topics w JOIN topics t ON t.id = w.topic_id WHERE w.issue_id = $1 AND t.test)
+             OR EXISTS (SELECT 1 FROM variants v WHERE v.issue_id = $1 AND v.test)
+             OR EXISTS (SELECT 1 FROM issues i JOIN variants v ON v.issue_id = i.corrects WHERE i.id = $1 AND v.test)",
+    )
+    .bind(issue_id)
+    .fetch_one(c))
+}
+
+/// The variant with this list of fragments, made when it is new. One that is a `test` goes to test addresses alone.
+pub async fn variant(
+    tx: &mut Tx,
+    issue_id: i64,
+    head: &str,
+    fragment_ids: &[i64],
+    test: bool,
+) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar(
+        "INSERT INTO variants (issue_id, head, fragments, test) VALUES ($1, $2, $3, $4)
          ON CONFLICT (issue_id, fragments) DO UPDATE SET head = variants.head RETURNING id",
     )
     .bind(issue_id)
     .bind(head)
     .bind(super::key_set(fragment_ids))
+    .bind(test)
+    .fetch_one(c))
+}
+
+/// Whether the mail of a variant may go to test addresses alone: it was written for a topic that was a test, or is one now.
+pub async fn goes_to_tests_alone(tx: &mut Tx, variant_id: i64) -> Result<bool> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT v.test OR EXISTS (
+            SELECT 1 FROM issue_topics w JOIN topics t ON t.id = w.topic_id WHERE w.issue_id = v.issue_id AND t.test)
+         FROM variants v WHERE v.id = $1",
+    )
+    .bind(variant_id)
     .fetch_one(c))
 }
 

@@ -2,7 +2,7 @@
 //! lie next to one another.
 
 use super::{Result, Tx, on};
-use crate::domain::{delivery::State, time::Timestamp};
+use crate::domain::{spread::Place, time::Timestamp};
 
 /// When the first mail and the last mail of an issue were accepted; none while none is.
 pub async fn accepted_between(tx: &mut Tx, issue_id: i64) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
@@ -31,38 +31,34 @@ pub async fn accepted_by_step(
     .fetch_all(c))
 }
 
-/// (relay, state, how many) of what a relay answered.
-pub async fn by_relay(tx: &mut Tx, issue_id: i64) -> Result<Vec<(String, State, i64)>> {
+/// What the relays answered, by their names.
+pub async fn by_relay(tx: &mut Tx, issue_id: i64) -> Result<Vec<Place>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT relay, state, count(*) FROM deliveries WHERE issue_id = $1 AND relay IS NOT NULL
-         GROUP BY relay, state ORDER BY relay, state",
+        "SELECT relay AS name, count(*) AS audience,
+                sum(CASE WHEN state = 'sent' THEN 1 ELSE 0 END) AS accepted,
+                sum(CASE WHEN state IN ('queued', 'sending', 'deferred') THEN 1 ELSE 0 END) AS waiting,
+                sum(CASE WHEN state IN ('bounced', 'failed') THEN 1 ELSE 0 END) AS bounced,
+                max(CASE WHEN state = 'sent' THEN ended_at END) AS last_accepted_at
+         FROM deliveries WHERE issue_id = $1 AND relay IS NOT NULL GROUP BY relay ORDER BY relay",
     )
     .bind(issue_id)
     .fetch_all(c))
 }
 
-/// What became of the mails to one domain.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct AtDomain {
-    pub domain: String,
-    pub count: i64,
-    pub accepted: i64,
-    pub waiting: i64,
-    pub refused: i64,
-}
-
 /// The domains with the most recipients of an issue.
-pub async fn by_domain(tx: &mut Tx, issue_id: i64, limit: i64) -> Result<Vec<AtDomain>> {
+pub async fn by_domain(tx: &mut Tx, issue_id: i64, limit: i64) -> Result<Vec<Place>> {
     let sql = tx.fork(
-        "SELECT lower(substr(address, instr(address, '@') + 1)) AS domain, count(*) AS count,
+        "SELECT lower(substr(address, instr(address, '@') + 1)) AS name, count(*) AS audience,
                 sum(CASE WHEN state = 'sent' THEN 1 ELSE 0 END) AS accepted,
                 sum(CASE WHEN state IN ('queued', 'sending', 'deferred') THEN 1 ELSE 0 END) AS waiting,
-                sum(CASE WHEN state IN ('bounced', 'failed') THEN 1 ELSE 0 END) AS refused
+                sum(CASE WHEN state IN ('bounced', 'failed') THEN 1 ELSE 0 END) AS bounced,
+                max(CASE WHEN state = 'sent' THEN ended_at END) AS last_accepted_at
          FROM deliveries WHERE issue_id = $1 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $2",
-        "SELECT lower(substr(address, strpos(address, '@') + 1)) AS domain, count(*) AS count,
+        "SELECT lower(substr(address, strpos(address, '@') + 1)) AS name, count(*) AS audience,
                 sum(CASE WHEN state = 'sent' THEN 1 ELSE 0 END) AS accepted,
                 sum(CASE WHEN state IN ('queued', 'sending', 'deferred') THEN 1 ELSE 0 END) AS waiting,
-                sum(CASE WHEN state IN ('bounced', 'failed') THEN 1 ELSE 0 END) AS refused
+                sum(CASE WHEN state IN ('bounced', 'failed') THEN 1 ELSE 0 END) AS bounced,
+                max(CASE WHEN state = 'sent' THEN ended_at END) AS last_accepted_at
          FROM deliveries WHERE issue_id = $1 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $2",
     );
     on!(tx, c => sqlx::query_as(sql).bind(issue_id).bind(limit).fetch_all(c))

@@ -10,17 +10,26 @@ pub struct Topic {
     pub description: String,
     /// What is published on it is in the public archive, unless somebody says otherwise.
     pub public: bool,
+    /// What is published on it reaches the test addresses alone.
+    pub test: bool,
     /// It stands in the configuration, and is changed there.
     pub provisioned: bool,
     pub retired: bool,
 }
 
-/// Makes or changes a topic that stands in the configuration.
-pub async fn provision(tx: &mut Tx, slug: &str, name: &str, description: &str, public: bool) -> Result<i64> {
+/// Makes or renames a topic that stands in the configuration, and says whether it is `public` and a `test`.
+pub async fn provision(
+    tx: &mut Tx,
+    slug: &str,
+    name: &str,
+    description: &str,
+    (public, test): (bool, bool),
+) -> Result<i64> {
     on!(tx, c => sqlx::query_scalar(
-        "INSERT INTO topics (slug, name, description, public, provisioned) VALUES ($1, $2, $3, $4, TRUE)
+        "INSERT INTO topics (slug, name, description, public, test, provisioned) VALUES ($1, $2, $3, $4, $5, TRUE)
          ON CONFLICT (slug) DO UPDATE
-         SET name = excluded.name, description = excluded.description, public = excluded.public, provisioned = TRUE,
+         SET name = excluded.name, description = excluded.description, public = excluded.public, test = excluded.test,
+             provisioned = TRUE,
              retired = FALSE
          RETURNING id",
     )
@@ -28,6 +37,7 @@ pub async fn provision(tx: &mut Tx, slug: &str, name: &str, description: &str, p
     .bind(name)
     .bind(description)
     .bind(public)
+    .bind(test)
     .fetch_one(c))
 }
 
@@ -40,15 +50,20 @@ pub async fn retire_provisioned(tx: &mut Tx) -> Result<u64> {
 /// The topics that aren't retired, in the order they were made.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Topic>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT id, slug, name, description, public, provisioned, retired FROM topics WHERE NOT retired ORDER BY id",
+        "SELECT id, slug, name, description, public, test, provisioned, retired FROM topics WHERE NOT retired ORDER BY id",
     )
     .fetch_all(c))
+}
+
+/// The topics that are a test, also those that the configuration has no more.
+pub async fn tests(tx: &mut Tx) -> Result<Vec<i64>> {
+    on!(tx, c => sqlx::query_scalar("SELECT id FROM topics WHERE test").fetch_all(c))
 }
 
 /// All there ever were, in that order.
 pub async fn ever(tx: &mut Tx) -> Result<Vec<Topic>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT id, slug, name, description, public, provisioned, retired FROM topics ORDER BY id",
+        "SELECT id, slug, name, description, public, test, provisioned, retired FROM topics ORDER BY id",
     )
     .fetch_all(c))
 }
@@ -56,7 +71,7 @@ pub async fn ever(tx: &mut Tx) -> Result<Vec<Topic>> {
 /// Also a retired one.
 pub async fn by_slug(tx: &mut Tx, slug: &str) -> Result<Option<Topic>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT id, slug, name, description, public, provisioned, retired FROM topics WHERE slug = $1",
+        "SELECT id, slug, name, description, public, test, provisioned, retired FROM topics WHERE slug = $1",
     )
     .bind(slug)
     .fetch_optional(c))

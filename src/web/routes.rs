@@ -48,8 +48,8 @@ pub struct Table {
 /// Everything, in the order: for readers and the site, for programs, for the newsroom.
 pub fn table(cx: &Context) -> Table {
     use admin::{
-        account, audit, codes, deliveries, desk, issues as published, links, lists, live, overview, races,
-        sign_in, sources, subscribers, tokens, users,
+        account, audit, codes, deliveries, desk, desk_reader, issues as published, links, lists, live,
+        overview, races, sign_in, sources, subscribers, tokens, users,
     };
     use api::{alerts, docs, drafts, issues, openapi, posts};
     use public::{archive, confirm, issue, preferences, sign_up, unsubscribe};
@@ -121,9 +121,9 @@ pub fn table(cx: &Context) -> Table {
         .get("/admin", User(Read), overview::page)
         .get("/admin/desk", User(Read), desk::page)
         .post("/admin/desk", User(Compose), desk::create)
-        .get("/admin/desk/{id}", User(Read), desk::one)
+        .get("/admin/desk/{id}", User(Read), desk_reader::page)
         .post("/admin/desk/{id}", User(Compose), desk::save)
-        .get("/admin/desk/{id}/mail", User(Read), desk::mail)
+        .get("/admin/desk/{id}/mail", User(Read), desk_reader::mail)
         .post("/admin/desk/{id}/test", User(Compose), desk::test)
         .post("/admin/desk/{id}/ask", User(Compose), desk::ask)
         .post("/admin/desk/{id}/release", User(Release), desk::release)

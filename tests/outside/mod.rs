@@ -5,6 +5,7 @@ mod accessibility;
 mod bad_input;
 mod browser;
 mod described;
+mod desk;
 mod installation;
 mod main_job;
 mod never_lost;

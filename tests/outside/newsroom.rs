@@ -11,7 +11,7 @@ use super::{
 };
 use crate::stage::{Backend, program::Running};
 
-const PASSWORD: &str = "a quiet ferry at noon";
+pub(super) const PASSWORD: &str = "a quiet ferry at noon";
 const CODE: &str = "form[action='/admin/account/codes/confirm'] ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +129,7 @@ async fn an_editor_on_a_phone_releases_undoes_releases_again_and_corrects() {
 }
 
 /// The bytes that an authenticator app reads (RFC 4648, section 6).
-fn from_base32(text: &str) -> Vec<u8> {
+pub(super) fn from_base32(text: &str) -> Vec<u8> {
     let (mut bytes, mut buffer, mut bits) = (Vec::new(), 0u32, 0);
     for digit in text.chars().filter(|c| !c.is_whitespace()) {
         let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(digit).unwrap() as u32;

@@ -221,7 +221,9 @@ both! {
         assert_eq!(queue["relays"][0]["day_used_up"]["per_day"], 3);
     }
 
-    async fn with_no_service_nothing_is_said_to_go_soon(stage: Stage) {
+    async fn with_no_service_nothing_is_said_to_go_soon(setup: Setup) {
+        // `check` asks there whether a service runs: on this machine one may, at the usual port.
+        let stage = setup.with("server.listen", "127.0.0.1:1").open().await;
         // The commands have the machine's clock, and so has the heart of the service that ends here.
         stage.cx.clock.advance(Clock::System.now().since(stage.now()));
         stage.imported(ADA).await;

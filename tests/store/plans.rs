@@ -110,7 +110,7 @@ const HOT: &[(&str, &[&str])] = &[
         &["deliveries_by_issue (issue_id=? AND state=?)"],
     ),
     ("SELECT (ended_at - $2) / $4", &["deliveries_by_issue (issue_id=? AND state=?)"]),
-    ("SELECT relay, state, count(*) FROM deliveries", &["(issue_id=?)"]),
+    ("SELECT relay AS name, count(*)", &["(issue_id=?)"]),
     ("SELECT lower(substr(address", &["(issue_id=?)"]),
     ("SELECT d.id, i.public_id AS issue", &["deliveries_by_subscriber (subscriber_id=?)"]),
     (

@@ -22,7 +22,7 @@ pub async fn provision(cx: &Context) -> store::Result<()> {
             topic.slug.as_str(),
             &topic.name,
             &topic.description,
-            topic.public,
+            (topic.public, topic.test),
         )
         .await?;
         ids.insert(&topic.slug, id);

@@ -16,6 +16,7 @@ use crate::domain::{
     role::Right,
     time::Timestamp,
 };
+use crate::mail::preview::Preview;
 use crate::newsroom::Me;
 use crate::publishing::{
     self,
@@ -88,14 +89,6 @@ pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, body: Bytes
     }
 }
 
-/// `GET /admin/desk/{id}`
-pub async fn one(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    match find(&cx, &frame, &id).await {
-        Ok(written) => show(&cx, &frame, &me, &written, StatusCode::OK, None).await,
-        Err(response) => *response,
-    }
-}
-
 /// `POST /admin/desk/{id}`: saves what was written. A script is told how it stands then; a form leads back to the page.
 pub async fn save(
     State(cx): State<Context>,
@@ -125,28 +118,18 @@ pub async fn save(
             let fault = format!(
                 "Somebody else changed the {what} at the same time: that stands here now. What you wrote of it was not saved; go back to see it."
             );
-            show(&cx, &frame, &me, &saved.written, StatusCode::CONFLICT, Some(&fault)).await
+            show(&cx, &frame, &me, &saved.written, StatusCode::CONFLICT, (Some(&fault), Value::Null)).await
         }
         Ok(None) => closed(&frame),
         Err(error) => failed(&frame, &error),
     }
 }
 
-/// `GET /admin/desk/{id}/mail`: the mail as it would be.
-pub async fn mail(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    let written = match find(&cx, &frame, &id).await {
-        Ok(written) => written,
-        Err(response) => return *response,
-    };
-    let html = match desk::mail(&cx, &written, &me.user.email).await {
-        Ok(Some(mail)) => mail.html,
-        Ok(None) => {
-            "<p style=\"font: 1rem sans-serif; color: #777\">Once it has a text, the mail stands here.</p>"
-                .to_owned()
-        }
-        Err(error) => return failed(&frame, &error),
-    };
-    let mut response = Html(html).into_response();
+/// A mail on a page of ours; what stands for none says what is missing.
+pub(super) fn framed(mail: Option<Preview>) -> Response {
+    let none =
+        "<p style=\"font: 1rem sans-serif; color: #777\">Once it has a text, the mail stands here.</p>";
+    let mut response = Html(mail.map_or_else(|| none.to_owned(), |mail| mail.html)).into_response();
     let own = [
         (header::CONTENT_SECURITY_POLICY, OF_A_MAIL),
         (HeaderName::from_static("x-frame-options"), "SAMEORIGIN"),
@@ -166,8 +149,15 @@ pub async fn test(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Pat
     match desk::test(&cx, &written, &me.user.email, None).await {
         Ok(_) => done(&path(written.draft.public_id), "tested"),
         Err(publishing::Error::Blank(_) | publishing::Error::UnknownTopic(_)) => {
-            show(&cx, &frame, &me, &written, StatusCode::UNPROCESSABLE_ENTITY, Some("Write a text first."))
-                .await
+            show(
+                &cx,
+                &frame,
+                &me,
+                &written,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                (Some("Write a text first."), Value::Null),
+            )
+            .await
         }
         Err(error) => failed(&frame, &error),
     }
@@ -188,7 +178,7 @@ pub async fn ask(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path
                 &me,
                 &written,
                 StatusCode::CONFLICT,
-                Some("It was changed meanwhile. Look again."),
+                (Some("It was changed meanwhile. Look again."), Value::Null),
             )
             .await
         }
@@ -213,7 +203,15 @@ pub async fn release(
         field(&body, "audience").map(|typed| typed.replace([',', '.', ' ', '\u{a0}', '\u{202f}'], ""));
     let Some(typed) = typed.and_then(|typed| typed.parse().ok()) else {
         let fault = "Type the number of readers as it stands here.";
-        return show(&cx, &frame, &me, &written, StatusCode::UNPROCESSABLE_ENTITY, Some(fault)).await;
+        return show(
+            &cx,
+            &frame,
+            &me,
+            &written,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            (Some(fault), Value::Null),
+        )
+        .await;
     };
     let released = releasing::release(&cx, &me.actor(), written.draft.public_id, version, typed, None).await;
     let fault = match released {
@@ -240,7 +238,7 @@ pub async fn release(
         Err(error) => return failed(&frame, &error),
     };
     let Ok(Some(written)) = desk::find(&cx, written.draft.public_id).await else { return missing(&frame) };
-    show(&cx, &frame, &me, &written, StatusCode::CONFLICT, Some(&fault)).await
+    show(&cx, &frame, &me, &written, StatusCode::CONFLICT, (Some(&fault), Value::Null)).await
 }
 
 /// `POST /admin/desk/{id}/discard`
@@ -264,13 +262,14 @@ async fn put_away(cx: &Context, frame: &Frame, me: &Me, id: &str, back: bool) ->
     }
 }
 
-async fn show(
+/// The page of a draft, with what went wrong, and the reader whose mail it shows, as `desk_reader` tells of them.
+pub(super) async fn show(
     cx: &Context,
     frame: &Frame,
     me: &Me,
     written: &Written,
     status: StatusCode,
-    fault: Option<&str>,
+    (fault, reader): (Option<&str>, Value),
 ) -> Response {
     let shown = async {
         let choices = desk::choices(cx).await?;
@@ -284,7 +283,7 @@ async fn show(
     let text = &written.text;
     let topics: Vec<_> = choices
         .iter()
-        .map(|it| json!({ "slug": it.slug, "name": it.name, "now": it.now, "later": it.later, "all": it.now + it.later, "chosen": text.topics.contains(&it.slug) }))
+        .map(|it| json!({ "slug": it.slug, "name": it.name, "now": it.now, "later": it.later, "all": it.now + it.later, "test": it.test, "chosen": text.topics.contains(&it.slug) }))
         .collect();
     let levels: Vec<_> = Level::ALL
         .iter()
@@ -320,6 +319,7 @@ async fn show(
         "newsletter": newsletter::form(cx, text),
         "word": text.kind.word(),
         "mail": look.mail,
+        "reader": reader,
         "sender": cx.config.sender.from.name.clone().unwrap_or_else(|| cx.config.sender.from.address.as_str().to_owned()),
         "longest": { "subject": LONGEST_SUBJECT, "preheader": LONGEST_PREHEADER, "phone": PHONE },
         "open": open,
@@ -452,7 +452,7 @@ pub fn failed(frame: &Frame, error: &publishing::Error) -> Response {
     frame.message(StatusCode::SERVICE_UNAVAILABLE, "Something is wrong on our side", text)
 }
 
-async fn find(cx: &Context, frame: &Frame, id: &str) -> Result<Written, Box<Response>> {
+pub(super) async fn find(cx: &Context, frame: &Frame, id: &str) -> Result<Written, Box<Response>> {
     let Ok(id) = id.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
     match desk::find(cx, id).await {
         Ok(Some(written)) => Ok(written),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{delivery::State, time::Timestamp};
+use crate::domain::{delivery::State, spread::Place, time::Timestamp};
 use crate::publishing::progress::Progress;
 
 /// The height and width of a curve, in its own units; it is stretched to its place.
@@ -79,6 +79,11 @@ pub fn share(accepted: i64, waiting: i64, refused: i64, whole: i64) -> Value {
 pub fn share_of(progress: &Progress) -> Value {
     let (accepted, waiting) = (progress.count(&[State::Sent]), progress.count(WAITING));
     share(accepted, waiting, progress.count(REFUSED), progress.audience)
+}
+
+/// The same of a relay or a mail domain, with its name.
+pub fn place(at: &Place) -> Value {
+    json!({ "name": at.name, "share": share(at.accepted, at.waiting, at.bounced, at.audience) })
 }
 
 /// A curve through points that are in order: `x` from `from` to `until`, `y` from 0 to `top`. With `steps` it stays on a

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::figures::{self, counted, number, share, share_of, tag};
+use super::figures::{self, counted, number, share_of, tag};
 use super::{done, failure, frame::Frame, missing, ours, when};
 use crate::context::Context;
 use crate::delivering::{retrying, why::span};
@@ -279,29 +279,11 @@ fn span_of(took: std::time::Duration) -> String {
 }
 
 async fn relays(tx: &mut Tx, issue: &Issue) -> Result<Vec<Value>, Error> {
-    let counts = store::outcomes::by_relay(tx, issue.id).await?;
-    let mut names: Vec<_> = counts.iter().map(|(relay, ..)| relay).collect();
-    names.dedup();
-    let of = |name: &str, states: &[delivery::State]| {
-        let here = counts.iter().filter(|(relay, state, _)| relay == name && states.contains(state));
-        here.map(|(.., count)| count).sum::<i64>()
-    };
-    Ok(names
-        .into_iter()
-        .map(|name| {
-            let (accepted, waiting) = (of(name, &[delivery::State::Sent]), of(name, figures::WAITING));
-            let refused = of(name, figures::REFUSED);
-            json!({ "name": name, "share": share(accepted, waiting, refused, 0) })
-        })
-        .collect())
+    Ok(store::outcomes::by_relay(tx, issue.id).await?.iter().map(figures::place).collect())
 }
 
 async fn domains(tx: &mut Tx, issue: &Issue) -> Result<Vec<Value>, Error> {
-    let largest = store::outcomes::by_domain(tx, issue.id, DOMAINS).await?;
-    Ok(largest
-        .into_iter()
-        .map(|it| json!({ "name": it.domain, "share": share(it.accepted, it.waiting, it.refused, it.count) }))
-        .collect())
+    Ok(store::outcomes::by_domain(tx, issue.id, DOMAINS).await?.iter().map(figures::place).collect())
 }
 
 fn recipient(delivery: &Shown) -> Value {

@@ -6,15 +6,17 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{desk::failed, done, frame::Frame, missing, newsletter, when};
+use super::{desk::failed, done, figures, frame::Frame, missing, newsletter, when};
 use crate::context::Context;
 use crate::domain::{
     draft::State as DraftState,
     issue::{Kind, State as IssueState},
     role::Right,
+    spread::{Place, Spread},
+    time::Timestamp,
 };
 use crate::newsroom::Me;
 use crate::publishing::{
@@ -67,6 +69,8 @@ pub async fn page(
         "progress": progress,
         "since": when(progress.since),
         "share": share(progress.accepted),
+        "reached": reached(&progress),
+        "spread": places(&progress.spread),
         "held_for": held_for,
         "later": later,
         "is_held": progress.state == IssueState::Held,
@@ -79,6 +83,33 @@ pub async fn page(
         "paused_at": progress.paused_at.map(when),
     });
     frame.ok("live.html", &content)
+}
+
+/// After how long the first and the last so far had it.
+fn reached(progress: &Live) -> Option<String> {
+    let after = |at: Timestamp| {
+        let seconds = at.since(progress.since).as_secs_f64();
+        if seconds < 10.0 { format!("{seconds:.1}") } else { format!("{seconds:.0}") }
+    };
+    let first = after(progress.spread.first_accepted_at?);
+    let last = after(progress.spread.last_accepted_at?);
+    let so_far = if progress.waiting > 0 { " so far" } else { "" };
+    Some(format!("The first had it after {first} seconds, the last{so_far} after {last}."))
+}
+
+fn places(spread: &Spread) -> Value {
+    let rows = |places: &[Place], slowest: &Option<String>| -> Vec<Value> {
+        let row = |at: &Place| {
+            let mut row = figures::place(at);
+            row["slowest"] = (slowest.as_ref() == Some(&at.name)).into();
+            row
+        };
+        places.iter().map(row).collect()
+    };
+    json!([
+        { "title": "By relay", "word": "relays", "rows": rows(&spread.relays, &spread.slowest_relay) },
+        { "title": "By mail domain", "word": "domains", "rows": rows(&spread.domains, &spread.slowest_domain) },
+    ])
 }
 
 /// `GET /admin/live/{issue}/state`

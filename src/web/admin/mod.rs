@@ -8,6 +8,7 @@ pub mod codes;
 pub mod cookie;
 pub mod deliveries;
 pub mod desk;
+pub mod desk_reader;
 mod figures;
 pub mod frame;
 pub mod gate;

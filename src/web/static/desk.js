@@ -31,7 +31,8 @@ function shows(standing) {
   at("goes").textContent = look.goes ? `It goes out on ${look.goes}.` : "";
   at("takes").textContent = look.takes ? `, the last of them after ${look.takes}` : "";
   at("size").textContent = look.kilobytes ? `${look.kilobytes} KB` : "";
-  at("plain").textContent = plain || "";
+  // A chosen reader's text comes with the page.
+  if (!frame.dataset.reader) at("plain").textContent = plain || "";
   at("warnings").replaceChildren(...look.warnings.map((warning) => {
     const item = document.createElement("li");
     item.className = warning.blocks ? "bad" : "warn";
@@ -86,7 +87,8 @@ async function save() {
     const standing = await answer.json();
     takes(standing, sent);
     shows(standing);
-    frame.src = `/admin/desk/${id}/mail?v=${standing.version}`;
+    const reader = frame.dataset.reader ? `&reader=${frame.dataset.reader}` : "";
+    frame.src = `/admin/desk/${id}/mail?v=${standing.version}${reader}`;
     saved.textContent = "Saved.";
     saved.classList.remove("bad");
   } catch (error) {

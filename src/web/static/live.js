@@ -27,6 +27,67 @@ function pace(progress) {
   }
 }
 
+const after = (progress, at) => {
+  const seconds = (Date.parse(at) - Date.parse(progress.since)) / 1000;
+  return seconds < 10 ? seconds.toFixed(1) : Math.round(seconds).toLocaleString();
+};
+
+function part(count, word, look) {
+  const shown = document.createElement("span"), bold = document.createElement("b");
+  if (count > 0 && look) shown.className = look;
+  bold.textContent = count.toLocaleString();
+  shown.append(bold, ` ${word}`);
+  return shown;
+}
+
+// One relay or mail domain, as the page has it that the server makes.
+function row(place, slowest) {
+  const item = document.createElement("li"), title = document.createElement("span"), name = document.createElement("strong");
+  name.textContent = place.name;
+  title.append(name);
+  if (place.name === slowest) {
+    const tag = document.createElement("span");
+    tag.className = "tag warn";
+    tag.textContent = "slowest";
+    title.append(" ", tag);
+  }
+  const svg = (kind, values) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
+    for (const [key, value] of Object.entries(values)) made.setAttribute(key, value);
+    return made;
+  };
+  const bar = svg("svg", { class: "share", viewBox: "0 0 1000 10", preserveAspectRatio: "none", "aria-hidden": "true" });
+  let x = 0;
+  for (const [count, look] of [[place.accepted, "good"], [place.waiting, "warn"], [place.bounced, "bad"]]) {
+    const width = count / Math.max(1, place.audience) * 1000;
+    bar.append(svg("rect", { class: look, x, y: 0, width, height: 10 }));
+    x += width;
+  }
+  const figures = document.createElement("span");
+  figures.className = "figures";
+  figures.append(part(place.accepted, "accepted"), " ", part(place.waiting, "waiting", "warn"), " ", part(place.bounced, "bounced", "bad"));
+  item.append(title, bar, figures);
+  return item;
+}
+
+// First and slowest; the server counts these every few seconds where there are many.
+let counted = null;
+function places(progress) {
+  const { spread } = progress;
+  if (counted === spread.counted_at) return;
+  counted = spread.counted_at;
+  const soFar = progress.waiting > 0 ? " so far" : "";
+  at("reached").textContent = spread.first_accepted_at
+    ? `The first had it after ${after(progress, spread.first_accepted_at)} seconds, the last${soFar} after ${after(progress, spread.last_accepted_at)}.`
+    : "";
+  for (const word of ["relays", "domains"]) {
+    const panel = document.querySelector(`[data-places=${word}]`);
+    const slowest = word === "relays" ? spread.slowest_relay : spread.slowest_domain;
+    panel.hidden = spread[word].length === 0;
+    panel.querySelector("ul").replaceChildren(...spread[word].map((place) => row(place, slowest)));
+  }
+}
+
 function shows(progress) {
   live.dataset.state = progress.state;
   const held = progress.state === "held";
@@ -48,6 +109,7 @@ function shows(progress) {
   hides("pause", over || stopped || progress.paused_at !== null);
   hides("resume", over || stopped || progress.paused_at === null);
   pace(progress);
+  places(progress);
   return over;
 }
 

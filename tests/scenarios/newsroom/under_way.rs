@@ -1,0 +1,49 @@
+//! An issue under way: how far it is at each relay and mail domain, first and slowest.
+
+use bellwether::publishing::live::{Live, live};
+use uuid::Uuid;
+
+use crate::stage::{Span, Stage, both};
+
+async fn looks(stage: &Stage, issue: Uuid) -> Live {
+    live(&stage.cx, issue).await.unwrap().unwrap()
+}
+
+/// As in "example.com 2/3".
+fn domains(live: &Live) -> Vec<String> {
+    let places = live.spread.domains.iter();
+    places.map(|at| format!("{} {}/{}", at.name, at.accepted, at.audience)).collect()
+}
+
+both! {
+    async fn the_slowest_domain_is_where_most_of_it_waits(stage: Stage) {
+        stage.imported_all(&["ada@example.com", "eve@example.com", "kim@quick.example", "451-1-lee@slow.example"]).await;
+        let issue = stage.alert("Polls are closed").queued().await;
+        let before = looks(&stage, issue).await;
+        assert_eq!(domains(&before), ["example.com 0/2", "quick.example 0/1", "slow.example 0/1"]);
+        assert_eq!((&before.spread.first_accepted_at, &before.spread.slowest_domain), (&None, &None));
+
+        stage.advance(2.seconds()).await;
+        let mut viewer = stage.viewer("mary").await;
+        let now = looks(&stage, issue).await;
+        assert_eq!(domains(&now), ["example.com 2/2", "quick.example 1/1", "slow.example 0/1"]);
+        assert_eq!(now.spread.slowest_domain.as_deref(), Some("slow.example"));
+        assert_eq!(now.spread.relays.iter().map(|at| (at.accepted, at.waiting)).collect::<Vec<_>>(), [(3, 1)]);
+        assert_eq!(now.spread.slowest_relay, None, "there is one alone");
+        let page = viewer.opens(&format!("/admin/live/{issue}")).await;
+        page.says("The first had it after 2.0 seconds, the last so far after 2.0.");
+        page.says("<strong>slow.example</strong> <span class=\"tag warn\">slowest</span>");
+        page.says("Look again");
+
+        stage.advance(1.hour()).await;
+        let late = looks(&stage, issue).await;
+        assert_eq!(domains(&late), ["example.com 2/2", "quick.example 1/1", "slow.example 1/1"]);
+        assert_eq!(late.spread.slowest_domain.as_deref(), Some("slow.example"), "it had it last");
+        let page = viewer.opens(&format!("/admin/live/{issue}")).await;
+        page.says("The first had it after 2.0 seconds, the last after 3602.");
+        let state = viewer.opens(&format!("/admin/live/{issue}/state")).await;
+        state.says("\"slowest_domain\":\"slow.example\"");
+        let events = viewer.opens(&format!("/admin/live/{issue}/events")).await;
+        events.says("\"slowest_domain\":\"slow.example\"");
+    }
+}
