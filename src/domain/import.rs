@@ -4,6 +4,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::address::EmailAddress;
+use super::import_columns::{Column, Gone};
 use super::subscription::Digest;
 use super::time::Timestamp;
 use super::topic::Slug;
@@ -15,8 +16,8 @@ const LONGEST_SOURCE: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportRow {
     pub address: EmailAddress,
-    /// Its column `state` says something else than active: the person left, and is not to be mailed.
-    pub left: bool,
+    /// By its state the person is not to be mailed.
+    pub left: Option<Gone>,
     pub alerts: Option<bool>,
     pub digest: Option<Digest>,
     /// Empty where the file names none.
@@ -65,29 +66,67 @@ pub struct ImportReader<R> {
     unknown: Vec<String>,
 }
 
+/// A column of a file, before anybody is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub name: String,
+    /// What the first row has there.
+    pub sample: String,
+    /// What it says, by its name.
+    pub guess: Option<Column>,
+}
+
+/// The columns of a file.
+///
+/// # Errors
+/// When the header line can't be read.
+pub fn columns(input: impl Read) -> Result<Vec<Seen>, ImportError> {
+    let (mut lines, _, separator, names) = header(input)?;
+    let first = next_line(&mut lines)?.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let mut samples = split(&first, separator).unwrap_or_default().into_iter();
+    let mut sample = || samples.next().unwrap_or_default().chars().take(60).collect();
+    Ok(names.into_iter().map(|name| Seen { sample: sample(), guess: Column::named(&name), name }).collect())
+}
+
+/// The lines behind the header, its number, the separator, and the names in it.
+fn header<R: Read>(input: R) -> Result<(BufReader<R>, u64, char, Vec<String>), ImportError> {
+    let mut lines = BufReader::new(input);
+    let mut line = 0;
+    let header = loop {
+        let bytes = next_line(&mut lines)?.ok_or(ImportError::Empty)?;
+        line += 1;
+        let text = String::from_utf8(bytes).map_err(|_| ImportError::NotUtf8)?;
+        let text = text.trim_start_matches('\u{feff}').trim_end();
+        if !text.is_empty() {
+            break text.to_owned();
+        }
+    };
+    let separator = separator_of(&header);
+    let names = split(&header, separator).map_err(ImportError::Header)?;
+    Ok((lines, line, separator, names))
+}
+
 impl<R: Read> ImportReader<R> {
-    /// Reads the header line.
+    /// Reads the header line, and goes by the names in it.
     ///
     /// # Errors
     /// When the file can't be read, isn't UTF-8 or names no column `email`.
     pub fn new(input: R) -> Result<Self, ImportError> {
-        let mut lines = BufReader::new(input);
-        let mut line = 0;
-        let header = loop {
-            let bytes = next_line(&mut lines)?.ok_or(ImportError::Empty)?;
-            line += 1;
-            let text = String::from_utf8(bytes).map_err(|_| ImportError::NotUtf8)?;
-            let text = text.trim_start_matches('\u{feff}').trim_end();
-            if !text.is_empty() {
-                break text.to_owned();
-            }
-        };
-        let separator = separator_of(&header);
-        let names = split(&header, separator).map_err(ImportError::Header)?;
-        let columns: Vec<_> = names.iter().map(|name| Column::named(name)).collect();
-        for column in Column::ALL {
+        Self::mapped(input, None)
+    }
+
+    /// The same, by what somebody said of each column, in their order; none for the names.
+    ///
+    /// # Errors
+    /// When the file can't be read, isn't UTF-8, or no column has addresses, or two say the same.
+    pub fn mapped(input: R, said: Option<Vec<Option<Column>>>) -> Result<Self, ImportError> {
+        let (lines, line, separator, names) = header(input)?;
+        let guessed = || names.iter().map(|name| Column::named(name)).collect();
+        let columns: Vec<_> = said.filter(|said| said.len() == names.len()).unwrap_or_else(guessed);
+        // Who left by one of several states has left.
+        for &column in Column::ALL.iter().filter(|column| **column != Column::State) {
             if columns.iter().filter(|&&known| known == Some(column)).count() > 1 {
-                return Err(ImportError::Twice(column.name()));
+                return Err(ImportError::Twice(column.as_str()));
             }
         }
         if !columns.contains(&Some(Column::Email)) {
@@ -124,7 +163,9 @@ impl<R: Read> ImportReader<R> {
         };
         Ok(Some(ImportRow {
             address: field(Column::Email).parse().map_err(|error| format!("email: {error}"))?,
-            left: !matches!(field(Column::State).to_ascii_lowercase().as_str(), "" | "active"),
+            left: self.columns.iter().zip(&fields).find_map(|(column, field)| {
+                (*column == Some(Column::State)).then(|| Gone::by(without_guard(field))).flatten()
+            }),
             alerts: told(Column::Alerts, field(Column::Alerts), yes_or_no)?,
             digest: told(Column::Digest, field(Column::Digest), |word| word.to_ascii_lowercase().parse())?,
             topics: told(Column::Topics, field(Column::Topics), topics)?.unwrap_or_default(),
@@ -153,44 +194,6 @@ impl<R: Read> Iterator for ImportReader<R> {
             }
         }
         None
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Column {
-    Email,
-    State,
-    Alerts,
-    Digest,
-    Topics,
-    ConfirmedAt,
-    Source,
-}
-
-impl Column {
-    const ALL: [Self; 7] =
-        [Self::Email, Self::State, Self::Alerts, Self::Digest, Self::Topics, Self::ConfirmedAt, Self::Source];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::State => "state",
-            Self::Alerts => "alerts",
-            Self::Digest => "digest",
-            Self::Topics => "topics",
-            Self::ConfirmedAt => "confirmed_at",
-            Self::Source => "source",
-        }
-    }
-
-    /// The column of a header's name, also as other services write it ("E-Mail", "Email Address").
-    fn named(name: &str) -> Option<Self> {
-        let name = name.to_lowercase().replace([' ', '-'], "_");
-        match name.as_str() {
-            "e_mail" | "email_address" | "e_mail_address" => Some(Self::Email),
-            "consented_at" => Some(Self::ConfirmedAt),
-            _ => Self::ALL.into_iter().find(|column| column.name() == name),
-        }
     }
 }
 
@@ -264,7 +267,7 @@ fn told<T>(
         return Ok(None);
     }
     let shown: String = field.chars().take(40).collect();
-    read(field).map(Some).map_err(|error| format!("{} \"{shown}\": {error}", column.name()))
+    read(field).map(Some).map_err(|error| format!("{} \"{shown}\": {error}", column.as_str()))
 }
 
 fn yes_or_no(word: &str) -> Result<bool, String> {
@@ -280,9 +283,13 @@ fn topics(list: &str) -> Result<Vec<Slug>, String> {
     slugs.map(|slug| slug.to_ascii_lowercase().parse()).collect()
 }
 
-/// An instant, or a day, which is taken as its beginning in UTC.
+/// An instant, which without a zone is UTC, or a day, which is taken as its beginning there.
 fn moment(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse_rfc3339(text).or_else(|_| {
+    let instant = Timestamp::parse_rfc3339(text).or_else(|error| match text.split_once(' ') {
+        Some((day, time)) => Timestamp::parse_rfc3339(&format!("{day}T{time}Z")),
+        None => Err(error),
+    });
+    instant.or_else(|_| {
         Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z"))
             .map_err(|_| "must be a day or an instant, as in 2026-11-03 or 2026-11-03T20:00:00Z".to_owned())
     })
@@ -297,7 +304,7 @@ fn source(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ImportError, ImportReader, ImportRow, Row};
+    use super::{Gone, ImportError, ImportReader, ImportRow, Row};
     use crate::domain::subscription::Digest;
     use crate::domain::time::Timestamp;
 
@@ -319,7 +326,7 @@ mod tests {
     fn only(address: &str) -> ImportRow {
         ImportRow {
             address: address.parse().unwrap(),
-            left: false,
+            left: None,
             alerts: None,
             digest: None,
             topics: vec![],
@@ -357,7 +364,7 @@ mod tests {
     fn who_left_elsewhere_is_marked_as_gone() {
         let rows = read("email,state\na@example.org,active\nb@example.org,\nc@example.org,Unsubscribed\n");
         let left: Vec<_> = rows.into_iter().map(|row| row.outcome.unwrap().left).collect();
-        assert_eq!(left, [false, false, true]);
+        assert_eq!(left, [None, None, Some(Gone::Unsubscribed)]);
     }
 
     #[test]

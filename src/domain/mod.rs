@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod draft;
 pub mod forecast;
 pub mod import;
+pub mod import_columns;
 pub mod incident;
 pub mod issue;
 pub mod markup;

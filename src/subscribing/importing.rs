@@ -1,6 +1,6 @@
 //! An import: readers whose consent was given elsewhere, in chunks. It never brings back who left or is suppressed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 
 use serde_json::json;
@@ -10,6 +10,7 @@ use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
     import::{ImportError, ImportReader, ImportRow, Row},
+    import_columns::{Column, Gone},
     subscription::Digest,
     topic::Slug,
 };
@@ -38,6 +39,9 @@ pub enum Run {
 pub struct Report {
     #[serde(flatten)]
     pub tally: Tally,
+    /// Of those that were left out, who was for what the list says of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub gone: BTreeMap<Gone, u64>,
     /// Rows whose address stood in the file before.
     pub duplicates: u64,
     pub bad: Vec<BadRow>,
@@ -97,7 +101,35 @@ pub async fn file(
     name: &str,
     run: &Run,
 ) -> Result<Report, FileError> {
-    let rows = ImportReader::new(input)?;
+    take_all(cx, ImportReader::new(input)?, &HashMap::new(), defaults, name, run).await
+}
+
+/// The same for a file that is there as a whole, with what somebody said of its columns. Who is gone by any row of it is
+/// taken by none.
+///
+/// # Errors
+/// As [`file`].
+pub async fn whole_file(
+    cx: &Context,
+    bytes: &[u8],
+    columns: Option<Vec<Option<Column>>>,
+    defaults: &Defaults,
+    name: &str,
+    run: &Run,
+) -> Result<Report, FileError> {
+    let rows = ImportReader::mapped(bytes, columns.clone())?.filter_map(|row| row.outcome.ok());
+    let gone = rows.filter_map(|row| Some((row.address.key().to_owned(), row.left?))).collect();
+    take_all(cx, ImportReader::mapped(bytes, columns)?, &gone, defaults, name, run).await
+}
+
+async fn take_all(
+    cx: &Context,
+    rows: ImportReader<impl Read + Send>,
+    gone: &HashMap<String, Gone>,
+    defaults: &Defaults,
+    name: &str,
+    run: &Run,
+) -> Result<Report, FileError> {
     let mut tx = cx.db.read().await?;
     let topics: Vec<_> = store::topics::all(&mut tx).await?.into_iter().map(|topic| topic.slug).collect();
     drop(tx);
@@ -111,7 +143,16 @@ pub async fn file(
     // Duplicates come last: they may bring their reader further topics, and count as nobody.
     let mut first = Vec::with_capacity(CHUNK);
     let mut again = Vec::new();
+    let mut left = gone.clone();
     for Row { line, outcome } in rows {
+        let outcome = outcome.map(|mut row| {
+            row.left = row.left.or_else(|| left.get(row.address.key()).copied());
+            if let Some(gone) = row.left {
+                left.insert(row.address.key().to_owned(), gone);
+                *report.gone.entry(gone).or_default() += u64::from(!seen.contains(row.address.key()));
+            }
+            row
+        });
         match outcome.and_then(|row| with_known_topics(row, &topics)) {
             Err(reason) => report.bad.push(BadRow { line, reason }),
             Ok(row) if seen.insert(row.address.key().to_owned()) => first.push(row),
@@ -151,7 +192,11 @@ async fn write_down(
 
 /// A row is bad when it names a topic that there isn't.
 fn with_known_topics(row: ImportRow, topics: &[String]) -> Result<ImportRow, String> {
-    match row.topics.iter().find(|slug| !row.left && !topics.iter().any(|topic| topic == slug.as_str())) {
+    match row
+        .topics
+        .iter()
+        .find(|slug| row.left.is_none() && !topics.iter().any(|topic| topic == slug.as_str()))
+    {
         Some(unknown) => Err(format!("there is no topic \"{unknown}\"; there are: {}", topics.join(", "))),
         None => Ok(row),
     }
@@ -182,7 +227,7 @@ async fn take(
     let topics = store::topics::all(&mut tx).await?;
     super::topic_ids(&topics, std::slice::from_ref(&defaults.topic))?;
     let mut imported = Vec::with_capacity(rows.len());
-    for row in rows.iter().filter(|row| !row.left) {
+    for row in rows.iter().filter(|row| row.left.is_none()) {
         let wanted = if row.topics.is_empty() { std::slice::from_ref(&defaults.topic) } else { &row.topics };
         imported.push(Imported {
             public_id: cx.entropy.uuid(now),

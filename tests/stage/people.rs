@@ -94,7 +94,7 @@ impl Stage {
             digest: None,
             confirmed_at: None,
             source: None,
-            left: false,
+            left: None,
         };
         let topic = "election-alerts".parse().unwrap();
         let defaults = Defaults { topic, alerts, digest: Digest::Daily, source: None };

@@ -89,7 +89,7 @@ impl Import {
     }
 
     fn tell(&self, report: &Report) -> Result<(), Failure> {
-        let Report { tally, duplicates, bad, passed_over_columns } = report;
+        let Report { tally, duplicates, bad, passed_over_columns, gone } = report;
         if self.json {
             print_json(report)?;
         } else {
@@ -103,8 +103,11 @@ impl Import {
             print(format_args!("{:>9} were readers already", tally.known))?;
             print(format_args!(
                 "{:>9} left out: unsubscribed, erased or undeliverable before",
-                tally.left_out
+                tally.left_out.saturating_sub(gone.values().sum())
             ))?;
+            for (gone, count) in gone {
+                print(format_args!("{count:>9} {}", gone.told()))?;
+            }
             print(format_args!("{duplicates:>9} duplicates in the file"))?;
             print(format_args!("{:>9} bad rows", bad.len()))?;
             if !passed_over_columns.is_empty() {

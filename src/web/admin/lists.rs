@@ -11,7 +11,12 @@ use serde_json::{Value, json};
 use super::figures::number;
 use super::{failure, frame::Frame, ours};
 use crate::context::Context;
-use crate::domain::{subscription::Digest, topic::Slug};
+use crate::domain::{
+    import::{self, Seen},
+    import_columns::Column,
+    subscription::Digest,
+    topic::Slug,
+};
 use crate::newsroom::{Error, Me};
 use crate::store;
 use crate::subscribing::exporting::Export;
@@ -19,6 +24,8 @@ use crate::subscribing::importing::{self, Defaults, Report, Run};
 
 /// The largest file, in bytes: some 200,000 readers. A larger list is imported at the terminal.
 const LARGEST: usize = 16 * 1024 * 1024;
+/// How many columns can be mapped; a list that has more goes by their names.
+const MAPPED: usize = 200;
 /// How many bad rows are told one by one.
 const TOLD: usize = 50;
 
@@ -85,8 +92,11 @@ pub async fn import(State(cx): State<Context>, frame: Frame, me: Me, mut request
     let run = if go { Run::For(me.actor()) } else { Run::Dry };
     // On its own, so that a browser that is closed doesn't leave half a list.
     let (context, rows, name) = (cx.clone(), fields.rows.clone(), fields.file.clone());
+    let columns = fields.said();
     let imported =
-        tokio::spawn(async move { importing::file(&context, rows.as_slice(), &defaults, &name, &run).await });
+        tokio::spawn(
+            async move { importing::whole_file(&context, &rows, columns, &defaults, &name, &run).await },
+        );
     match imported.await {
         Ok(Ok(report)) => show(&cx, &frame, StatusCode::OK, &fields, None, told(&report, go, &fields)).await,
         Ok(Err(importing::FileError::Unreadable(error))) => {
@@ -112,6 +122,32 @@ struct Fields {
     source: String,
     agreed: bool,
     go: bool,
+    /// What each column of the file says, in their order; empty for what its name says.
+    columns: Vec<Option<Column>>,
+}
+
+impl Fields {
+    fn said(&self) -> Option<Vec<Option<Column>>> {
+        (!self.columns.is_empty()).then(|| self.columns.clone())
+    }
+
+    /// The columns of the file as the page offers them.
+    fn offered(&self) -> Vec<Value> {
+        let mut seen = import::columns(self.rows.as_slice()).unwrap_or_default();
+        if seen.len() > MAPPED {
+            seen.clear();
+        }
+        let said = self.said().filter(|said| said.len() == seen.len());
+        let offer = |(at, column): (usize, &Seen)| {
+            let chosen = said.as_ref().map_or(column.guess, |said| said.get(at).copied().flatten());
+            let choices: Vec<_> = Column::ALL
+                .iter()
+                .map(|it| json!({ "word": it.as_str(), "meaning": it.meaning(), "chosen": Some(*it) == chosen }))
+                .collect();
+            json!({ "at": at, "name": column.name, "sample": column.sample, "choices": choices, "word": chosen })
+        };
+        seen.iter().enumerate().map(offer).collect()
+    }
 }
 
 async fn read(mut form: Multipart) -> Result<Fields, axum::extract::multipart::MultipartError> {
@@ -131,6 +167,8 @@ async fn read(mut form: Multipart) -> Result<Fields, axum::extract::multipart::M
             "source" => fields.source = field.text().await?,
             "agreed" => fields.agreed = true,
             "go" => fields.go = true,
+            // An empty one is passed over.
+            "column" => fields.columns.push(field.text().await?.parse().ok()),
             _ => {}
         }
     }
@@ -138,15 +176,19 @@ async fn read(mut form: Multipart) -> Result<Fields, axum::extract::multipart::M
 }
 
 fn told(report: &Report, done: bool, fields: &Fields) -> Value {
-    let Report { tally, duplicates, bad, passed_over_columns } = report;
+    let Report { tally, duplicates, bad, passed_over_columns, gone } = report;
     let count = |count: u64| number(i64::try_from(count).unwrap_or(i64::MAX));
-    let numbers = [
+    let there: u64 = gone.values().sum();
+    let mut numbers = vec![
         (tally.added, if done { "added" } else { "would be added" }),
         (tally.known, "are readers already; they get the topics that they lack"),
-        (tally.left_out, "left out: unsubscribed, erased or undeliverable before"),
+        (tally.left_out.saturating_sub(there), "left out: unsubscribed, erased or undeliverable before"),
+    ];
+    numbers.extend(gone.iter().map(|(gone, count)| (*count, gone.told())));
+    numbers.extend([
         (*duplicates, "stand in the file more than once"),
         (u64::try_from(bad.len()).unwrap_or(0), "rows that can’t be read"),
-    ];
+    ]);
     let numbers: Vec<_> = numbers
         .iter()
         .filter(|(number, _)| *number > 0)
@@ -161,8 +203,6 @@ fn told(report: &Report, done: bool, fields: &Fields) -> Value {
         "bad": bad.iter().take(TOLD).collect::<Vec<_>>(),
         "more_bad": bad.len().checked_sub(TOLD).filter(|more| *more > 0),
         "passed_over": passed_over_columns.join(", "),
-        // Only UTF-8 is ever read, so nothing is lost here.
-        "rows": if done { String::new() } else { String::from_utf8_lossy(&fields.rows).into_owned() },
     })
 }
 
@@ -188,6 +228,7 @@ async fn show(
         .collect();
     let digests: Vec<_> =
         Digest::WORDS.iter().map(|word| json!({ "word": word, "chosen": *word == fields.digest })).collect();
+    let done = report["done"] == true;
     let content = json!({
         "topics": topics,
         "topic": fields.topic,
@@ -196,6 +237,10 @@ async fn show(
         "alerts": fields.alerts,
         "source": fields.source,
         "fault": fault,
+        "file": fields.file,
+        "columns": if done { Vec::new() } else { fields.offered() },
+        // Only UTF-8 is ever read, so nothing is lost here.
+        "rows": if done { String::new() } else { String::from_utf8_lossy(&fields.rows).into_owned() },
         "report": report,
     });
     frame.show("import.html", status, &content)

@@ -65,6 +65,56 @@ both! {
         ada.says("alerts, weekly digest");
     }
 
+    async fn who_left_or_bounced_elsewhere_does_not_become_a_reader_here(stage: Stage) {
+        let list = "\"First Name\",\"Email Address\",\"Subscriber Status\"\n\
+            Ada,ada@example.org,Subscribed\nBob,bob@example.org,Unsubscribed\nCy,cy@example.org,Hard-bounced\n\
+            Dot,dot@example.org,Pending\nEve,eve@example.org,Blocklisted\nFay,fay@example.org,Moved away\n\
+            Gil,gil@example.org,Subscribed\nGil,GIL@example.org,Unsubscribed\n";
+        let mut olga = stage.owner("olga").await;
+        let page = looks(&mut olga, list).await;
+        for told in [
+            "<strong>1</strong></dt><dd>would be added",
+            "<strong>2</strong></dt><dd>left out: unsubscribed, by the list",
+            "<strong>1</strong></dt><dd>left out: bounced, by the list",
+            "<strong>1</strong></dt><dd>left out: never confirmed, by the list",
+            "<strong>1</strong></dt><dd>left out: complained or blocked, by the list",
+            "<strong>1</strong></dt><dd>left out: their state in the list is no word for active",
+            "passed over: First Name",
+        ] {
+            page.says(told);
+        }
+        assert!(!page.body.contains("undeliverable before"), "{}", page.body);
+        let rows = hidden(&page.body, "rows");
+        let go = fields(&[("go", "1"), ("agreed", "1"), ("name", "l.csv"), ("rows", &rows), ("column", ""), ("column", "email"), ("column", "state")]);
+        olga.uploads(IMPORT, &go, None).await.says("<strong>1</strong></dt><dd>added");
+        olga.opens("/admin/subscribers").await.says("1 active");
+        olga.opens("/admin/subscribers?q=gil").await.says("Nobody");
+    }
+
+    async fn columns_are_mapped_by_hand_before_anything_is_done(stage: Stage) {
+        let list = "Mail;Since;Wants\nada@example.org;2026-05-01 10:00:00;no\nbob@example.org;2026-05-02 10:00:00;yes\n";
+        let mut olga = stage.owner("olga").await;
+        let page = looks(&mut olga, list).await;
+        assert_eq!(page.status, 422);
+        page.says("names no column &quot;email&quot;");
+        page.says("as in ada@example.org");
+        let rows = hidden(&page.body, "rows");
+        let said = |words: [&'static str; 3]| words.map(|word| ("column", word));
+        let settings = fields(&[("name", "l.csv"), ("rows", &rows)]);
+        let twice = olga.uploads(IMPORT, &[&settings[..], &said(["email", "email", ""])].concat(), None).await;
+        twice.says("names the column &quot;email&quot; twice");
+        let mapped = [&settings[..], &said(["email", "confirmed_at", "alerts"])].concat();
+        let page = olga.uploads(IMPORT, &mapped, None).await;
+        page.says("<strong>2</strong></dt><dd>would be added");
+        page.says("<input type=\"hidden\" name=\"column\" value=\"confirmed_at\">");
+        olga.opens("/admin/subscribers").await.says("0 active");
+        let go = [&mapped[..], &[("go", "1"), ("agreed", "1")]].concat();
+        olga.uploads(IMPORT, &go, None).await.says("<strong>2</strong></dt><dd>added");
+        let mut tx = stage.cx.db.read().await.unwrap();
+        let rows = bellwether::store::subscribers::readers(&mut tx, 0, i64::MAX).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.alerts).collect::<Vec<_>>(), [false, true]);
+    }
+
     async fn a_list_that_cannot_be_read_says_what_to_do(stage: Stage) {
         let mut olga = stage.owner("olga").await;
         let page = looks(&mut olga, "name,phone\nAda,1\n").await;
