@@ -66,6 +66,7 @@ fn topic(topic: &Topic, readers: i64) -> Value {
         "name": topic.name,
         "description": topic.description,
         "public": topic.public,
+        "test": topic.test,
         "provisioned": topic.provisioned,
         "retired": topic.retired,
         "readers": readers,

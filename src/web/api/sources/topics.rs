@@ -49,6 +49,8 @@ pub struct Topic {
     pub description: String,
     /// What is published on it stands in the public archive.
     pub public: bool,
+    /// What is published on it reaches the test addresses of config.toml alone.
+    pub test: bool,
     /// It stands in config.toml, and is changed there.
     pub provisioned: bool,
     /// It is offered nowhere, and nothing new is published on it.
@@ -57,8 +59,8 @@ pub struct Topic {
 
 impl From<store::topics::Topic> for Topic {
     fn from(topic: store::topics::Topic) -> Self {
-        let store::topics::Topic { slug, name, description, public, provisioned, retired, .. } = topic;
-        Self { slug, name, description, public, provisioned, retired }
+        let store::topics::Topic { slug, name, description, public, test, provisioned, retired, .. } = topic;
+        Self { slug, name, description, public, test, provisioned, retired }
     }
 }
 
