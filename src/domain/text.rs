@@ -68,6 +68,18 @@ fn cut(text: String, max: usize) -> String {
     format!("{}…", head.trim_end_matches(|c: char| c.is_whitespace() || ",;:–—-".contains(c)))
 }
 
+/// Which of the phrases that must not go out stand in one of these texts.
+pub fn said<'a>(texts: [&'a str; 3], phrases: &'a [String]) -> impl Iterator<Item = &'a String> {
+    phrases.iter().filter(move |phrase| texts.iter().any(|text| says(text, phrase)))
+}
+
+/// Whether a phrase stands in a text as words of their own: "TEST" in "TEST: polls", not in "CONTEST" or "test".
+fn says(text: &str, phrase: &str) -> bool {
+    let ends = |side: Option<char>| side.is_none_or(|c| !c.is_alphanumeric());
+    text.match_indices(phrase)
+        .any(|(at, _)| ends(text[..at].chars().next_back()) && ends(text[at + phrase.len()..].chars().next()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +116,13 @@ mod tests {
             "One\nTwo\n\nThree\n\n\tFour"
         );
         assert_eq!(multi_line("One\nTwo three", 9), "One\nTwo…");
+    }
+
+    #[test]
+    fn a_phrase_is_found_as_words_of_their_own() {
+        assert!(
+            says("TEST: polls", "TEST") && says("a TEST", "TEST") && says("DO NOT PUBLISH", "DO NOT PUBLISH")
+        );
+        assert!(!says("CONTESTED", "TEST") && !says("a test", "TEST"));
     }
 }

@@ -42,13 +42,13 @@ pub struct Filled {
     pub password: String,
 }
 
-/// The address of a link that makes the first owner; none where there are people already. Former ones end.
+/// The address of a link that makes the first owner; none where there is one already. Former ones end.
 ///
 /// # Errors
 /// A database that can't be written.
 pub async fn first_owner(cx: &Context) -> Result<Option<String>, Error> {
     let mut tx = cx.db.begin().await?;
-    if store::users::any(&mut tx).await? {
+    if store::users::any_owner(&mut tx).await? {
         return Ok(None);
     }
     store::user_links::end_first_owner(&mut tx).await?;
@@ -76,7 +76,7 @@ async fn find(cx: &Context, tx: &mut Tx, token: &str) -> Result<Option<(Link, Op
         None => None,
     };
     let holds = match (&link.purpose, &user) {
-        (LinkPurpose::FirstOwner, _) => !store::users::any(tx).await?,
+        (LinkPurpose::FirstOwner, _) => !store::users::any_owner(tx).await?,
         (_, Some(user)) => user.disabled_at.is_none(),
         (_, None) => false,
     };

@@ -82,15 +82,26 @@ pub(super) struct Prepared {
     content: String,
     page: Page,
     public: bool,
+    /// One of the phrases that must not go out, if it says one.
+    phrase: Option<String>,
+}
+
+impl Prepared {
+    /// # Errors
+    /// It says what must not go out.
+    fn may_go(&self) -> Result<(), Error> {
+        self.phrase.clone().map_or(Ok(()), |phrase| Err(Error::Phrase(phrase)))
+    }
 }
 
 /// The mail and the audience, without sending.
 ///
 /// # Errors
-/// An unknown topic or post, a text that shows nothing, a template that can't be rendered, a database that can't be read.
+/// An unknown topic or post, a text that shows nothing or says what must not go out, a template that can't be rendered, a database that can't be read.
 pub async fn preview(cx: &Context, request: &AlertRequest) -> Result<Preview, Error> {
     let mut tx = cx.db.read().await?;
     let prepared = prepare(cx, &mut tx, request).await?;
+    prepared.may_go()?;
     let audience = audience(&mut tx, request.kind, &prepared.topic_ids, request.level).await?;
     Ok(Preview { audience, draft: prepared.draft })
 }
@@ -109,7 +120,7 @@ pub async fn check(cx: &Context, request: &AlertRequest) -> Result<(), Error> {
 /// published and none is returned.
 ///
 /// # Errors
-/// An unknown topic or post, a text that shows nothing, a template that can't be rendered, a database that can't be
+/// An unknown topic or post, a text that shows nothing or says what must not go out, a template that can't be rendered, a database that can't be
 /// written; [`Error::Uncounted`] when it was published nevertheless.
 pub async fn publish(
     cx: &Context,
@@ -119,6 +130,7 @@ pub async fn publish(
 ) -> Result<Option<Published>, Error> {
     let mut tx = cx.db.read().await?;
     let prepared = prepare(cx, &mut tx, request).await?;
+    prepared.may_go()?;
     drop(tx);
     let mut tx = cx.db.begin().await?;
     let issue_id = insert(cx, &mut tx, &prepared, request, &by.to_string(), State::Publishing).await?;
@@ -232,6 +244,7 @@ async fn alert_post(cx: &Context, post: &Post) -> Result<bool, Error> {
         public: None,
     };
     let prepared = if request.topics.is_empty() { None } else { Some(prepare(cx, &mut tx, &request).await?) };
+    prepared.as_ref().map_or(Ok(()), Prepared::may_go)?;
     drop(tx);
     let mut tx = cx.db.begin().await?;
     if !store::posts::mark_alerted(&mut tx, post.id, cx.clock.now()).await? {
@@ -284,12 +297,15 @@ pub(super) async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -
     let (alert, topics, post_id) = resolve(tx, request).await?;
     let public_id = cx.entropy.uuid(cx.clock.now());
     let draft = cx.composer.alert(public_id, &alert)?;
+    let words = html::plain_text(&alert.html);
+    let phrase = blocked(cx, &alert.subject, alert.preheader.as_deref(), &words);
     let content = super::stories::Carried {
         title: alert.subject.clone(),
-        summary: text::multi_line(&html::plain_text(&alert.html), 2_000),
+        summary: text::multi_line(&words, 2_000),
         link: alert.link.clone(),
     };
     Ok(Prepared {
+        phrase,
         public_id,
         draft,
         topic_ids: topics.iter().map(|topic| topic.id).collect(),
@@ -298,6 +314,12 @@ pub(super) async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -
         page: archive::article(&alert.subject, &alert.html, alert.link.as_deref()),
         public: request.public.unwrap_or_else(|| topics.iter().all(|topic| topic.public)),
     })
+}
+
+/// One of the phrases that must not go out, if it stands there.
+pub(super) fn blocked(cx: &Context, subject: &str, preheader: Option<&str>, words: &str) -> Option<String> {
+    let texts = [subject, preheader.unwrap_or_default(), words];
+    text::said(texts, &cx.config.newsroom.blocked_phrases).next().cloned()
 }
 
 async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<Topic>, Option<i64>), Error> {

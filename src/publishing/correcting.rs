@@ -57,7 +57,7 @@ pub enum Corrected {
 /// Stops what is left of an alert and mails the correction. With a key that was used already nothing is done.
 ///
 /// # Errors
-/// A template that can't be rendered, a database that can't be written.
+/// A text that says what must not go out, a template that can't be rendered, a database that can't be written.
 pub async fn correct(
     cx: &Context,
     actor: &Actor,
@@ -70,6 +70,9 @@ pub async fn correct(
     let body = html::markdown(&correction.body);
     if subject.is_empty() || html::is_blank(&body) {
         return Ok(Corrected::Blank);
+    }
+    if let Some(phrase) = super::alerting::blocked(cx, &subject, None, &html::plain_text(&body)) {
+        return Err(Error::Phrase(phrase));
     }
     let mut tx = cx.db.read().await?;
     let Some(original) = store::issues::by_public_id(&mut tx, issue).await? else {

@@ -49,6 +49,9 @@ pub enum Error {
         "the {0} shows nothing once scripts, styles and comments are taken out; give it text or a picture"
     )]
     Blank(&'static str),
+    /// One of `[newsroom] blocked_phrases`.
+    #[error("\"{0}\" stands in it, which must not go out ([newsroom] blocked_phrases)")]
+    Phrase(String),
     /// The field of an alert that is longer than a draft may be, in characters.
     #[error("the {0} may have {1} characters at most where two people are asked for")]
     TooLong(&'static str, usize),

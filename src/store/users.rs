@@ -80,10 +80,12 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<User>> {
     on!(tx, c => sqlx::query_as("SELECT * FROM users ORDER BY lower(name), id").fetch_all(c))
 }
 
-/// Whether there is anybody who could sign in or was invited to.
-pub async fn any(tx: &mut Tx) -> Result<bool> {
-    let some: Option<i64> =
-        on!(tx, c => sqlx::query_scalar("SELECT id FROM users ORDER BY id LIMIT 1").fetch_optional(c))?;
+/// Whether there is an owner, or somebody was invited to be one.
+pub async fn any_owner(tx: &mut Tx) -> Result<bool> {
+    let some: Option<i64> = on!(tx, c => sqlx::query_scalar(
+        "SELECT id FROM users WHERE role = 'owner' AND disabled_at IS NULL ORDER BY id LIMIT 1",
+    )
+    .fetch_optional(c))?;
     Ok(some.is_some())
 }
 

@@ -38,11 +38,14 @@ pub struct Asked {
     pub asked_at: Timestamp,
 }
 
-/// Those asked for after `from` and until `until`.
+/// Those asked for after `from` and until `until`, without the outcomes of a race that can't be released, or couldn't by
+/// then.
 pub async fn asked(tx: &mut Tx, from: Timestamp, until: Timestamp) -> Result<Vec<Asked>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT public_id, text, asked_by, asked_at FROM drafts
-         WHERE state = 'open' AND asked_by IS NOT NULL AND asked_at > $1 AND asked_at <= $2 ORDER BY asked_at, id LIMIT $3",
+        "SELECT public_id, text, asked_by, asked_at FROM drafts d
+         WHERE state = 'open' AND asked_by IS NOT NULL AND asked_at > $1 AND asked_at <= $2
+         AND NOT EXISTS (SELECT 1 FROM races r WHERE r.id = d.race_id AND (r.not_before > $2 OR r.called_by IS NOT NULL OR r.closed_at IS NOT NULL))
+         ORDER BY asked_at, id LIMIT $3",
     )
     .bind(from)
     .bind(until)

@@ -235,6 +235,11 @@ impl Installation {
         (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{status}: {error}: {body}")))
     }
 
+    /// A change by the API.
+    pub async fn patch(&self, path: &str, body: &Value) -> (u16, String) {
+        answer(self.http.patch(self.link(path)).bearer_auth(self.token()).json(body)).await
+    }
+
     /// What the API says of an issue; none while the service doesn't answer.
     pub async fn issue(&self, id: &str) -> Option<Value> {
         let request = self.http.get(format!("{}/api/v1/issues/{id}", self.url)).bearer_auth(self.token());

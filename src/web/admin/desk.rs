@@ -331,6 +331,7 @@ pub(super) async fn show(
         "may_write": open && may(frame, Right::Compose),
         "may_release": open && may(frame, Right::Release) && !two_people && bar.is_none(),
         "two_people": two_people,
+        "stands": stands(cx, me, written, race.as_ref()),
         "hold": hold(cx.config.newsroom.hold, second_person).as_secs(),
         "fault": fault,
     });
@@ -346,7 +347,9 @@ async fn standing(
 ) -> Result<Value, publishing::Error> {
     let look = desk::look(cx, written, &me.user.email).await?;
     let others = desk::visit(cx, &me.actor(), &written.draft).await?;
+    let race = races::of(cx, written).await?;
     Ok(json!({
+        "stands": stands(cx, me, written, race.as_ref()),
         "version": written.draft.version,
         "text": written.text,
         "conflicts": conflicts,
@@ -355,6 +358,14 @@ async fn standing(
         "look": looked(&written.text, &look, cx.clock.now()),
         "plain": look.mail.as_ref().map(|mail| &mail.text),
     }))
+}
+
+/// What decides who may release it now: where it differs from when the page was made, the page is made anew.
+fn stands(cx: &Context, me: &Me, written: &Written, race: Option<&races::Race>) -> String {
+    let bar =
+        race.and_then(|race| races::bar(race, written)).map(|bar| bar.as_sentence()).unwrap_or_default();
+    let second_person = releasing::is_second_person(&me.actor(), written);
+    format!("{}{bar}", !second_person && cx.config.newsroom.asks_two_people(&written.text))
 }
 
 fn looked(text: &Text, look: &Look, now: Timestamp) -> Value {

@@ -226,6 +226,12 @@ pub async fn correct(
             frame.message(StatusCode::CONFLICT, "This can’t be corrected", text)
         }
         Ok(Corrected::Unknown | Corrected::Before) => missing(&frame),
+        Err(publishing::Error::Phrase(phrase)) => {
+            let text = format!(
+                "“{phrase}” stands in it, which must not go out. Go back; what you wrote is still there. Nothing was changed."
+            );
+            frame.message(StatusCode::UNPROCESSABLE_ENTITY, "It must not go out like that", &text)
+        }
         Err(error) => failed(&frame, &error),
     }
 }

@@ -213,6 +213,7 @@ async fn content(
         "outcomes": outcomes,
         "topics": topics,
         "longest": LONGEST_NAME,
+        "moving": false,
         "may_write": me.user.role.may(Right::Compose),
         "may_prepare": me.user.role.may(Right::Release),
         "may_move": me.user.role.may(Right::Manage) && state != RaceState::Called,
@@ -334,9 +335,19 @@ pub async fn move_to(
             }
         }
     };
-    match find(&cx, &frame, &id.to_string()).await {
-        Ok(race) => show(&cx, &frame, &me, &race, fault.0, Some(&fault.1)).await,
-        Err(response) => *response,
+    let race = match find(&cx, &frame, &id.to_string()).await {
+        Ok(race) => race,
+        Err(response) => return *response,
+    };
+    match content(&cx, &me, &race, Some(&fault.1)).await {
+        Ok(mut content) => {
+            // What was filled in stands there still.
+            content["moving"] = json!(true);
+            content["civil"] = json!(fields.at);
+            content["timezone"] = json!(fields.timezone);
+            frame.show("race.html", fault.0, &content)
+        }
+        Err(error) => failed(&frame, &error),
     }
 }
 

@@ -109,6 +109,11 @@ impl From<publishing::Error> for Problem {
                 let detail = "shows nothing once scripts, styles and comments are taken out; give it text or a picture";
                 invalid(&format!("/{field}"), detail)
             }
+            publishing::Error::Phrase(phrase) => {
+                let detail =
+                    format!("{phrase:?} stands in it, which must not go out ([newsroom] blocked_phrases)");
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+            }
             publishing::Error::TooLong(field, longest) => {
                 let why = format!(
                     "may have {longest} characters at most: two people are asked for, so it becomes a draft"

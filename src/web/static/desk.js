@@ -8,7 +8,8 @@ const frame = at("mail");
 const PAUSE = 600, LOOK = 4000;
 // What is typed; a newsletter has no link of its own.
 const typed = ["subject", "preheader", "body", "link", "outcome", "send_at", "zone"].filter((name) => form.elements[name]);
-let base = form.elements.base.value, timer, saving = false, again = false;
+// The text that one's own goes from: of what both changed it stays the old one, until somebody decides.
+let base = JSON.parse(form.elements.base.value), timer, saving = false, again = false;
 
 const inUse = () => !form.querySelector("fieldset.plain").disabled;
 
@@ -53,20 +54,24 @@ function takes(standing, sent) {
     const input = form.elements[name];
     if (input.value === sent[name] && !standing.conflicts.includes(name) && input.value !== theirs[name]) input.value = theirs[name];
   }
-  at("conflicts").replaceChildren(...standing.conflicts.filter((name) => form.elements[name]?.value !== undefined).map((name) => {
+  const asked = standing.conflicts.filter((name) => typed.includes(name));
+  const goesFrom = (from) => { base = from; form.elements.base.value = JSON.stringify(base); };
+  at("conflicts").replaceChildren(...asked.map((name) => {
     const box = document.createElement("p");
     box.className = "notice warn";
     box.append(`${standing.by} changed the ${name} as well: “${theirs[name]}” `);
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "second";
-    button.textContent = "Take theirs";
-    button.addEventListener("click", () => { form.elements[name].value = theirs[name]; box.remove(); later(); });
-    box.append(button);
+    const choices = [["Take theirs", () => { form.elements[name].value = theirs[name]; }], ["Keep mine", () => {}]];
+    for (const [words, choose] of choices) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "second";
+      button.textContent = words;
+      button.addEventListener("click", () => { choose(); goesFrom({ ...base, [name]: theirs[name] }); box.remove(); later(); });
+      box.append(button, " ");
+    }
     return box;
   }));
-  base = JSON.stringify(theirs);
-  form.elements.base.value = base;
+  goesFrom({ ...theirs, ...Object.fromEntries(asked.map((name) => [name, base[name]])) });
 }
 
 const written = () => ({ ...Object.fromEntries(typed.map((name) => [name, form.elements[name].value])) });
@@ -87,9 +92,12 @@ async function save() {
     const standing = await answer.json();
     takes(standing, sent);
     shows(standing);
+    // A race's moment has come, or the level asks for two people: the page's buttons are others now.
+    const still = JSON.stringify(written()) === JSON.stringify(sent) && at("conflicts").children.length === 0;
+    if (standing.stands !== form.dataset.stands && still) location.reload();
     const reader = frame.dataset.reader ? `&reader=${frame.dataset.reader}` : "";
     frame.src = `/admin/desk/${id}/mail?v=${standing.version}${reader}`;
-    saved.textContent = "Saved.";
+    saved.textContent = at("conflicts").children.length > 0 ? "Saved, but for what is asked above." : "Saved.";
     saved.classList.remove("bad");
   } catch (error) {
     saved.textContent = error instanceof TypeError ? "Not saved: no connection. Trying again." : error.message;

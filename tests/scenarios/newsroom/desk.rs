@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bellwether::domain::role::Role;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::stage::{Colleague, Page, Setup, Span, Stage, both, form_token};
@@ -56,6 +58,28 @@ fn issue_of(page: &Page) -> Uuid {
 }
 
 both! {
+    async fn what_must_not_go_out_goes_by_no_other_way(stage: Stage) {
+        stage.imported(ADA).await;
+        let program = stage.program("site", Role::Owner).await;
+        let alert = |text: &str| json!({ "subject": "Polls", "markdown": text, "topics": ["election-alerts"] });
+        let refused = program.posts_once("a", "/alerts", &alert("DO NOT PUBLISH before nine.")).await;
+        assert_eq!(refused.status, 422, "{:?}", refused.body);
+        let mut dry = alert("This is a TEST.");
+        dry["dry_run"] = json!(true);
+        assert_eq!(program.posts("/alerts", &dry).await.status, 422, "a dry run says so");
+        stage.pushes("a", "TEST of the new site", true).await;
+        stage.pushes("b", "Contests are open", true).await;
+        stage.settle().await;
+        assert_eq!(stage.subjects(ADA), ["Contests are open"], "a part of a word is none of it");
+
+        let issue = stage.alert("Polls close at eight").sent().await;
+        let wrong = json!({ "subject": "TEST", "markdown": "They close at nine." });
+        let path = format!("/issues/{issue}/correct");
+        assert_eq!(program.posts_once("c", &path, &wrong).await.status, 422);
+        stage.settle().await;
+        assert_eq!(stage.subjects(ADA).len(), 2);
+    }
+
     async fn an_alert_is_written_released_by_its_number_and_leaves_when_the_hold_is_over(stage: Stage) {
         stage.imported_all(&[ADA, EVE]).await;
         let mut editor = stage.editor("kim").await;

@@ -43,6 +43,12 @@ both! {
         assert_eq!(stage.browser("eve").opens(&link).await.status, 404);
     }
 
+    async fn whoever_else_works_here_without_an_owner_there_is_a_link_for_one(stage: Stage) {
+        stage.employs("grace", Role::Editor).await;
+        let link = path(&links::first_owner(&stage.cx).await.unwrap().unwrap());
+        stage.browser("ada").opens(&link).await.says("Make the first owner");
+    }
+
     async fn an_invitation_comes_by_mail_and_works_once(stage: Stage) {
         let mut ada = stage.owner("ada").await;
         let invite = "name=Grace+Moss&email=grace%40example.org&role=editor";
