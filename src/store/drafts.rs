@@ -311,11 +311,13 @@ pub async fn hold(tx: &mut Tx, issue_id: i64, until: Timestamp) -> Result<u64> {
     touched!(tx, sqlx::query("UPDATE issues SET held_until = $2 WHERE id = $1").bind(issue_id).bind(until))
 }
 
-/// How many active readers of a topic get alerts, and how many don't.
+/// How many readers of a topic who may be mailed get alerts, and how many don't.
 pub async fn topic_readers(tx: &mut Tx, topic_id: i64) -> Result<(i64, i64)> {
     let counts: Vec<(bool, i64)> = on!(tx, c => sqlx::query_as(
         "SELECT u.alerts, count(*) FROM subscriptions u JOIN subscribers s ON s.id = u.subscriber_id
-         WHERE u.topic_id = $1 AND s.state = 'active' GROUP BY u.alerts",
+         WHERE u.topic_id = $1 AND s.state = 'active'
+         AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
+         GROUP BY u.alerts",
     )
     .bind(topic_id)
     .fetch_all(c))?;

@@ -21,7 +21,12 @@ const EACH: usize = 3;
 #[tokio::test(flavor = "multi_thread")]
 async fn axe_finds_nothing_wrong_with_any_page_in_light_and_dark() {
     let Some(chromedriver) = find("chromedriver", "the accessibility of every page") else { return };
-    let installation = Installation::new(Backend::Sqlite, 4, "").await;
+    // With a feed, and without a weekly schedule, which can be added then.
+    let more = format!(
+        "[[feeds]]\nurl = \"https://site.example.org/feed/\"\ntopic = \"{TOPIC}\"\n\
+         [[schedules]]\ncron = \"0 0 7 * * *\"\ndigest = \"daily\""
+    );
+    let installation = Installation::new(Backend::Sqlite, 4, &more).await;
     installation.edit_config(&format!("slug = \"{TOPIC}\""), &format!("slug = \"{TOPIC}\"\npublic = true"));
     let mut walk = Walk::new(&installation).await;
     walk.browser = Some(Browser::start(&chromedriver, true).await);

@@ -189,7 +189,11 @@ pub async fn erase(
 async fn shown(cx: &Context, id: &str) -> Result<Response, Problem> {
     let id = id.parse().map_err(|_| unknown())?;
     match records::of_reader(cx, id).await? {
-        Some(Record { address, subscriber: Some(person), suppressions, signups }) => {
+        Some(Record { address, subscriber: Some(mut person), suppressions, signups }) => {
+            // As the list says it.
+            if person.state == "active" && suppressions.iter().any(|it| it.kind.as_str() != "refused") {
+                "suppressed".clone_into(&mut person.state);
+            }
             Ok(Json(Reader { address, person, suppressions, signups }).into_response())
         }
         _ => Err(unknown()),

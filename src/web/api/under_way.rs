@@ -128,7 +128,7 @@ pub async fn correct(
         }
         Corrected::Blank => Err(invalid("/markdown", "shows nothing; say what was wrong, and what is right")),
         Corrected::NotThis => {
-            let detail = "Only an alert that left can be corrected, as long as it is known who got it.";
+            let detail = "Only an alert or a newsletter that left can be corrected, as long as it is known who got it.";
             Err(Problem::new(StatusCode::CONFLICT, detail))
         }
         Corrected::Unknown => Err(unknown()),
