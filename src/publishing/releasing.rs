@@ -45,6 +45,11 @@ pub fn is_second_person(actor: &Actor, written: &Written) -> bool {
     actor.kind == ActorKind::User && !written.authors().contains(&actor.to_string())
 }
 
+/// Whether somebody else has to release a draft: two people are asked for, and this one is not the second.
+pub fn asks_another(cx: &Context, actor: &Actor, written: &Written) -> bool {
+    cx.config.newsroom.asks_two_people(&written.text) && !is_second_person(actor, written)
+}
+
 /// Releases the version of a draft that was looked at, to `typed` readers.
 /// With a key that was used already nothing is released: it is as if somebody had been faster.
 ///
@@ -69,7 +74,7 @@ pub async fn release(
     if written.draft.version != version {
         return Ok(Some(Release::Changed));
     }
-    if !second_person && cx.config.newsroom.asks_two_people(&written.text) {
+    if asks_another(cx, actor, &written) {
         return Ok(Some(Release::SecondPerson));
     }
     let look = desk::look(cx, &written, &actor.name).await?;

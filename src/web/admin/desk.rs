@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{done, frame::Frame, missing, newsletter, races::listed_race, when};
 use crate::context::Context;
 use crate::domain::{
-    draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
+    draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, Warning, hold},
     issue::Level,
     role::Right,
     time::Timestamp,
@@ -302,7 +302,7 @@ pub(super) async fn show(
     let draft = &written.draft;
     let open = draft.state == DraftState::Open;
     let second_person = releasing::is_second_person(&me.actor(), written);
-    let two_people = cx.config.newsroom.asks_two_people(text) && !second_person;
+    let two_people = releasing::asks_another(cx, &me.actor(), written);
     let bar = race.as_ref().and_then(|race| races::bar(race, written)).filter(|_| open);
     let content = json!({
         "race": race.as_ref().map(|race| json!({ "id": race.row.public_id, "name": race.row.name })),
@@ -331,7 +331,7 @@ pub(super) async fn show(
         "may_write": open && may(frame, Right::Compose),
         "may_release": open && may(frame, Right::Release) && !two_people && bar.is_none(),
         "two_people": two_people,
-        "stands": stands(cx, me, written, race.as_ref()),
+        "stands": stands(two_people, bar.as_ref()),
         "hold": hold(cx.config.newsroom.hold, second_person).as_secs(),
         "fault": fault,
     });
@@ -347,9 +347,9 @@ async fn standing(
 ) -> Result<Value, publishing::Error> {
     let look = desk::look(cx, written, &me.user.email).await?;
     let others = desk::visit(cx, &me.actor(), &written.draft).await?;
-    let race = races::of(cx, written).await?;
+    let bar = races::of(cx, written).await?.and_then(|race| races::bar(&race, written));
     Ok(json!({
-        "stands": stands(cx, me, written, race.as_ref()),
+        "stands": stands(releasing::asks_another(cx, &me.actor(), written), bar.as_ref()),
         "version": written.draft.version,
         "text": written.text,
         "conflicts": conflicts,
@@ -361,23 +361,21 @@ async fn standing(
 }
 
 /// What decides who may release it now: where it differs from when the page was made, the page is made anew.
-fn stands(cx: &Context, me: &Me, written: &Written, race: Option<&races::Race>) -> String {
-    let bar =
-        race.and_then(|race| races::bar(race, written)).map(|bar| bar.as_sentence()).unwrap_or_default();
-    let second_person = releasing::is_second_person(&me.actor(), written);
-    format!("{}{bar}", !second_person && cx.config.newsroom.asks_two_people(&written.text))
+fn stands(two_people: bool, bar: Option<&races::Bar>) -> String {
+    format!("{two_people}{}", bar.map(races::Bar::as_sentence).unwrap_or_default())
+}
+
+/// What stands in the way of a release, as pages and scripts take it.
+pub(super) fn warned(warnings: &[Warning], now: Timestamp) -> Vec<Value> {
+    let shown = |warning: &Warning| json!({ "blocks": warning.blocks(), "text": warning.as_sentence(now) });
+    warnings.iter().map(shown).collect()
 }
 
 fn looked(text: &Text, look: &Look, now: Timestamp) -> Value {
-    let warnings: Vec<_> = look
-        .warnings
-        .iter()
-        .map(|warning| json!({ "blocks": warning.blocks(), "text": warning.as_sentence(now) }))
-        .collect();
     json!({
         "audience": look.audience,
         "goes": newsletter::goes(text),
-        "warnings": warnings,
+        "warnings": warned(&look.warnings, now),
         "takes": look.takes.map(|takes| span(takes.as_secs())),
         "kilobytes": look.mail.as_ref().map(|mail| mail.bytes.div_ceil(1000)),
     })

@@ -9,7 +9,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{desk::failed, done, frame::Frame, missing, when};
+use super::{
+    desk::{failed, warned},
+    done,
+    frame::Frame,
+    missing, when,
+};
 use crate::context::Context;
 use crate::delivering::why::span;
 use crate::domain::{
@@ -222,17 +227,11 @@ async fn content(
 }
 
 fn outcome(cx: &Context, me: &Me, race: &Race, written: &Written, look: &Look) -> Value {
-    let now = cx.clock.now();
     let draft = &written.draft;
     let open = draft.state == DraftState::Open;
     let second_person = releasing::is_second_person(&me.actor(), written);
-    let two_people = cx.config.newsroom.two_person.contains(&written.text.level) && !second_person;
+    let two_people = releasing::asks_another(cx, &me.actor(), written);
     let blocked = look.warnings.iter().any(|warning| warning.blocks());
-    let warnings: Vec<_> = look
-        .warnings
-        .iter()
-        .map(|warning| json!({ "blocks": warning.blocks(), "text": warning.as_sentence(now) }))
-        .collect();
     let could = open && race.state() == RaceState::Open && me.user.role.may(Right::Release);
     json!({
         "id": draft.public_id,
@@ -241,7 +240,7 @@ fn outcome(cx: &Context, me: &Me, race: &Race, written: &Written, look: &Look) -
         "level": written.text.level,
         "version": draft.version,
         "audience": look.audience,
-        "warnings": warnings,
+        "warnings": warned(&look.warnings, cx.clock.now()),
         "released": draft.state == DraftState::Released,
         "retired": race.is_retired(written),
         "asked_by": draft.asked_by,
