@@ -97,6 +97,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         left: Arc::default(),
         cancelled: Arc::default(),
         spreads: Arc::default(),
+        audiences: Arc::default(),
         paused: Arc::default(),
         config: Arc::new(config),
         db,

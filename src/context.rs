@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
+use crate::domain::draft::Kind;
+use crate::domain::issue::Level;
 use crate::domain::spread::Spread;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::domain::token::{AddressHasher, Keys};
@@ -39,12 +41,18 @@ pub struct Context {
     pub cancelled: Arc<CalledOff<Uuid>>,
     /// How far issues were at relays and domains when that was last counted.
     pub spreads: Arc<Spreads>,
+    /// How many readers drafts went to when that was last counted.
+    pub audiences: Arc<Audiences>,
     /// Issues that are paused.
     pub paused: Arc<CalledOff<Uuid>>,
 }
 
 /// With how many were accepted, waited and bounced then. One counts at a time; who asks meanwhile has that count too.
 pub type Spreads = tokio::sync::Mutex<HashMap<Uuid, ([i64; 3], Spread)>>;
+
+/// By what is written, the keys of its topics, and how much it matters: how many, and when that was counted. One counts at
+/// a time; who asks meanwhile has that count too.
+pub type Audiences = tokio::sync::Mutex<HashMap<(Kind, Vec<i64>, Level), (i64, Timestamp)>>;
 
 impl Context {
     /// Between two chunks of large work: rests half as long as the one since `began` took. SQLite's writers of several

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::cadence;
 use super::issue::{self, Level};
 use super::race::LONGEST_NAME;
-use super::text::{one_line, said};
+use super::text::{has_link, one_line, said};
 use super::time::{DAY, HOUR, Timestamp};
 
 super::words! {
@@ -202,6 +202,8 @@ pub fn differing(one: &Text, other: &Text) -> Vec<&'static str> {
 pub struct Facts {
     /// The size of the mail, in bytes; none where it can't be composed.
     pub bytes: Option<usize>,
+    /// The phrases in the mail, as it is read, that must not go out; none where it can't be composed.
+    pub phrases: Option<Vec<String>>,
     /// When an alert with the same subject was last released.
     pub same_subject: Option<Timestamp>,
     /// The post was alerted before.
@@ -322,8 +324,9 @@ pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) 
         }
         Ok(at) => warn(at.is_some_and(|at| at <= now), Warning::TimePassed),
     }
-    for phrase in said([&text.subject, &text.preheader, &text.body], phrases) {
-        warn(true, Warning::Phrase(phrase.clone()));
+    let written = || said([&text.subject, &text.preheader, &text.body], phrases).cloned().collect();
+    for phrase in facts.phrases.clone().unwrap_or_else(written) {
+        warn(true, Warning::Phrase(phrase));
     }
     if let Some(bytes) = facts.bytes.filter(|bytes| *bytes > LARGEST) {
         warn(true, Warning::TooLarge(bytes));
@@ -335,7 +338,7 @@ pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) 
         warn(true, Warning::OnlyTests(count));
     }
     warn(facts.alerted, Warning::AlertedBefore);
-    warn(text.kind == Kind::Alert && text.link.is_empty(), Warning::NoLink);
+    warn(text.kind == Kind::Alert && text.link.is_empty() && !has_link(&text.body), Warning::NoLink);
     found.sort_by_key(|warning| !warning.blocks());
     found
 }
@@ -416,7 +419,11 @@ mod tests {
             link: "https://site.example.org/a".to_owned(),
             ..text("Polls", "words")
         };
-        assert!(warnings(&ready, &Facts { audience: 1, ..Facts::default() }, &[], now).is_empty());
+        let facts = Facts { audience: 1, ..Facts::default() };
+        assert!(warnings(&ready, &facts, &[], now).is_empty());
+        let within = |body: &str| Text { link: String::new(), body: body.to_owned(), ..ready.clone() };
+        assert_eq!(warnings(&within("words"), &facts, &[], now), [Warning::NoLink]);
+        assert_eq!(warnings(&within("[words](https://site.example.org/a)"), &facts, &[], now), []);
     }
 
     #[test]
