@@ -5,13 +5,12 @@ mod things;
 mod words;
 
 use axum::extract::{Query, State};
-use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
 use self::things::{Named, Names};
-use super::{failure, frame::Frame, when};
+use super::{Answer, frame::Frame, when};
 use crate::context::Context;
 use crate::domain::address::EmailAddress;
 use crate::domain::change::{Act, Thing};
@@ -83,11 +82,8 @@ fn day(day: &str) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(&format!("{day}T00:00:00Z")).ok()
 }
 
-pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Response {
-    match content(&cx, &asked).await {
-        Ok(content) => frame.ok("audit.html", &content),
-        Err(error) => failure(&frame, &error),
-    }
+pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Answer {
+    frame.ok("audit.html", &content(&cx, &asked).await?)
 }
 
 async fn content(cx: &Context, asked: &Asked) -> Result<Value, Error> {
