@@ -98,6 +98,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         cancelled: Arc::default(),
         spreads: Arc::default(),
         audiences: Arc::default(),
+        topic_readers: Arc::default(),
         paused: Arc::default(),
         config: Arc::new(config),
         db,

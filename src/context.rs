@@ -43,12 +43,17 @@ pub struct Context {
     pub spreads: Arc<Spreads>,
     /// How many readers drafts went to when that was last counted.
     pub audiences: Arc<Audiences>,
+    /// How many readers topics had when that was last counted.
+    pub topic_readers: Arc<TopicReaders>,
     /// Issues that are paused.
     pub paused: Arc<CalledOff<Uuid>>,
 }
 
 /// With how many were accepted, waited and bounced then. One counts at a time; who asks meanwhile has that count too.
 pub type Spreads = tokio::sync::Mutex<HashMap<Uuid, ([i64; 3], Spread)>>;
+
+/// By the topic's key: who get alerts on it, who find them in their digest, and when that was counted.
+pub type TopicReaders = tokio::sync::Mutex<HashMap<i64, (i64, i64, Timestamp)>>;
 
 /// By what is written, the keys of its topics, and how much it matters: how many, and when that was counted. One counts at
 /// a time; who asks meanwhile has that count too.

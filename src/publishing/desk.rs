@@ -246,15 +246,25 @@ pub async fn visit(cx: &Context, actor: &Actor, draft: &Draft) -> Result<Vec<Str
     Ok(others)
 }
 
-/// The topics there are, with their readers.
+/// The topics there are, with their readers as they were counted within the last minute.
 ///
 /// # Errors
 /// A database that can't be read.
 pub async fn choices(cx: &Context) -> Result<Vec<Choice>, Error> {
     let mut tx = cx.db.read().await?;
     let mut choices = Vec::new();
+    let at = cx.clock.now();
     for topic in store::topics::all(&mut tx).await? {
-        let (now, later) = store::drafts::topic_readers(&mut tx, topic.id).await?;
+        let mut known = cx.topic_readers.lock().await;
+        let counted = known.get(&topic.id).filter(|(.., then)| at.since(*then) <= MINUTE).copied();
+        let (now, later) = match counted {
+            Some((now, later, _)) => (now, later),
+            None => {
+                let (now, later) = store::drafts::topic_readers(&mut tx, topic.id).await?;
+                known.insert(topic.id, (now, later, at));
+                (now, later)
+            }
+        };
         choices.push(Choice { slug: topic.slug, name: topic.name, now, later, test: topic.test });
     }
     Ok(choices)
@@ -292,8 +302,8 @@ pub async fn look(cx: &Context, written: &Written, to: &str) -> Result<Look, Err
     look_counted(cx, written, to, Duration::ZERO).await
 }
 
-/// The same while somebody types: how many it goes to is counted anew where topics or level are others, and else every
-/// [`COUNTED`].
+/// The same on a page and while somebody types: how many it goes to is counted anew where topics or level are others, and
+/// else every [`COUNTED`].
 ///
 /// # Errors
 /// A database that can't be read.

@@ -250,7 +250,7 @@ pub(super) async fn show(
     (fault, reader): (Option<&str>, Value),
 ) -> Answer {
     let choices = desk::choices(cx).await?;
-    let look = desk::look(cx, written, &me.user.email).await?;
+    let look = desk::look_meanwhile(cx, written, &me.user.email).await?;
     let race = races::of(cx, written).await?;
     let text = &written.text;
     // What is chosen stands first, of however many.

@@ -37,27 +37,46 @@ pub struct Asked {
     before: String,
     /// Whether to count by relay and domain also where that takes long.
     by: String,
-    /// Recipients behind this one, of one state or of all.
+    /// Recipients behind this one.
     after: String,
+    /// Issues, or recipients, of one state; empty for all.
     state: String,
 }
 
 /// `GET /admin/issues`
 pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Answer {
     let before = asked.before.parse().unwrap_or(i64::MAX);
-    let (issues, next) = listed(&cx, before, PAGE).await?;
-    frame.ok("issues.html", &json!({ "issues": issues, "next": next, "first": before == i64::MAX }))
+    let chosen: Option<IssueState> = asked.state.parse().ok();
+    let (issues, next) = listed(&cx, chosen, before, PAGE).await?;
+    let states: Vec<_> = STATES
+        .iter()
+        .map(|(state, label)| json!({ "word": state, "label": label, "chosen": chosen == Some(*state) }))
+        .collect();
+    frame.ok(
+        "issues.html",
+        &json!({ "issues": issues, "states": states, "chosen": chosen, "next": next, "first": before == i64::MAX }),
+    )
 }
 
-/// The newest issues before this one, as lists show them, and where the next page begins.
+/// The states that the list can be kept to.
+const STATES: [(IssueState, &str); 5] = [
+    (IssueState::Held, "held"),
+    (IssueState::Publishing, "being written out"),
+    (IssueState::Sending, "sending"),
+    (IssueState::Sent, "sent"),
+    (IssueState::Cancelled, "stopped or undone"),
+];
+
+/// The newest issues before this one, of one state or of all, as lists show them, and where the next page begins.
 pub(super) async fn listed(
     cx: &Context,
+    only: Option<IssueState>,
     before: i64,
     most: usize,
 ) -> Result<(Vec<Value>, Option<i64>), Error> {
     let mut tx = cx.db.read().await?;
     let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-    let page = store::issues::page(&mut tx, None, before, limit).await?;
+    let page = store::issues::page(&mut tx, only, before, limit).await?;
     let next = page.get(most.saturating_sub(1)).filter(|_| page.len() > most).map(|last| last.id);
     let ids: Vec<_> = page.iter().map(|issue| issue.id).collect();
     let made_by = store::issues::made_by(&mut tx, &ids).await?;

@@ -66,7 +66,7 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
     let readers = readers(&mut tx, now).await?;
     let posts = store::posts::last_id(&mut tx).await?;
     drop(tx);
-    let (issues, older) = issues::listed(cx, i64::MAX, ISSUES).await?;
+    let (issues, older) = issues::listed(cx, None, i64::MAX, ISSUES).await?;
     let recent = given_up.iter().filter(|(.., at)| now.since(*at) < DAY * POSTS_FOR);
     let mut needed = needed(&waiting, &feeds, now);
     let known = |incident: &&Incident| is_told_above(incident, &feeds, &given_up);

@@ -98,8 +98,8 @@ both! {
             lines[..3],
             [
                 "ada ended all mail to the reader eve@example.com",
-                "kim changed the draft of the alert “The bridge stands”",
-                "kim began the draft of the alert “The bridge stands”",
+                "kim changed the alert “The bridge stands”",
+                "kim began the alert “The bridge stands”",
             ]
         );
         page.says(&format!("href=\"{draft}\""));
@@ -129,8 +129,8 @@ both! {
         assert_eq!(
             both,
             [
-                "kim began the draft of the alert “The ferry waits”",
-                "kim began the draft of the alert “The bridge is lost”"
+                "kim began the alert “The ferry waits”",
+                "kim began the alert “The bridge is lost”"
             ]
         );
         let thing = bridge.rsplit('/').next().unwrap();

@@ -121,8 +121,8 @@ fn of_draft(written: Written) -> Named {
         Kind::Broadcast => "newsletter",
     };
     let name = match written.text.subject.as_str() {
-        "" => format!("the draft of {} {word} without a subject", if word == "alert" { "an" } else { "a" }),
-        subject => format!("the draft of the {word} “{subject}”"),
+        "" => format!("{} {word} without a subject", if word == "alert" { "an" } else { "a" }),
+        subject => format!("the {word} “{subject}”"),
     };
     Named::at(name, format!("/admin/desk/{}", written.draft.public_id))
 }
