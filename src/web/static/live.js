@@ -115,6 +115,7 @@ function shows(progress) {
   live.toggleAttribute("data-paused", !over && progress.paused_at !== null);
   const hides = (name, hidden) => { if (at(name)) at(name).hidden = hidden; };
   hides("stop", over || stopped);
+  hides("stops", over || stopped);
   hides("pause", over || stopped || progress.paused_at !== null);
   hides("resume", over || stopped || progress.paused_at === null);
   pace(progress);
