@@ -144,6 +144,7 @@ impl Alert {
             preferences: "",
             confirm: "",
             original: "",
+            answers: None,
         };
         let message = draft.splice(&slots);
         let parsed = mail_parser::MessageParser::default().parse(&message).unwrap_or_default();

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use crate::domain::{
     address::EmailAddress,
-    draft::{Kind, Text},
+    draft::Kind,
     issue::{Lane, Level, WATCH},
+    message_id::Renaming,
     signing_key::SigningKey,
     subscription::Digest,
     time::{DAY, HOUR, MINUTE},
@@ -297,6 +298,8 @@ pub struct Relay {
     pub lanes: Vec<Lane>,
     /// It carries the watch's mail, which no other does.
     pub watch: bool,
+    /// How its reply tells the Message-ID that it puts in place of ours; none where it keeps ours, or doesn't tell.
+    pub message_id: Option<Renaming>,
 }
 
 impl Relay {

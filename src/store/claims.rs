@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
 use super::{Error, Result, Tx, on, touched};
-use crate::domain::{issue::Kind, time::Timestamp};
+use crate::domain::{issue::Kind, message_id::MessageId, time::Timestamp};
 
 /// The priorities of every lane.
 pub const ALL_PRIORITIES: (i64, i64) = (0, i64::MAX);
@@ -30,8 +30,10 @@ pub struct Claimed {
     pub subscriber: Option<Uuid>,
     /// What `decide` says by now: false for who left, may not be mailed, or wants it no more since the fan-out.
     pub wanted: bool,
-    /// What this reader got of the issue that is corrected.
+    /// What this reader got of the issue that is corrected,
     pub original: Option<i64>,
+    /// and what the relay called it, as far as it told; filled in by whoever knows the relays.
+    pub answers: Option<MessageId>,
 }
 
 /// What the claimed deliveries of an issue share; read once for each claim.
@@ -138,6 +140,7 @@ async fn claimed(tx: &mut Tx, mut rows: Vec<Row>) -> Result<Vec<Claimed>> {
             subscriber: row.subscriber,
             wanted: row.wanted,
             original: row.original,
+            answers: None,
         })
     });
     claimed.collect()

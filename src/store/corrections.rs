@@ -54,6 +54,52 @@ pub async fn missed(tx: &mut Tx, correction: i64, original: i64, limit: i64) -> 
     .fetch_all(c))
 }
 
+/// What is known of the mail that a correction's delivery answers.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Answered {
+    pub delivery_id: i64,
+    /// What was written down when it was first taken: the relay's name of that mail, or nothing.
+    pub answers: Option<String>,
+    /// The relay that took that mail, and what it said; none where nobody knows whether it was taken.
+    pub relay: Option<String>,
+    reply_code: Option<i64>,
+    reply_enhanced: Option<String>,
+    reply_text: Option<String>,
+}
+
+impl Answered {
+    /// What the relay said, as in `250 2.0.0 Ok: queued as 4F3A`.
+    pub fn reply(&self) -> Option<String> {
+        super::deliveries::reply(self.reply_code, self.reply_enhanced.as_deref(), self.reply_text.as_deref())
+    }
+}
+
+/// The same of each of these deliveries.
+pub async fn answered(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Answered>> {
+    let sql = tx.fork(
+        "SELECT d.id AS delivery_id, d.answers, o.relay, o.reply_code, o.reply_enhanced, o.reply_text
+         FROM json_each($1) j CROSS JOIN deliveries d ON d.id = j.value JOIN issues i ON i.id = d.issue_id
+         LEFT JOIN deliveries o ON o.issue_id = i.corrects AND o.subscriber_id = d.subscriber_id AND +o.state = 'sent'",
+        "SELECT d.id AS delivery_id, d.answers, o.relay, o.reply_code, o.reply_enhanced, o.reply_text
+         FROM jsonb_array_elements_text($1::JSONB) j(value) JOIN deliveries d ON d.id = j.value::BIGINT
+         JOIN issues i ON i.id = d.issue_id
+         LEFT JOIN deliveries o ON o.issue_id = i.corrects AND o.subscriber_id = d.subscriber_id AND o.state || '' = 'sent'",
+    );
+    on!(tx, c => sqlx::query_as(sql).persistent(false).bind(super::key_set(ids)).fetch_all(c))
+}
+
+/// Writes down once and for all what deliveries answer: (delivery, the relay's name of it).
+pub async fn answer(tx: &mut Tx, answers: &[(i64, &str)]) -> Result<u64> {
+    let sql = tx.fork(
+        "UPDATE deliveries SET answers = v.value ->> 1 FROM json_each($1) v
+         WHERE deliveries.id = v.value ->> 0 AND deliveries.answers IS NULL",
+        "UPDATE deliveries SET answers = v.value ->> 1 FROM jsonb_array_elements($1::JSONB) v(value)
+         WHERE deliveries.id = (v.value ->> 0)::BIGINT AND deliveries.answers IS NULL",
+    );
+    let rows = serde_json::to_string(answers).map_err(|error| super::Error::Encode(error.into()))?;
+    touched!(tx, sqlx::query(sql).persistent(false).bind(rows))
+}
+
 /// Of these readers: whether they are active, and whether their address must not be mailed.
 pub async fn readers(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, bool, bool)>> {
     let sql = tx.fork(

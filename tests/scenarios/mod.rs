@@ -27,5 +27,6 @@ mod sample_site;
 mod sign_up;
 mod signing;
 mod smtp_server;
+mod threading;
 mod watching;
 mod webhooks;
