@@ -46,6 +46,8 @@ pub struct Issue {
     pub paused: bool,
     /// When it was published.
     pub created_at: Timestamp,
+    /// How long it was paused, in microseconds.
+    pub paused_for: i64,
     pub expires_at: Option<Timestamp>,
     pub return_path: String,
     pub link_key: String,
@@ -214,11 +216,11 @@ async fn of_ids(tx: &mut Tx, issues: &[i64]) -> Result<Vec<Issue>> {
         return Ok(Vec::new());
     }
     let sql = tx.fork(
-        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.paused_at IS NOT NULL AS paused, i.created_at, i.expires_at, i.return_path,
-                i.link_key, i.signing, f.public_id AS signup
+        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.paused_at IS NOT NULL AS paused, i.created_at, i.paused_for, i.expires_at,
+                i.return_path, i.link_key, i.signing, f.public_id AS signup
          FROM issues i LEFT JOIN signups f ON f.id = i.signup_id WHERE i.id IN (SELECT value FROM json_each($1))",
-        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.paused_at IS NOT NULL AS paused, i.created_at, i.expires_at, i.return_path,
-                i.link_key, i.signing, f.public_id AS signup
+        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.paused_at IS NOT NULL AS paused, i.created_at, i.paused_for, i.expires_at,
+                i.return_path, i.link_key, i.signing, f.public_id AS signup
          FROM issues i LEFT JOIN signups f ON f.id = i.signup_id
          WHERE i.id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
     );
