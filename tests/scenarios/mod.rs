@@ -14,6 +14,7 @@ mod feeds_in;
 mod headers;
 mod keeping;
 mod leaving;
+mod lists;
 mod mailbox;
 pub mod mails;
 mod metrics;
