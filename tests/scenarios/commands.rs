@@ -336,7 +336,14 @@ async fn an_alert_is_queued_when_the_service_that_answers_is_another_installatio
     let queued = here.output(&alert);
     let why = format!("Queued for 1 reader: the service at {address} is another installation's.");
     assert!(queued.starts_with(&why), "{queued}");
-    assert!(here.output(&["token", "list"]).starts_with("editor      bellwether alert"));
+    assert!(!here.output(&["token", "list"]).contains("bellwether alert"), "nobody else is handed a token");
+    let ours = there.output(&["check"]);
+    assert!(ours.contains(&format!("service: runs at {address}")), "{ours}");
+    let theirs = here.run(&["check"]).out;
+    assert!(
+        theirs.contains(&format!("warning  service: the one at {address} works on another database")),
+        "{theirs}"
+    );
     assert_eq!(there.output(&["issues"]), "Nothing has been published yet.\n");
     assert_eq!(service.stop("TERM"), 0);
 }
