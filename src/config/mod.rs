@@ -117,10 +117,10 @@ impl Default for Newsroom {
 }
 
 impl Newsroom {
-    /// Whether somebody who wrote none of it has to release it.
-    pub fn asks_two_people(&self, text: &Text) -> bool {
-        match text.kind {
-            Kind::Alert => self.two_person.contains(&text.level),
+    /// Whether somebody who wrote none of it has to release what is of this kind and level.
+    pub fn asks_two_people(&self, kind: Kind, level: Level) -> bool {
+        match kind {
+            Kind::Alert => self.two_person.contains(&level),
             Kind::Broadcast => self.two_person_broadcasts,
         }
     }
