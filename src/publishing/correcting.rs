@@ -147,8 +147,9 @@ pub async fn correct(
     }
     store::issues::add_mail(&mut tx, issue_id, &draft.head, draft.pieces()).await?;
     let page = archive::article(&alert.title, &body, correction.link.as_deref());
-    store::archive::keep(&mut tx, issue_id, &page, now).await?;
-    store::archive::touch(&mut tx, original.id, now).await?;
+    if archive::keep(cx, &mut tx, issue_id, &page, false).await? {
+        store::archive::touch(&mut tx, original.id, now).await?;
+    }
     if !once::note(cx, &mut tx, once, Came::Issue(issue_id)).await? {
         return Ok(Corrected::Before);
     }

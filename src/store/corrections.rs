@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Tx, on, touched};
+use super::{Result, Tx, archive::Page, on, touched};
 use crate::domain::time::Timestamp;
 
 /// Names what an issue corrects.
@@ -16,13 +16,26 @@ pub async fn original(tx: &mut Tx, issue_id: i64) -> Result<Option<i64>> {
     Ok(original.flatten())
 }
 
-/// The newest correction of an issue: its name, subject and text, and when it was published.
-pub async fn of(tx: &mut Tx, original: i64) -> Result<Option<(Uuid, String, String, Timestamp)>> {
-    on!(tx, c => sqlx::query_as(
-        "SELECT public_id, subject, content, created_at FROM issues WHERE corrects = $1 ORDER BY id DESC LIMIT 1",
+/// The name of the newest correction of an issue.
+pub async fn of(tx: &mut Tx, original: i64) -> Result<Option<Uuid>> {
+    on!(tx, c => sqlx::query_scalar("SELECT public_id FROM issues WHERE corrects = $1 ORDER BY id DESC LIMIT 1").bind(original).fetch_optional(c))
+}
+
+/// The newest that is for everybody: when it was published, what it keeps of its text, and what its page says. One without
+/// a page was a test, unless the original has none either.
+pub async fn public_of(tx: &mut Tx, original: i64) -> Result<Option<(Timestamp, String, Option<Page>)>> {
+    type Found = (Timestamp, String, Option<String>, Option<String>, Option<String>);
+    let found: Option<Found> = on!(tx, c => sqlx::query_as(
+        "SELECT c.created_at, c.content, p.title, p.excerpt, p.html FROM issues c LEFT JOIN issue_pages p ON p.issue_id = c.id
+         WHERE c.corrects = $1 AND (p.issue_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM issue_pages o WHERE o.issue_id = $1))
+         ORDER BY c.id DESC LIMIT 1",
     )
     .bind(original)
-    .fetch_optional(c))
+    .fetch_optional(c))?;
+    Ok(found.map(|(at, content, title, excerpt, html)| {
+        let page = title.zip(excerpt).zip(html).map(|((title, excerpt), html)| Page { title, excerpt, html });
+        (at, content, page)
+    }))
 }
 
 /// The next readers behind `after` who got the original, or to whom it was on its way, or whose relay broke off in the
@@ -112,18 +125,26 @@ pub async fn readers(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, bool, bool)>>
 }
 
 /// Of these posts, and these alerts (by their id, negated), what corrects them: the key, the issue that does, and what it
-/// says. The newest stands last.
+/// says. The newest stands last. What is no more than a test of an alert that was none is left out, as above.
 pub async fn of_stories(tx: &mut Tx, stories: &[i64]) -> Result<Vec<(i64, i64, String)>> {
     let sql = tx.fork(
         "SELECT v.value AS story, c.id, c.content FROM json_each($1) v CROSS JOIN issues o ON o.post_id = v.value
          CROSS JOIN issues c ON c.corrects = o.id
+         WHERE EXISTS (SELECT 1 FROM issue_pages p WHERE p.issue_id = c.id)
+            OR NOT EXISTS (SELECT 1 FROM issue_pages p WHERE p.issue_id = o.id)
          UNION ALL
-         SELECT v.value, c.id, c.content FROM json_each($1) v CROSS JOIN issues c ON c.corrects = -v.value ORDER BY 2",
+         SELECT v.value, c.id, c.content FROM json_each($1) v CROSS JOIN issues c ON c.corrects = -v.value
+         WHERE EXISTS (SELECT 1 FROM issue_pages p WHERE p.issue_id = c.id)
+            OR NOT EXISTS (SELECT 1 FROM issue_pages p WHERE p.issue_id = c.corrects) ORDER BY 2",
         "SELECT v.value::BIGINT AS story, c.id, c.content FROM jsonb_array_elements_text($1::JSONB) v(value)
          JOIN issues o ON o.post_id = v.value::BIGINT JOIN issues c ON c.corrects = o.id
+         WHERE EXISTS (SELECT 1 FROM issue_pages p WHERE p.issue_id = c.id)
+            OR NOT EXISTS (SELECT 1 FROM issue_pages p WHERE p.issue_id = o.id)
          UNION ALL
          SELECT v.value::BIGINT, c.id, c.content FROM jsonb_array_elements_text($1::JSONB) v(value)
-         JOIN issues c ON c.corrects = -(v.value::BIGINT) ORDER BY 2",
+         JOIN issues c ON c.corrects = -(v.value::BIGINT)
+         WHERE EXISTS (SELECT 1 FROM issue_pages p WHERE p.issue_id = c.id)
+            OR NOT EXISTS (SELECT 1 FROM issue_pages p WHERE p.issue_id = c.corrects) ORDER BY 2",
     );
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(stories)).fetch_all(c))
 }
