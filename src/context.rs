@@ -45,6 +45,8 @@ pub struct Context {
     pub audiences: Arc<Audiences>,
     /// How many readers topics had when that was last counted.
     pub topic_readers: Arc<TopicReaders>,
+    /// How fast the last large issue went, in mails a second, by its row.
+    pub speed: Arc<tokio::sync::Mutex<Option<(i64, f64)>>>,
     /// Issues that are paused.
     pub paused: Arc<CalledOff<Uuid>>,
 }
@@ -60,6 +62,11 @@ pub type TopicReaders = tokio::sync::Mutex<HashMap<i64, (i64, i64, Timestamp)>>;
 pub type Audiences = tokio::sync::Mutex<HashMap<(Kind, Vec<i64>, Level), (i64, Timestamp)>>;
 
 impl Context {
+    /// A name of this installation, the same for all that work on its database, and for no others. It gives nothing away.
+    pub fn installation(&self) -> String {
+        self.hasher.hash("installation")[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Between two chunks of large work: rests half as long as the one since `began` took. SQLite's writers of several
     /// processes don't queue; one that writes chunk on chunk leaves the others hardly a moment to get in.
     pub async fn give_way(&self, began: Timestamp) {

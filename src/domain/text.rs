@@ -41,16 +41,6 @@ pub fn multi_line(text: &str, max: usize) -> String {
     cut(lines, max)
 }
 
-/// Whether markdown has a link to a page: `[words](https://…)`, `<https://…>`, or one that is named at the end.
-pub fn has_link(markdown: &str) -> bool {
-    ["http://", "https://"].iter().any(|scheme| {
-        markdown.match_indices(scheme).any(|(at, _)| {
-            let before = markdown[..at].trim_end_matches(['<', ' ']);
-            before.ends_with("](") || before.ends_with("]:") || markdown[..at].ends_with('<')
-        })
-    })
-}
-
 /// Carriage return, line feed, vertical tab, form feed, next line, and Unicode's line and paragraph separators.
 fn ends_line(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
@@ -93,21 +83,6 @@ fn says(text: &str, phrase: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_link_in_markdown_is_one_that_can_be_pressed() {
-        for text in [
-            "See [here](https://a.example/b).",
-            "See <http://a.example>.",
-            "[a][1]\n\n[1]: https://a.example",
-        ] {
-            assert!(has_link(text), "{text}");
-        }
-        for text in ["", "See https://a.example/b.", "[here](mailto:ada@example.org)", "(https://a.example)"]
-        {
-            assert!(!has_link(text), "{text}");
-        }
-    }
 
     #[test]
     fn a_line_has_single_spaces_and_no_controls() {

@@ -211,8 +211,8 @@ async fn content(
 fn outcome(cx: &Context, me: &Me, race: &Race, written: &Written, look: &Look) -> Value {
     let draft = &written.draft;
     let open = draft.state == DraftState::Open;
-    let second_person = releasing::is_second_person(&me.actor(), written);
-    let two_people = releasing::asks_another(cx, &me.actor(), written);
+    let second_person = releasing::is_second_person(&me.actor(), &written.authors());
+    let two_people = releasing::draft_asks_another(cx, &me.actor(), written);
     let blocked = look.warnings.iter().any(|warning| warning.blocks());
     let could = open && race.state() == RaceState::Open && me.user.role.may(Right::Release);
     json!({
