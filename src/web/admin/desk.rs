@@ -11,10 +11,11 @@ use uuid::Uuid;
 use super::{Answer, At, Refusal, done, frame::Frame, go, missing, newsletter, races::listed_race, when};
 use crate::context::Context;
 use crate::domain::{
-    draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, Warning, hold},
+    draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
     issue::Level,
     role::Right,
     time::Timestamp,
+    warning::Warning,
 };
 use crate::mail::preview::Preview;
 use crate::newsroom::Me;
