@@ -234,9 +234,10 @@ impl Engine {
         let left = store::subscribers::left_since(&mut tx, now.minus(LOOK_BACK)).await?;
         let cancelled = store::issues::cancelled_since(&mut tx, now.minus(LOOK_BACK)).await?;
         let paused = store::pausing::paused(&mut tx).await?;
-        self.note_silence(&mut tx, now).await?;
+        let silent = self.note_silence(&mut tx, now).await?;
         let shared = Shared::read(&mut tx, now).await?;
         tx.commit().await?;
+        self.silence_noted(&silent);
         self.adjust(&shared);
         self.cx.metrics.rescued(rescued);
         if beats {
