@@ -4,6 +4,7 @@ pub mod address;
 pub mod attempts;
 pub mod cadence;
 pub mod csv;
+pub mod change;
 pub mod decision;
 pub mod delivery;
 pub mod draft;

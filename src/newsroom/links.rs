@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::attempts::{self, Door};
 use super::signing_in::{self, Origin, SignIn};
 use super::{Error, hashed, refused, secret};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     address::EmailAddress,
@@ -130,12 +130,12 @@ pub async fn accept(
     }
     let Some(user) = store::users::by_id(&mut tx, id).await? else { return Ok(None) };
     let action = match link.purpose {
-        LinkPurpose::FirstOwner => "first owner made",
-        LinkPurpose::Invitation => "invitation accepted",
-        LinkPurpose::Reset => "password reset",
+        LinkPurpose::FirstOwner => Act::FirstOwnerMade,
+        LinkPurpose::Invitation => Act::InvitationAccepted,
+        LinkPurpose::Reset => Act::PasswordReset,
     };
     let actor = signing_in::visitor(origin);
-    audit::record(&mut tx, now, &actor, Change::new(action, "user", &user.email)).await?;
+    audit::record(&mut tx, now, &actor, Change::new(action, Thing::User, &user.email)).await?;
     let signed_in = signing_in::enter(cx, &mut tx, user, origin).await?;
     tx.commit().await?;
     Ok(Some(signed_in))
@@ -150,8 +150,8 @@ pub async fn invite(cx: &Context, actor: &Actor, email: &str, name: &str, role: 
     let mut tx = cx.db.begin().await?;
     let id = add(cx, &mut tx, &address, &name, role, None).await?;
     let Some(user) = store::users::by_id(&mut tx, id).await? else { return refused("They are gone again.") };
-    let change =
-        Change::new("invited", "user", &user.email).to(&serde_json::json!({ "role": role, "name": name }));
+    let change = Change::new(Act::Invited, Thing::User, &user.email)
+        .to(&serde_json::json!({ "role": role, "name": name }));
     audit::record(&mut tx, cx.clock.now(), actor, change).await?;
     mail_link(cx, &mut tx, &user).await?;
     tx.commit().await?;
@@ -165,7 +165,8 @@ pub async fn invite(cx: &Context, actor: &Actor, email: &str, name: &str, role: 
 /// A database that can't be written.
 pub async fn send_link(cx: &Context, actor: &Actor, user: &User) -> Result<(), Error> {
     let mut tx = cx.db.begin().await?;
-    audit::record(&mut tx, cx.clock.now(), actor, Change::new("link mailed", "user", &user.email)).await?;
+    audit::record(&mut tx, cx.clock.now(), actor, Change::new(Act::LinkMailed, Thing::User, &user.email))
+        .await?;
     mail_link(cx, &mut tx, user).await?;
     tx.commit().await?;
     cx.bells.deliver.notify_one();
@@ -181,7 +182,8 @@ pub async fn link_for(cx: &Context, actor: &Actor, user: &User) -> Result<String
     let (purpose, holds) = link_kind(user);
     store::user_links::end_of_user(&mut tx, user.id).await?;
     let url = make(cx, &mut tx, Some(user.id), purpose, holds).await?;
-    audit::record(&mut tx, cx.clock.now(), actor, Change::new("link made", "user", &user.email)).await?;
+    audit::record(&mut tx, cx.clock.now(), actor, Change::new(Act::LinkMade, Thing::User, &user.email))
+        .await?;
     tx.commit().await?;
     Ok(url)
 }
@@ -220,7 +222,7 @@ pub async fn answer_requests(cx: &Context) -> Result<usize, Error> {
             && user.disabled_at.is_none()
         {
             let actor = Actor::visitor(&request.network);
-            let change = Change::new("link asked for", "user", &user.email);
+            let change = Change::new(Act::LinkAskedFor, Thing::User, &user.email);
             audit::record(&mut tx, cx.clock.now(), &actor, change).await?;
             mail_link(cx, &mut tx, &user).await?;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Error, refused};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     role::{Area, Role},
@@ -38,7 +38,7 @@ pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<Stri
     let mut tx = cx.db.begin().await?;
     store::tokens::insert(&mut tx, name, wanted.role, &hash, now, expires_at).await?;
     store::tokens::set_scope(&mut tx, &hash, &wanted.areas).await?;
-    let change = Change::new("token created", "token", name)
+    let change = Change::new(Act::TokenCreated, Thing::Token, name)
         .to(&json!({ "role": wanted.role, "scope": wanted.areas, "ends": expires_at }));
     audit::record(&mut tx, now, actor, change).await?;
     tx.commit().await?;
@@ -72,7 +72,7 @@ pub async fn by_hash(cx: &Context, hash: &[u8]) -> Result<Option<Listed>, Error>
 pub async fn revoke(cx: &Context, actor: &Actor, id: i64) -> Result<bool, Error> {
     let mut tx = cx.db.begin().await?;
     let Some((name, role)) = store::tokens::revoke_one(&mut tx, id).await? else { return Ok(false) };
-    let change = Change::new("token revoked", "token", &name).from(&json!({ "role": role }));
+    let change = Change::new(Act::TokenRevoked, Thing::Token, &name).from(&json!({ "role": role }));
     audit::record(&mut tx, cx.clock.now(), actor, change).await?;
     tx.commit().await?;
     Ok(true)
@@ -86,7 +86,8 @@ pub async fn revoke_all(cx: &Context, actor: &Actor, name: &str) -> Result<u64, 
     let mut tx = cx.db.begin().await?;
     let revoked = store::tokens::revoke(&mut tx, name).await?;
     if revoked > 0 {
-        audit::record(&mut tx, cx.clock.now(), actor, Change::new("token revoked", "token", name)).await?;
+        audit::record(&mut tx, cx.clock.now(), actor, Change::new(Act::TokenRevoked, Thing::Token, name))
+            .await?;
     }
     tx.commit().await?;
     Ok(revoked)

@@ -10,7 +10,7 @@ use super::{
     desk::json,
     once::{self, Came, Once},
 };
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     draft::{LONGEST_BODY, Text},
@@ -160,7 +160,7 @@ async fn insert(
     let now = cx.clock.now();
     let id = cx.entropy.uuid(now);
     let draft_id = store::drafts::insert(tx, id, &json(text), belongs, &actor.to_string(), now).await?;
-    audit::record(tx, now, actor, Change::new("began", "draft", &id.to_string()).to(text)).await?;
+    audit::record(tx, now, actor, Change::new(Act::Began, Thing::Draft, &id.to_string()).to(text)).await?;
     Ok((id, draft_id))
 }
 

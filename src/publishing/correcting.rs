@@ -11,7 +11,7 @@ use super::{
     once::{self, Came},
     releasing,
 };
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     decision::{Decision, Matter, Reader, decide},
@@ -74,7 +74,8 @@ pub async fn correct(
     if subject.is_empty() || html::is_blank(&body) {
         return Ok(Corrected::Blank);
     }
-    if let Some(phrase) = super::alerting::blocked(cx, &subject, None, &html::plain_text(&body)) {
+    let said = super::alerting::blocked(cx, &subject, None, &html::plain_text(&body));
+    if let Some(phrase) = said.into_iter().next() {
         return Err(Error::Phrase(phrase));
     }
     let mut tx = cx.db.read().await?;
@@ -155,7 +156,7 @@ pub async fn correct(
     }
     let name = issue.to_string();
     let after = serde_json::json!({ "correction": public_id, "subject": draft.subject, "stopped": stopped });
-    audit::record(&mut tx, now, actor, Change::new("corrected", "issue", &name).to(&after)).await?;
+    audit::record(&mut tx, now, actor, Change::new(Act::Corrected, Thing::Issue, &name).to(&after)).await?;
     if stopped {
         // Before the commit: what is held back for a rollback goes out later.
         cx.cancelled.add(issue, now);

@@ -27,6 +27,8 @@ pub struct Live {
     pub kind: Kind,
     pub subject: String,
     pub state: State,
+    /// It was stopped in its hold: nobody got it.
+    pub undone: bool,
     /// While it is held: until when it can be undone.
     pub held_until: Option<Timestamp>,
     /// While it is paused: since when.
@@ -74,6 +76,7 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
     let mut live = Live {
         issue,
         kind: found.kind,
+        undone: found.was_undone(),
         subject: found.subject,
         state: found.state,
         held_until: store::drafts::held_until(&mut tx, found.id).await?,

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{Error, alerting, desk, desk::Written};
+use super::{Error, desk, desk::Written};
 use crate::context::Context;
 use crate::domain::{
     address::EmailAddress,
@@ -125,12 +125,7 @@ pub async fn mail(cx: &Context, written: &Written, eyes: &Eyes) -> Result<Option
     let now = cx.clock.now();
     let mut tx = cx.db.read().await?;
     let request = desk::request(&mut tx, written, now).await?;
-    let prepared = match alerting::prepare(cx, &mut tx, &request).await {
-        Ok(prepared) => prepared,
-        Err(Error::Store(error)) => return Err(error.into()),
-        // What is missing is told by the warnings.
-        Err(_) => return Ok(None),
-    };
+    let Some(prepared) = desk::composed(cx, &mut tx, &request).await? else { return Ok(None) };
     let nobodys = Keys::new(&ticket(cx.entropy.bytes()), []);
     let token = |purpose| nobodys.sign(&nobodys.current(), purpose, eyes.subscriber);
     let slots = Slots {

@@ -9,14 +9,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Answer, At, Refusal, done, figures, frame::Frame, go, missing, newsletter, when};
+use super::{
+    Answer, At, Refusal, done,
+    figures::{self, number},
+    frame::Frame,
+    go, missing, newsletter, when,
+};
 use crate::context::Context;
 use crate::domain::{
     draft::State as DraftState,
     issue::{Kind, State as IssueState},
     role::Right,
     spread::{Place, Spread},
-    time::Timestamp,
+    time::{Timestamp, span},
 };
 use crate::newsroom::Me;
 use crate::publishing::{
@@ -52,11 +57,14 @@ pub async fn page(
     let under_way = releases && !progress.is_over() && progress.state != IssueState::Cancelled;
     let may_correct = releases && matches!(progress.kind, Kind::Alert | Kind::Broadcast);
     let siblings = if may_correct { siblings(&cx, progress.issue).await? } else { Vec::new() };
+    let draft = if progress.undone { releasing::draft_of(&cx, progress.issue).await? } else { None };
     let words = siblings.iter().find(|it| it.draft.public_id.to_string() == asked.words);
     let content = json!({
         "siblings": siblings.iter().map(|it| json!({ "id": it.draft.public_id, "outcome": it.text.outcome })).collect::<Vec<_>>(),
         "words": words.map(|it| &it.text),
         "progress": progress,
+        "n": { "accepted": number(progress.accepted), "waiting": number(progress.waiting), "bounced": number(progress.bounced), "called_off": number(progress.called_off), "audience": number(progress.audience) },
+        "draft": draft,
         "since": when(progress.since),
         "share": share(progress.accepted),
         "reached": reached(&progress),
@@ -77,14 +85,11 @@ pub async fn page(
 
 /// After how long the first and the last so far had it.
 fn reached(progress: &Live) -> Option<String> {
-    let after = |at: Timestamp| {
-        let seconds = at.since(progress.since).as_secs_f64();
-        if seconds < 10.0 { format!("{seconds:.1}") } else { format!("{seconds:.0}") }
-    };
+    let after = |at: Timestamp| span(at.since(progress.since));
     let first = after(progress.spread.first_accepted_at?);
     let last = after(progress.spread.last_accepted_at?);
     let so_far = if progress.waiting > 0 { " so far" } else { "" };
-    Some(format!("The first had it after {first} seconds, the last{so_far} after {last}."))
+    Some(format!("The first had it after {first}, the last{so_far} after {last}."))
 }
 
 fn places(spread: &Spread) -> Value {

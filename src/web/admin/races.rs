@@ -10,13 +10,12 @@ use uuid::Uuid;
 
 use super::{Answer, At, Refusal, desk::warned, done, frame::Frame, go, missing, when};
 use crate::context::Context;
-use crate::delivering::why::span;
 use crate::domain::{
     draft::{State as DraftState, hold},
     race::{self, LONGEST_NAME, State as RaceState},
     role::Right,
     text::one_line,
-    time::HOUR,
+    time::{HOUR, span},
 };
 use crate::newsroom::Me;
 use crate::publishing::{

@@ -11,7 +11,7 @@ use super::listing::{Asked, next_cursor, searched};
 use super::operation::Operation;
 use crate::context::Context;
 use crate::domain::time::Timestamp;
-use crate::store::audit::{self, ActorKind, Entry};
+use crate::store::audit::{self, ActorKind, Entry, Sought};
 use crate::web::problem::Problem;
 
 /// What this call takes and answers.
@@ -76,7 +76,8 @@ pub async fn list(
     let asked = searched(query)?;
     let (words, before, limit) = (asked.words()?, asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
     let mut tx = cx.db.read().await?;
-    let page = audit::page(&mut tx, &words.to_lowercase(), before, limit).await?;
+    let sought = Sought { words: words.to_lowercase(), ..Sought::default() };
+    let page = audit::page(&mut tx, &sought, before, limit).await?;
     let next_cursor = next_cursor(&page, limit, |entry| entry.id);
     Ok(Json(Changes { changes: page.into_iter().map(Into::into).collect(), next_cursor }).into_response())
 }

@@ -76,6 +76,7 @@ both! {
         let mut editor = stage.editor("kim").await;
         editor.opens(&format!("/admin/live/{issue}")).await.says("It goes out on Monday, 2 November 2026, 07:00 (America/New_York)");
         editor.opens("/admin/desk").await.says("Released, not gone yet");
+        editor.opens("/admin/issues").await.says("to 2 readers, goes out 2 Nov 2026, 12:00 UTC");
         stage.imported("late@example.com").await;
         stage.leaves(EVE).await;
         stage.advance_to("2026-11-02T11:59:59Z").await;
