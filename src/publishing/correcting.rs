@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{
-    Error, Once, archive,
-    fan_out::WINDOW,
-    once::{self, Came},
-};
+use super::{Error, archive, fan_out::WINDOW};
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
@@ -21,6 +17,7 @@ use crate::domain::{
     time::Timestamp,
 };
 use crate::mail::{compose::Alert, html};
+use crate::once::{self, Came, Once};
 use crate::store::{
     self,
     deliveries::Batch,

@@ -10,7 +10,6 @@ use super::{
     Error,
     alerting::{self, AlertRequest, Body},
     beginning::check_topics,
-    once::Once,
     reading,
 };
 use crate::audit::{self, Actor, Change};
@@ -20,6 +19,7 @@ use crate::domain::{
     time::{HOUR, MINUTE, Timestamp},
 };
 use crate::mail::preview::{Preview, preview};
+use crate::once::Once;
 use crate::store::{self, Tx, drafts::Draft};
 
 pub use super::beginning::{Begin, create, create_for_release, create_outcome, create_with};

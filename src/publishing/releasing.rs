@@ -4,11 +4,10 @@
 use uuid::Uuid;
 
 use super::{
-    Error, Once,
+    Error,
     alerting::{self, Prepared},
     cancelling::{self, Cancelled},
     desk::{self, Written},
-    once::{self, Came},
     races::{self, Bar},
 };
 use crate::audit::{self, Actor, Change};
@@ -18,6 +17,7 @@ use crate::domain::{
     issue::State,
     time::Timestamp,
 };
+use crate::once::{self, Came, Once};
 use crate::outbox;
 use crate::store::{self, audit::ActorKind};
 

@@ -77,7 +77,9 @@ async fn what_is_required_is_said_so_and_what_may_be_null_too() {
     let stage = Stage::new().await;
     let document = openapi::document(&stage.cx);
     let schemas = &document["components"]["schemas"];
-    assert_eq!(schemas["Post"]["required"], serde_json::json!(["title"]));
+    assert_eq!(schemas["Post"]["required"], serde_json::json!(["title", "topics"]));
+    assert_eq!(schemas["Post"]["properties"]["topics"]["minItems"], 1);
+    assert_eq!(schemas["NewDraft"]["properties"]["subject"]["maxLength"], 250);
     assert_eq!(schemas["Post"]["additionalProperties"], false);
     let issue = &schemas["Issue"];
     assert!(issue["required"].as_array().unwrap().contains(&"held_until".into()), "{issue}");

@@ -60,15 +60,15 @@ pub async fn end_session(
     Path(id): Path<String>,
 ) -> Response {
     let Ok(id) = id.parse::<Uuid>() else { return missing(&frame) };
-    match people::end_session(&cx, &me, id).await {
-        Ok(()) => done("/admin/account", "ended"),
+    match people::end_session(&cx, &me.actor(), &me.user, id).await {
+        Ok(_) => done("/admin/account", "ended"),
         Err(error) => failure(&frame, &error),
     }
 }
 
 /// `POST /admin/account/sessions/end`
 pub async fn end_others(State(cx): State<Context>, frame: Frame, me: Me) -> Response {
-    match people::end_other_sessions(&cx, &me).await {
+    match people::end_sessions(&cx, &me.actor(), &me.user, me.session.id).await {
         Ok(_) => done("/admin/account", "others-ended"),
         Err(error) => failure(&frame, &error),
     }

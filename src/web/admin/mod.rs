@@ -45,11 +45,11 @@ pub fn done(path: &str, said: &str) -> Response {
 /// What kept something from being done: in words for whoever asked, or a page that says it was our fault.
 pub fn failure(frame: &Frame, error: &Error) -> Response {
     match error {
-        Error::Refused(why) => {
+        Error::Refused(why) | Error::Taken(why) => {
             let text = format!("{why} Nothing was changed.");
             frame.message(StatusCode::UNPROCESSABLE_ENTITY, "That can’t be done", &text)
         }
-        Error::Store(_) | Error::Compose(_) | Error::Hashing(_) => ours(frame, error),
+        Error::Store(_) | Error::Compose(_) | Error::Hashing(_) | Error::Repeated => ours(frame, error),
     }
 }
 

@@ -30,12 +30,12 @@ pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
 /// `POST /admin/users`
 pub async fn invite(State(cx): State<Context>, frame: Frame, me: Me, Form(fields): Form<Fields>) -> Response {
     let invited = match fields.role.parse::<Role>() {
-        Ok(role) => links::invite(&cx, &me.actor(), &fields.email, &fields.name, role).await,
+        Ok(role) => links::invite(&cx, &me.actor(), (&fields.email, &fields.name, role), None).await,
         Err(_) => Err(Error::Refused("Choose a role.".to_owned())),
     };
     match invited {
         Ok(_) => done("/admin/users", "invited"),
-        Err(Error::Refused(why)) => {
+        Err(Error::Refused(why) | Error::Taken(why)) => {
             show(&cx, &frame, StatusCode::UNPROCESSABLE_ENTITY, &fields, Some(&why)).await
         }
         Err(error) => failure(&frame, &error),
@@ -75,7 +75,7 @@ pub async fn change_role(
 /// `POST /admin/users/{id}/link`
 pub async fn send_link(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
     match find(&cx, &frame, &id).await {
-        Ok(user) => answer(&frame, &id, links::send_link(&cx, &me.actor(), &user).await, "link"),
+        Ok(user) => answer(&frame, &id, links::send_link(&cx, &me.actor(), &user, None).await, "link"),
         Err(response) => *response,
     }
 }
