@@ -143,7 +143,9 @@ both! {
         office.uploads(place, mapped).await.fails(422, "");
         let said = format!("{place}&columns=email,digest&alerts=false");
         assert_eq!(office.uploads(&said, mapped).await.is(200)["added"], 1);
-        for wrong in ["topic=nowhere", "digest=hourly", "alerts=yes", "dry_run=1", "columns=address", "source="] {
+        let nowhere = "/subscribers/import?topic=nowhere&source=fair";
+        assert_eq!(office.uploads(nowhere, rows).await.fails(422, "")["errors"][0]["field"], "topic");
+        for wrong in ["topic=A%20B", "digest=hourly", "alerts=yes", "dry_run=1", "columns=address", "source="] {
             let (name, _) = wrong.split_once('=').unwrap();
             let mut place = "/subscribers/import?".to_owned();
             let right = [("topic", "election-alerts"), ("source", "fair")];

@@ -32,6 +32,8 @@ const LARGEST: usize = 16 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How many bad rows are told one by one.
 const TOLD: usize = 1_000;
+/// Words of columns, or nothing, between commas.
+const COLUMNS: &str = "^(email|state|alerts|digest|topics|confirmed_at|source)?(,(email|state|alerts|digest|topics|confirmed_at|source)?)*$";
 /// In characters: the name of a list, and where its people agreed.
 const LONGEST: usize = 200;
 
@@ -72,6 +74,7 @@ pub struct Asked {
     digest: Option<String>,
     /// What the columns say, in their order, separated by commas, as in `email,,topics`: `email`, `state`, `alerts`, `digest`,
     /// `topics`, `confirmed_at`, `source`, or nothing for one that is passed over. Absent: what their names say.
+    #[schemars(with = "Option<String>", regex(pattern = COLUMNS))]
     columns: Option<String>,
     /// What the list is called in the log of changes.
     #[schemars(with = "Option<String>", length(max = 200), extend("default" = "list.csv"))]
@@ -147,7 +150,9 @@ pub async fn import(
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).at_pointer("", error.to_string()))
         }
         Err(FileError::Failed(subscribing::Error::UnknownTopic(slug))) => {
-            Err(parameter("topic", &format!("is none that there is: {slug}")))
+            let detail = format!("there is no topic {slug}");
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("topic: {detail}."))
+                .at_field("topic", detail))
         }
         Err(FileError::Failed(error)) => Err(error.into()),
     }
@@ -212,4 +217,15 @@ pub async fn export(State(cx): State<Context>, caller: Caller) -> Result<Respons
         format!("attachment; filename=\"readers-{}.csv\"", cx.clock.now().to_jiff().strftime("%Y-%m-%d"));
     let about = [(header::CONTENT_TYPE, "text/csv".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((about, Body::from_stream(lines)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_tells_every_column() {
+        let words = Column::WORDS.join("|");
+        assert_eq!(COLUMNS, format!("^({words})?(,({words})?)*$"));
+    }
 }
