@@ -118,7 +118,7 @@ impl Newsroom {
         which: [&str; 2],
         (phases, examples): (&str, usize),
     ) -> String {
-        let name = format!("{} {}", token.join(" "), which[0]);
+        let name = format!("{} {}", token[1..].join(" "), which[0]);
         let whose = name.clone();
         let create = [&["token", "create", "--name", &name], token].concat();
         let token = self.installation.bellwether(&create).trim().to_owned();

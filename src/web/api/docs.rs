@@ -33,6 +33,8 @@ struct Call {
     id: String,
     method: String,
     path: String,
+    /// The same under `/api/v1`, for the index.
+    short: String,
     does: String,
     note: Option<Html>,
     parameters: Vec<Field>,
@@ -157,6 +159,7 @@ fn read(call: &Value, id: &str, at: (&str, &str, &str), schemas: &Value) -> Call
         id: id.to_owned(),
         method: method.to_owned(),
         path: path.to_owned(),
+        short: path.trim_start_matches("/api/v1").to_owned(),
         does: call["summary"].as_str().unwrap_or_default().to_owned(),
         note: prose(&call["description"]),
         curl: curl(call, at),
