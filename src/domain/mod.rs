@@ -12,6 +12,7 @@ pub mod import_columns;
 pub mod incident;
 pub mod issue;
 pub mod markup;
+pub mod message_id;
 pub mod network;
 pub mod password;
 pub mod pause;
@@ -28,6 +29,7 @@ pub mod time;
 pub mod token;
 pub mod topic;
 pub mod totp;
+pub mod warning;
 pub mod webhook;
 
 /// An enum whose values are words: the same word in the database, in JSON, on the command line and in a URL.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Error, archive, fan_out::WINDOW};
+use super::{Error, archive, fan_out::WINDOW, releasing};
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
@@ -46,6 +46,8 @@ pub enum Corrected {
     Blank,
     /// Only an alert or a newsletter that left can be corrected, as long as it is known who got it.
     NotThis,
+    /// Two people are asked for, and a program is none.
+    SecondPerson,
     /// A call with the same key came first.
     Before,
     Unknown,
@@ -82,6 +84,10 @@ pub async fn correct(
     };
     if original.state == State::Held || original.totals.is_some() {
         return Ok(Corrected::NotThis);
+    }
+    // Whoever sees that it is wrong may say so alone.
+    if releasing::asks_another(cx, actor, (kind, original.level), &[]) {
+        return Ok(Corrected::SecondPerson);
     }
     let topics = store::issues::topic_ids(&mut tx, original.id).await?;
     let all = store::topics::all(&mut tx).await?;
@@ -137,8 +143,9 @@ pub async fn correct(
     }
     store::issues::add_mail(&mut tx, issue_id, &draft.head, draft.pieces()).await?;
     let page = archive::article(&alert.title, &body, correction.link.as_deref());
-    store::archive::keep(&mut tx, issue_id, &page, now).await?;
-    store::archive::touch(&mut tx, original.id, now).await?;
+    if archive::keep(cx, &mut tx, issue_id, &page, false).await? {
+        store::archive::touch(&mut tx, original.id, now).await?;
+    }
     if !once::note(cx, &mut tx, once, Came::Issue(issue_id)).await? {
         return Ok(Corrected::Before);
     }

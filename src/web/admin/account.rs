@@ -1,14 +1,13 @@
 //! `/admin/account`: one's own name, password and sessions.
 
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{cookie, done, failure, frame::Frame, missing, when};
+use super::{Answer, At, cookie, done, frame::Frame, when};
 use crate::context::Context;
 use crate::newsroom::{Error, Me, people};
 
@@ -21,16 +20,16 @@ pub struct Fields {
 }
 
 /// `GET /admin/account`
-pub async fn page(State(cx): State<Context>, frame: Frame, me: Me) -> Response {
+pub async fn page(State(cx): State<Context>, frame: Frame, me: Me) -> Answer {
     show(&cx, &frame, &me, StatusCode::OK, Value::Null).await
 }
 
 /// `POST /admin/account/name`
-pub async fn rename(State(cx): State<Context>, frame: Frame, me: Me, Form(fields): Form<Fields>) -> Response {
+pub async fn rename(State(cx): State<Context>, frame: Frame, me: Me, Form(fields): Form<Fields>) -> Answer {
     match people::rename(&cx, &me, &fields.name).await {
         Ok(()) => done("/admin/account", "saved"),
         Err(Error::Refused(why)) => refused(&cx, &frame, &me, json!({ "name": why })).await,
-        Err(error) => failure(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -40,49 +39,36 @@ pub async fn change_password(
     frame: Frame,
     me: Me,
     Form(fields): Form<Fields>,
-) -> Response {
+) -> Answer {
     match people::change_password(&cx, &me, &fields.present, &fields.new).await {
         Ok(value) => {
-            let mut response = done("/admin/account", "password");
+            let mut response = done("/admin/account", "password")?;
             cookie::set(&cx, response.headers_mut(), &value);
-            response
+            Ok(response)
         }
         Err(Error::Refused(why)) => refused(&cx, &frame, &me, json!({ "password": why })).await,
-        Err(error) => failure(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// `POST /admin/account/sessions/{id}/end`
-pub async fn end_session(
-    State(cx): State<Context>,
-    frame: Frame,
-    me: Me,
-    Path(id): Path<String>,
-) -> Response {
-    let Ok(id) = id.parse::<Uuid>() else { return missing(&frame) };
-    match people::end_session(&cx, &me.actor(), &me.user, id).await {
-        Ok(_) => done("/admin/account", "ended"),
-        Err(error) => failure(&frame, &error),
-    }
+pub async fn end_session(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    people::end_session(&cx, &me.actor(), &me.user, id).await?;
+    done("/admin/account", "ended")
 }
 
 /// `POST /admin/account/sessions/end`
-pub async fn end_others(State(cx): State<Context>, frame: Frame, me: Me) -> Response {
-    match people::end_sessions(&cx, &me.actor(), &me.user, me.session.id).await {
-        Ok(_) => done("/admin/account", "others-ended"),
-        Err(error) => failure(&frame, &error),
-    }
+pub async fn end_others(State(cx): State<Context>, me: Me) -> Answer {
+    people::end_sessions(&cx, &me.actor(), &me.user, me.session.id).await?;
+    done("/admin/account", "others-ended")
 }
 
-async fn refused(cx: &Context, frame: &Frame, me: &Me, faults: Value) -> Response {
+async fn refused(cx: &Context, frame: &Frame, me: &Me, faults: Value) -> Answer {
     show(cx, frame, me, StatusCode::UNPROCESSABLE_ENTITY, faults).await
 }
 
-async fn show(cx: &Context, frame: &Frame, me: &Me, status: StatusCode, faults: Value) -> Response {
-    let sessions = match people::sessions(cx, &me.user).await {
-        Ok(sessions) => sessions,
-        Err(error) => return failure(frame, &error),
-    };
+async fn show(cx: &Context, frame: &Frame, me: &Me, status: StatusCode, faults: Value) -> Answer {
+    let sessions = people::sessions(cx, &me.user).await?;
     let sessions: Vec<_> = sessions
         .iter()
         .map(|session| {

@@ -1,11 +1,10 @@
 //! `GET /admin/audit`: who changed what. Newest first, a page at a time, by a cursor.
 
 use axum::extract::{Query, State};
-use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{failure, frame::Frame, when};
+use super::{Answer, frame::Frame, when};
 use crate::context::Context;
 use crate::newsroom::Error;
 use crate::store::{self, audit::Entry};
@@ -21,13 +20,10 @@ pub struct Asked {
     before: String,
 }
 
-pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Response {
+pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Answer {
     let before = asked.before.parse().unwrap_or(i64::MAX);
     let words = asked.q.trim().to_lowercase();
-    let entries = match entries(&cx, &words, before).await {
-        Ok(entries) => entries,
-        Err(error) => return failure(&frame, &error),
-    };
+    let entries = entries(&cx, &words, before).await?;
     let more = entries.len() > PAGE as usize;
     let shown: Vec<Value> = entries.iter().take(PAGE as usize).map(show).collect();
     let next = entries.get(PAGE as usize - 1).filter(|_| more).map(|last| last.id);

@@ -3,12 +3,11 @@
 use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
 use qrcode::{EcLevel, QrCode, render::svg};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{cookie, done, failure, frame::Frame};
+use super::{Answer, cookie, done, frame::Frame, go};
 use crate::context::Context;
 use crate::domain::totp;
 use crate::newsroom::{Error, Me, Standing, second_factor};
@@ -25,70 +24,58 @@ pub struct Fields {
 }
 
 /// `GET /admin/account/codes`
-pub async fn page(State(cx): State<Context>, frame: Frame, me: Me) -> Response {
+pub async fn page(State(cx): State<Context>, frame: Frame, me: Me) -> Answer {
     show(&cx, &frame, &me, StatusCode::OK, Value::Null).await
 }
 
 /// `POST /admin/account/codes/begin`
-pub async fn begin(State(cx): State<Context>, frame: Frame, me: Me) -> Response {
-    match second_factor::begin(&cx, &me).await {
-        Ok(()) => Redirect::to(PATH).into_response(),
-        Err(error) => failure(&frame, &error),
-    }
+pub async fn begin(State(cx): State<Context>, me: Me) -> Answer {
+    second_factor::begin(&cx, &me).await?;
+    go(PATH)
 }
 
 /// `POST /admin/account/codes/confirm`: answers with the recovery codes, which are shown this once.
-pub async fn confirm(
-    State(cx): State<Context>,
-    frame: Frame,
-    me: Me,
-    Form(fields): Form<Fields>,
-) -> Response {
+pub async fn confirm(State(cx): State<Context>, frame: Frame, me: Me, Form(fields): Form<Fields>) -> Answer {
     match second_factor::confirm(&cx, &me, &fields.code).await {
         Ok(set_up) => {
-            let mut response = recovery(&frame.under(&set_up.cookie), &set_up.codes, true);
+            let mut response = recovery(&frame.under(&set_up.cookie), &set_up.codes, true)?;
             cookie::set(&cx, response.headers_mut(), &set_up.cookie);
-            response
+            Ok(response)
         }
         Err(Error::Refused(why)) => {
             show(&cx, &frame, &me, StatusCode::UNPROCESSABLE_ENTITY, json!({ "code": why })).await
         }
-        Err(error) => failure(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// `POST /admin/account/codes/renew`: answers with them, this once.
-pub async fn renew(State(cx): State<Context>, frame: Frame, me: Me, Form(fields): Form<Fields>) -> Response {
+pub async fn renew(State(cx): State<Context>, frame: Frame, me: Me, Form(fields): Form<Fields>) -> Answer {
     match second_factor::renew_codes(&cx, &me, &fields.password).await {
         Ok(codes) => recovery(&frame, &codes, false),
         Err(Error::Refused(why)) => {
             show(&cx, &frame, &me, StatusCode::UNPROCESSABLE_ENTITY, json!({ "renew": why })).await
         }
-        Err(error) => failure(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// `POST /admin/account/codes/end`
-pub async fn turn_off(
-    State(cx): State<Context>,
-    frame: Frame,
-    me: Me,
-    Form(fields): Form<Fields>,
-) -> Response {
+pub async fn turn_off(State(cx): State<Context>, frame: Frame, me: Me, Form(fields): Form<Fields>) -> Answer {
     match second_factor::turn_off(&cx, &me, &fields.password).await {
         Ok(()) => done("/admin/account", "codes-off"),
         Err(Error::Refused(why)) => {
             show(&cx, &frame, &me, StatusCode::UNPROCESSABLE_ENTITY, json!({ "end": why })).await
         }
-        Err(error) => failure(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
-fn recovery(frame: &Frame, codes: &[String], first: bool) -> Response {
+fn recovery(frame: &Frame, codes: &[String], first: bool) -> Answer {
     frame.ok("recovery.html", &json!({ "codes": codes, "first": first }))
 }
 
-async fn show(cx: &Context, frame: &Frame, me: &Me, status: StatusCode, faults: Value) -> Response {
+async fn show(cx: &Context, frame: &Frame, me: &Me, status: StatusCode, faults: Value) -> Answer {
     let pending = match (&me.user.totp_secret, me.user.has_second_factor()) {
         (Some(secret), false) => {
             let uri = totp::uri(&Site::of(&cx.config).brand, &me.user.email, secret);
@@ -98,10 +85,7 @@ async fn show(cx: &Context, frame: &Frame, me: &Me, status: StatusCode, faults: 
         }
         _ => Value::Null,
     };
-    let left = match codes_left(cx, me).await {
-        Ok(left) => left,
-        Err(error) => return failure(frame, &error),
-    };
+    let left = codes_left(cx, me).await?;
     let content = json!({
         "second_factor": me.user.has_second_factor(),
         "required": me.standing(cx) == Standing::SecondFactorMissing,

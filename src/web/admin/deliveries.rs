@@ -1,12 +1,11 @@
 //! `/admin/deliveries/{id}`: one mail to one person: every try with the server's answer, what is in its way, and trying
 //! again.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{done, failure, figures::tag, frame::Frame, missing, when};
+use super::{Answer, At, Refusal, done, figures::tag, frame::Frame, missing, when};
 use crate::context::Context;
 use crate::delivering::retrying::{self, Retried};
 use crate::delivering::why::{Because, Obstacles, because};
@@ -15,26 +14,22 @@ use crate::newsroom::{Error, Me};
 use crate::store;
 
 /// `GET /admin/deliveries/{id}`
-pub async fn one(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    let Ok(id) = id.parse::<i64>() else { return missing(&frame) };
-    match content(&cx, &me, id).await {
-        Ok(Some(content)) => frame.ok("delivery.html", &content),
-        Ok(None) => missing(&frame),
-        Err(error) => failure(&frame, &error),
+pub async fn one(State(cx): State<Context>, frame: Frame, me: Me, At(id): At<i64>) -> Answer {
+    match content(&cx, &me, id).await? {
+        Some(content) => frame.ok("delivery.html", &content),
+        None => Err(missing()),
     }
 }
 
 /// `POST /admin/deliveries/{id}/retry`
-pub async fn retry(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    let Ok(id) = id.parse::<i64>() else { return missing(&frame) };
-    match retrying::one(&cx, &me.actor(), id).await {
-        Ok(Some(Retried { queued: true, .. })) => done(&format!("/admin/deliveries/{id}"), "retried"),
-        Ok(Some(_)) => {
+pub async fn retry(State(cx): State<Context>, me: Me, At(id): At<i64>) -> Answer {
+    match retrying::one(&cx, &me.actor(), id).await? {
+        Some(Retried { queued: true, .. }) => done(&format!("/admin/deliveries/{id}"), "retried"),
+        Some(_) => {
             let text = "It is neither put off nor given up any more. Nothing was changed.";
-            frame.message(StatusCode::CONFLICT, "There is nothing to try again", text)
+            Err(Refusal::new(StatusCode::CONFLICT, "There is nothing to try again", text))
         }
-        Ok(None) => missing(&frame),
-        Err(error) => failure(&frame, &error.into()),
+        None => Err(missing()),
     }
 }
 

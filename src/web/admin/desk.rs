@@ -2,19 +2,20 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{done, frame::Frame, missing, newsletter, races::listed_race, when};
+use super::{Answer, At, Refusal, done, frame::Frame, go, missing, newsletter, races::listed_race, when};
 use crate::context::Context;
 use crate::domain::{
-    draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, Warning, hold},
+    draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
     issue::Level,
     role::Right,
     time::Timestamp,
+    warning::Warning,
 };
 use crate::mail::preview::Preview;
 use crate::newsroom::Me;
@@ -39,23 +40,13 @@ const OF_A_MAIL: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 
      frame-ancestors 'self'; form-action 'none'; base-uri 'none'; sandbox";
 
 /// `GET /admin/desk`
-pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
-    let listed = async {
-        let drafts = desk::open(&cx).await?;
-        let mut tx = cx.db.read().await?;
-        let posts = store::posts::newest(&mut tx, 12).await?;
-        drop(tx);
-        Ok::<_, publishing::Error>((
-            drafts,
-            posts,
-            races::uncalled(&cx).await?,
-            newsletter::released(&cx).await?,
-        ))
-    };
-    let (drafts, posts, races, released) = match listed.await {
-        Ok(listed) => listed,
-        Err(error) => return failed(&frame, &error),
-    };
+pub async fn page(State(cx): State<Context>, frame: Frame) -> Answer {
+    let drafts = desk::open(&cx).await?;
+    let mut tx = cx.db.read().await?;
+    let posts = store::posts::newest(&mut tx, 12).await?;
+    drop(tx);
+    let races = races::uncalled(&cx).await?;
+    let released = newsletter::released(&cx).await?;
     let drafts: Vec<_> = drafts.iter().map(listed_draft).collect();
     let posts: Vec<_> = posts
         .into_iter()
@@ -68,11 +59,11 @@ pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
 }
 
 /// `POST /admin/desk`: a new draft, of an alert from nothing or from the post of this id, or of a newsletter.
-pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, body: Bytes) -> Response {
+pub async fn create(State(cx): State<Context>, me: Me, body: Bytes) -> Answer {
     let post = match field(&body, "post").filter(|it| !it.is_empty()).map(|it| it.parse::<Uuid>()) {
         None => None,
         Some(Ok(id)) => Some(id),
-        Some(Err(_)) => return missing(&frame),
+        Some(Err(_)) => return Err(missing()),
     };
     let kind = field(&body, "kind").and_then(|kind| kind.parse().ok()).unwrap_or(Kind::Alert);
     let created = match kind {
@@ -82,10 +73,10 @@ pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, body: Bytes
         }
     };
     match created {
-        Ok(None) => missing(&frame),
-        Ok(Some(id)) => Redirect::to(&path(id)).into_response(),
-        Err(publishing::Error::UnknownPost(_)) => missing(&frame),
-        Err(error) => failed(&frame, &error),
+        Ok(None) => Err(missing()),
+        Ok(Some(id)) => go(&path(id)),
+        Err(publishing::Error::UnknownPost(_)) => Err(missing()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -94,34 +85,29 @@ pub async fn save(
     State(cx): State<Context>,
     frame: Frame,
     me: Me,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let written = match find(&cx, &frame, &id).await {
-        Ok(written) => written,
-        Err(response) => return *response,
-    };
+) -> Answer {
+    let written = find(&cx, id).await?;
     let base = field(&body, "base").and_then(|base| serde_json::from_str(&base).ok());
     let mine = text_of(written.text.kind, &body);
     let by_script = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     let saved =
         desk::save(&cx, &me.actor(), written.draft.public_id, &base.unwrap_or(written.text), mine).await;
-    match saved {
-        Ok(Some(saved)) if by_script => match standing(&cx, &me, &saved.written, &saved.conflicts).await {
-            Ok(standing) => Json(standing).into_response(),
-            Err(error) => failed(&frame, &error),
-        },
-        Ok(Some(saved)) if saved.conflicts.is_empty() => done(&path(saved.written.draft.public_id), "saved"),
-        Ok(Some(saved)) => {
+    match saved? {
+        Some(saved) if by_script => {
+            Ok(Json(standing(&cx, &me, &saved.written, &saved.conflicts).await?).into_response())
+        }
+        Some(saved) if saved.conflicts.is_empty() => done(&path(saved.written.draft.public_id), "saved"),
+        Some(saved) => {
             let what = saved.conflicts.join(", ");
             let fault = format!(
                 "Somebody else changed the {what} at the same time: that stands here now. What you wrote of it was not saved; go back to see it."
             );
             show(&cx, &frame, &me, &saved.written, StatusCode::CONFLICT, (Some(&fault), Value::Null)).await
         }
-        Ok(None) => closed(&frame),
-        Err(error) => failed(&frame, &error),
+        None => Err(closed()),
     }
 }
 
@@ -141,11 +127,8 @@ pub(super) fn framed(mail: Option<Preview>) -> Response {
 }
 
 /// `POST /admin/desk/{id}/test`
-pub async fn test(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    let written = match find(&cx, &frame, &id).await {
-        Ok(written) => written,
-        Err(response) => return *response,
-    };
+pub async fn test(State(cx): State<Context>, frame: Frame, me: Me, At(id): At<Uuid>) -> Answer {
+    let written = find(&cx, id).await?;
     match desk::test(&cx, &written, &me.user.email, None).await {
         Ok(_) => done(&path(written.draft.public_id), "tested"),
         Err(publishing::Error::Blank(_) | publishing::Error::UnknownTopic(_)) => {
@@ -159,19 +142,16 @@ pub async fn test(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Pat
             )
             .await
         }
-        Err(error) => failed(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// `POST /admin/desk/{id}/ask`: for who may write and not release.
-pub async fn ask(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    let written = match find(&cx, &frame, &id).await {
-        Ok(written) => written,
-        Err(response) => return *response,
-    };
-    match desk::ask(&cx, &me.actor(), &written).await {
-        Ok(true) => done(&path(written.draft.public_id), "asked"),
-        Ok(false) => {
+pub async fn ask(State(cx): State<Context>, frame: Frame, me: Me, At(id): At<Uuid>) -> Answer {
+    let written = find(&cx, id).await?;
+    match desk::ask(&cx, &me.actor(), &written).await? {
+        true => done(&path(written.draft.public_id), "asked"),
+        false => {
             show(
                 &cx,
                 &frame,
@@ -182,7 +162,6 @@ pub async fn ask(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path
             )
             .await
         }
-        Err(error) => failed(&frame, &error),
     }
 }
 
@@ -191,13 +170,10 @@ pub async fn release(
     State(cx): State<Context>,
     frame: Frame,
     me: Me,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     body: Bytes,
-) -> Response {
-    let written = match find(&cx, &frame, &id).await {
-        Ok(written) => written,
-        Err(response) => return *response,
-    };
+) -> Answer {
+    let written = find(&cx, id).await?;
     let version = field(&body, "version").and_then(|version| version.parse().ok()).unwrap_or(0);
     let typed =
         field(&body, "audience").map(|typed| typed.replace([',', '.', ' ', '\u{a0}', '\u{202f}'], ""));
@@ -214,52 +190,44 @@ pub async fn release(
         .await;
     };
     let released = releasing::release(&cx, &me.actor(), written.draft.public_id, version, typed, None).await;
-    let fault = match released {
-        Ok(Some(Release::Held { issue, .. })) => {
-            return Redirect::to(&format!("/admin/live/{issue}")).into_response();
-        }
-        Ok(Some(Release::Moved(now))) => {
+    let fault = match released? {
+        Some(Release::Held { issue, .. }) => return go(&format!("/admin/live/{issue}")),
+        Some(Release::Moved(now)) => {
             format!("It goes to {now} readers now, and {typed} was typed. Look at it and type {now}.")
         }
-        Ok(Some(Release::Blocked(blocking))) => {
+        Some(Release::Blocked(blocking)) => {
             let now = cx.clock.now();
             blocking.iter().map(|warning| warning.as_sentence(now)).collect::<Vec<_>>().join(" ")
         }
-        Ok(Some(Release::Changed)) => "It was changed since you looked at it. Read it once more.".to_owned(),
-        Ok(Some(Release::SecondPerson)) => {
+        Some(Release::Changed) => "It was changed since you looked at it. Read it once more.".to_owned(),
+        Some(Release::SecondPerson) => {
             let what = match written.text.kind {
                 Kind::Alert => format!("A {} alert", written.text.level),
                 Kind::Broadcast => "A newsletter".to_owned(),
             };
             format!("{what} is released by somebody who wrote none of it. Ask for its release.")
         }
-        Ok(Some(Release::Barred(bar))) => bar.as_sentence(),
-        Ok(Some(Release::Closed) | None) => return closed(&frame),
-        Err(error) => return failed(&frame, &error),
+        Some(Release::Barred(bar)) => bar.as_sentence(),
+        Some(Release::Closed) | None => return Err(closed()),
     };
-    let Ok(Some(written)) = desk::find(&cx, written.draft.public_id).await else { return missing(&frame) };
+    let written = find(&cx, id).await?;
     show(&cx, &frame, &me, &written, StatusCode::CONFLICT, (Some(&fault), Value::Null)).await
 }
 
 /// `POST /admin/desk/{id}/discard`
-pub async fn discard(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    put_away(&cx, &frame, &me, &id, false).await
+pub async fn discard(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    put_away(&cx, &me, id, false).await
 }
 
 /// `POST /admin/desk/{id}/restore`
-pub async fn restore(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    put_away(&cx, &frame, &me, &id, true).await
+pub async fn restore(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    put_away(&cx, &me, id, true).await
 }
 
-async fn put_away(cx: &Context, frame: &Frame, me: &Me, id: &str, back: bool) -> Response {
-    let written = match find(cx, frame, id).await {
-        Ok(written) => written,
-        Err(response) => return *response,
-    };
-    match desk::put_away(cx, &me.actor(), &written.draft, back).await {
-        Ok(_) => Redirect::to(&path(written.draft.public_id)).into_response(),
-        Err(error) => failed(frame, &error),
-    }
+async fn put_away(cx: &Context, me: &Me, id: Uuid, back: bool) -> Answer {
+    let written = find(cx, id).await?;
+    desk::put_away(cx, &me.actor(), &written.draft, back).await?;
+    go(&path(written.draft.public_id))
 }
 
 /// The page of a draft, with what went wrong, and the reader whose mail it shows, as `desk_reader` tells of them.
@@ -270,16 +238,10 @@ pub(super) async fn show(
     written: &Written,
     status: StatusCode,
     (fault, reader): (Option<&str>, Value),
-) -> Response {
-    let shown = async {
-        let choices = desk::choices(cx).await?;
-        let look = desk::look(cx, written, &me.user.email).await?;
-        Ok::<_, publishing::Error>((choices, look, races::of(cx, written).await?))
-    };
-    let (choices, look, race) = match shown.await {
-        Ok(shown) => shown,
-        Err(error) => return failed(frame, &error),
-    };
+) -> Answer {
+    let choices = desk::choices(cx).await?;
+    let look = desk::look(cx, written, &me.user.email).await?;
+    let race = races::of(cx, written).await?;
     let text = &written.text;
     let topics: Vec<_> = choices
         .iter()
@@ -301,8 +263,8 @@ pub(super) async fn show(
         .collect();
     let draft = &written.draft;
     let open = draft.state == DraftState::Open;
-    let second_person = releasing::is_second_person(&me.actor(), written);
-    let two_people = releasing::asks_another(cx, &me.actor(), written);
+    let second_person = releasing::is_second_person(&me.actor(), &written.authors());
+    let two_people = releasing::draft_asks_another(cx, &me.actor(), written);
     let bar = race.as_ref().and_then(|race| races::bar(race, written)).filter(|_| open);
     let content = json!({
         "race": race.as_ref().map(|race| json!({ "id": race.row.public_id, "name": race.row.name })),
@@ -349,7 +311,7 @@ async fn standing(
     let others = desk::visit(cx, &me.actor(), &written.draft).await?;
     let bar = races::of(cx, written).await?.and_then(|race| races::bar(&race, written));
     Ok(json!({
-        "stands": stands(releasing::asks_another(cx, &me.actor(), written), bar.as_ref()),
+        "stands": stands(releasing::draft_asks_another(cx, &me.actor(), written), bar.as_ref()),
         "version": written.draft.version,
         "text": written.text,
         "conflicts": conflicts,
@@ -449,23 +411,11 @@ fn path(id: Uuid) -> String {
     format!("/admin/desk/{id}")
 }
 
-fn closed(frame: &Frame) -> Response {
+fn closed() -> Refusal {
     let text = "It was released or thrown away meanwhile, so nothing of it can be changed.";
-    frame.message(StatusCode::CONFLICT, "This draft is closed", text)
+    Refusal::new(StatusCode::CONFLICT, "This draft is closed", text)
 }
 
-/// What kept a page from being made: our fault.
-pub fn failed(frame: &Frame, error: &publishing::Error) -> Response {
-    tracing::error!(%error, "a page of the desk could not be answered");
-    let text = "Nothing was changed. Please try again in a minute.";
-    frame.message(StatusCode::SERVICE_UNAVAILABLE, "Something is wrong on our side", text)
-}
-
-pub(super) async fn find(cx: &Context, frame: &Frame, id: &str) -> Result<Written, Box<Response>> {
-    let Ok(id) = id.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
-    match desk::find(cx, id).await {
-        Ok(Some(written)) => Ok(written),
-        Ok(None) => Err(Box::new(missing(frame))),
-        Err(error) => Err(Box::new(failed(frame, &error))),
-    }
+pub(super) async fn find(cx: &Context, id: Uuid) -> Result<Written, Refusal> {
+    desk::find(cx, id).await?.ok_or_else(missing)
 }

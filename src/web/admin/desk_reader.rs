@@ -1,13 +1,13 @@
 //! A draft through the eyes of one reader, chosen by address: their mail, and whether they would get it.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::desk::{failed, find, framed, show};
-use super::frame::Frame;
+use super::desk::{find, framed, show};
+use super::{Answer, At, frame::Frame};
 use crate::context::Context;
 use crate::newsroom::Me;
 use crate::publishing::{
@@ -29,41 +29,25 @@ pub async fn page(
     State(cx): State<Context>,
     frame: Frame,
     me: Me,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     Query(asked): Query<Asked>,
-) -> Response {
-    let written = match find(&cx, &frame, &id).await {
-        Ok(written) => written,
-        Err(response) => return *response,
-    };
-    match chosen(&cx, &written, &asked.reader).await {
-        Ok(reader) => show(&cx, &frame, &me, &written, StatusCode::OK, (None, reader)).await,
-        Err(error) => failed(&frame, &error),
-    }
+) -> Answer {
+    let written = find(&cx, id).await?;
+    let reader = chosen(&cx, &written, &asked.reader).await?;
+    show(&cx, &frame, &me, &written, StatusCode::OK, (None, reader)).await
 }
 
 /// `GET /admin/desk/{id}/mail`: the mail as it would be.
-pub async fn mail(
-    State(cx): State<Context>,
-    frame: Frame,
-    me: Me,
-    Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-) -> Response {
-    let written = match find(&cx, &frame, &id).await {
-        Ok(written) => written,
-        Err(response) => return *response,
-    };
+pub async fn mail(State(cx): State<Context>, me: Me, At(id): At<Uuid>, Query(asked): Query<Asked>) -> Answer {
+    let written = find(&cx, id).await?;
     let mail = async {
         match reading::eyes(&cx, &written, &asked.reader).await? {
             Some(eyes) => reading::mail(&cx, &written, &eyes).await,
             None => desk::mail(&cx, &written, &me.user.email).await,
         }
     };
-    match mail.await {
-        Ok(mail) => framed(mail),
-        Err(error) => failed(&frame, &error),
-    }
+    let mail = mail.await?;
+    Ok(framed(mail))
 }
 
 /// What the page says of the chosen reader; null where none was chosen.

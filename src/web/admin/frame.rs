@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::gate::Visit;
+use super::{Answer, Refusal};
 use crate::context::Context;
 use crate::domain::role::Right::{self, Manage, Read};
 use crate::newsroom::{Me, Standing};
@@ -124,24 +125,31 @@ impl Frame {
 
     /// Shows a template of `pages/admin/`, as in "overview.html". It may use what `content` has and, of the frame,
     /// `site`, `csrf` (the token that every form must carry), `me`, `places`, `said` and `path`.
-    pub fn show(&self, template: &str, status: StatusCode, content: &impl Serialize) -> Response {
-        match self.html(template, content) {
-            Ok(html) => (status, Html(html)).into_response(),
-            Err(error) => {
-                tracing::error!(template, %error, "a page of the newsroom could not be rendered");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
-            }
-        }
+    ///
+    /// # Errors
+    /// A template that can't be rendered.
+    pub fn show(&self, template: &str, status: StatusCode, content: &impl Serialize) -> Answer {
+        let html = self.html(template, content).map_err(|error| Refusal::ours(&error))?;
+        Ok((status, Html(html)).into_response())
     }
 
     /// The same with 200.
-    pub fn ok(&self, template: &str, content: &impl Serialize) -> Response {
+    ///
+    /// # Errors
+    /// A template that can't be rendered.
+    pub fn ok(&self, template: &str, content: &impl Serialize) -> Answer {
         self.show(template, StatusCode::OK, content)
     }
 
     /// A headline and a sentence.
-    pub fn message(&self, status: StatusCode, title: &str, text: &str) -> Response {
-        self.show("message.html", status, &json!({ "title": title, "text": text }))
+    pub(super) fn message(&self, status: StatusCode, title: &str, text: &str) -> Response {
+        match self.html("message.html", &json!({ "title": title, "text": text })) {
+            Ok(html) => (status, Html(html)).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "a page of the newsroom could not be rendered");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
     }
 
     fn html(&self, template: &str, content: &impl Serialize) -> tera::TeraResult<String> {

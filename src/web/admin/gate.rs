@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::{cookie, frame::Frame};
+use super::{Refusal, cookie, frame::Frame};
 use crate::context::Context;
 use crate::domain::{network, role::Role};
 use crate::newsroom::signing_in::{self, Origin};
@@ -58,12 +58,15 @@ pub async fn admit(State((cx, who)): State<(Context, Who)>, request: Request, ne
     let visit = Arc::new(Visit { cookie, me });
     let frame = Frame::new(&cx, Arc::clone(&visit), &parts);
     let mut response = match failed {
-        Some(error) => super::failure(&frame, &error),
+        Some(error) => Refusal::from(error).page(&frame),
         None => match check(&cx, who, &visit, &frame, &parts) {
             Err(refusal) => *refusal,
             Ok(()) => pass(&cx, &visit, &frame, parts, body, next).await,
         },
     };
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        response = refusal.page(&frame);
+    }
     let headers = response.headers_mut();
     if fresh && !headers.contains_key(header::SET_COOKIE) {
         cookie::set(&cx, headers, &visit.cookie);

@@ -1,15 +1,14 @@
 //! `/admin/issues`: what was published, how far it got, to whom with which answer, and what it said.
 
 use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::figures::{self, counted, number, share_of, tag};
-use super::{done, failure, frame::Frame, missing, ours, when};
+use super::{Answer, At, Refusal, done, frame::Frame, missing, when};
 use crate::context::Context;
 use crate::delivering::{retrying, why::span};
 use crate::domain::{delivery, issue::Kind, role::Right};
@@ -39,14 +38,10 @@ pub struct Asked {
 }
 
 /// `GET /admin/issues`
-pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Response {
+pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Answer {
     let before = asked.before.parse().unwrap_or(i64::MAX);
-    match listed(&cx, before, PAGE).await {
-        Ok((issues, next)) => {
-            frame.ok("issues.html", &json!({ "issues": issues, "next": next, "first": before == i64::MAX }))
-        }
-        Err(error) => failure(&frame, &error),
-    }
+    let (issues, next) = listed(&cx, before, PAGE).await?;
+    frame.ok("issues.html", &json!({ "issues": issues, "next": next, "first": before == i64::MAX }))
 }
 
 /// The newest issues before this one, as lists show them, and where the next page begins.
@@ -84,27 +79,20 @@ pub async fn one(
     State(cx): State<Context>,
     frame: Frame,
     me: Me,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     Query(asked): Query<Asked>,
-) -> Response {
-    let issue = match find(&cx, &frame, &id).await {
-        Ok(issue) => issue,
-        Err(response) => return *response,
-    };
-    match content(&cx, &me, &issue, &asked).await {
-        Ok(content) => frame.ok("issue.html", &content),
-        Err(error) => failure(&frame, &error),
-    }
+) -> Answer {
+    let issue = find(&cx, id).await?;
+    let content = content(&cx, &me, &issue, &asked).await?;
+    frame.ok("issue.html", &content)
 }
 
 /// `POST /admin/issues/{id}/retry`
-pub async fn retry(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    let Ok(public_id) = id.parse::<Uuid>() else { return missing(&frame) };
-    match retrying::of_issue(&cx, &me.actor(), public_id).await {
-        Ok(Some(0)) => done(&format!("/admin/issues/{id}"), "nothing-to-retry"),
-        Ok(Some(_)) => done(&format!("/admin/issues/{id}"), "retried"),
-        Ok(None) => missing(&frame),
-        Err(error) => failure(&frame, &error.into()),
+pub async fn retry(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    match retrying::of_issue(&cx, &me.actor(), id).await? {
+        Some(0) => done(&format!("/admin/issues/{id}"), "nothing-to-retry"),
+        Some(_) => done(&format!("/admin/issues/{id}"), "retried"),
+        None => Err(missing()),
     }
 }
 
@@ -117,45 +105,36 @@ pub struct Marking {
 /// `POST /admin/issues/{id}/archive`: puts it into the public archive, or takes it out.
 pub async fn archive(
     State(cx): State<Context>,
-    frame: Frame,
     me: Me,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     Form(marking): Form<Marking>,
-) -> Response {
-    let Ok(public_id) = id.parse::<Uuid>() else { return missing(&frame) };
+) -> Answer {
     let public = marking.public == "yes";
-    match archive::mark(&cx, &me.actor(), public_id, public).await {
-        Ok(Marked::Done) => {
+    match archive::mark(&cx, &me.actor(), id, public).await? {
+        Marked::Done => {
             done(&format!("/admin/issues/{id}"), if public { "archived" } else { "not-archived" })
         }
-        Ok(Marked::NotThis) => {
+        Marked::NotThis => {
             let text = "It has no page that could stand there: it is a correction, or was published in test mode, or before there was an archive.";
-            frame.message(StatusCode::CONFLICT, "This can’t stand in the archive", text)
+            Err(Refusal::new(StatusCode::CONFLICT, "This can’t stand in the archive", text))
         }
-        Ok(Marked::Unknown) => missing(&frame),
-        Err(error) => ours(&frame, &error),
+        Marked::Unknown => Err(missing()),
     }
 }
 
 /// `GET /admin/issues/{id}/mail`: what it said, in a frame that runs nothing and asks nobody for anything.
-pub async fn mail(State(cx): State<Context>, frame: Frame, Path(id): Path<String>) -> Response {
-    let issue = match find(&cx, &frame, &id).await {
-        Ok(issue) => issue,
-        Err(response) => return *response,
-    };
-    let said = match progress::said(&cx, &issue).await {
-        Ok(said) => said,
-        Err(error) => return ours(&frame, &error),
-    };
+pub async fn mail(State(cx): State<Context>, frame: Frame, At(id): At<Uuid>) -> Answer {
+    let issue = find(&cx, id).await?;
+    let said = progress::said(&cx, &issue).await?;
     let content = json!({
         "id": issue.public_id,
         "subject": issue.subject,
         "digest": issue.kind == Kind::Digest,
         "mail": said.map(|said| json!({ "text": said.text, "html": said.html, "size": size(said.bytes) })),
     });
-    let mut response = frame.ok("issue-mail.html", &content);
+    let mut response = frame.ok("issue-mail.html", &content)?;
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, MAIL_POLICY);
-    response
+    Ok(response)
 }
 
 /// A mail has its styles in it, and the frame it stands in takes the page's policy.
@@ -304,15 +283,7 @@ fn size(bytes: usize) -> String {
     format!("{} KB", bytes.div_ceil(1_024))
 }
 
-async fn find(cx: &Context, frame: &Frame, id: &str) -> Result<Issue, Box<Response>> {
-    let Ok(id) = id.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
-    let found = async {
-        let mut tx = cx.db.read().await?;
-        store::issues::by_public_id(&mut tx, id).await
-    };
-    match found.await {
-        Ok(Some(issue)) => Ok(issue),
-        Ok(None) => Err(Box::new(missing(frame))),
-        Err(error) => Err(Box::new(failure(frame, &error.into()))),
-    }
+async fn find(cx: &Context, id: Uuid) -> Result<Issue, Refusal> {
+    let mut tx = cx.db.read().await?;
+    store::issues::by_public_id(&mut tx, id).await?.ok_or_else(missing)
 }

@@ -3,11 +3,10 @@
 use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{failure, frame::Frame, sign_in};
+use super::{Answer, Refusal, frame::Frame, sign_in};
 use crate::context::Context;
 use crate::domain::attempts::in_about;
 use crate::newsroom::links::{self, Filled, Opened};
@@ -24,7 +23,7 @@ pub struct Fields {
 }
 
 /// `GET /admin/forgotten`
-pub async fn forgotten_page(frame: Frame) -> Response {
+pub async fn forgotten_page(frame: Frame) -> Answer {
     frame.ok("forgotten.html", &json!({ "asked": false, "fault": null }))
 }
 
@@ -34,24 +33,22 @@ pub async fn forgotten(
     frame: Frame,
     origin: Origin,
     Form(fields): Form<Fields>,
-) -> Response {
-    match links::forgot(&cx, &fields.email, &origin).await {
-        Ok(None) => frame.ok("forgotten.html", &json!({ "asked": true, "fault": null })),
-        Ok(Some(wait)) => {
+) -> Answer {
+    match links::forgot(&cx, &fields.email, &origin).await? {
+        None => frame.ok("forgotten.html", &json!({ "asked": true, "fault": null })),
+        Some(wait) => {
             let fault = format!("That was asked often just now. Please try again {}.", in_about(wait));
             let content = json!({ "asked": false, "fault": fault });
             sign_in::after(wait, frame.show("forgotten.html", StatusCode::TOO_MANY_REQUESTS, &content))
         }
-        Err(error) => failure(&frame, &error),
     }
 }
 
 /// `GET /admin/link/{token}`
-pub async fn page(State(cx): State<Context>, frame: Frame, Link(token): Link) -> Response {
-    match links::open(&cx, &token).await {
-        Ok(Some(opened)) => show(&frame, StatusCode::OK, &opened, &token, &Fields::default(), None),
-        Ok(None) => used_up(&frame),
-        Err(error) => failure(&frame, &error),
+pub async fn page(State(cx): State<Context>, frame: Frame, Link(token): Link) -> Answer {
+    match links::open(&cx, &token).await? {
+        Some(opened) => show(&frame, StatusCode::OK, &opened, &token, &Fields::default(), None),
+        None => Err(used_up()),
     }
 }
 
@@ -62,20 +59,19 @@ pub async fn accept(
     origin: Origin,
     Link(token): Link,
     Form(fields): Form<Fields>,
-) -> Response {
+) -> Answer {
     let filled =
         Filled { email: fields.email.clone(), name: fields.name.clone(), password: fields.password.clone() };
     match links::accept(&cx, &token, &filled, &origin).await {
-        Ok(Some(signed_in)) => sign_in::enter(&cx, &frame, signed_in, ""),
-        Ok(None) => used_up(&frame),
-        Err(Error::Refused(why)) => match links::open(&cx, &token).await {
-            Ok(Some(opened)) => {
+        Ok(Some(signed_in)) => sign_in::enter(&cx, signed_in, ""),
+        Ok(None) => Err(used_up()),
+        Err(Error::Refused(why)) => match links::open(&cx, &token).await? {
+            Some(opened) => {
                 show(&frame, StatusCode::UNPROCESSABLE_ENTITY, &opened, &token, &fields, Some(&why))
             }
-            Ok(None) => used_up(&frame),
-            Err(error) => failure(&frame, &error),
+            None => Err(used_up()),
         },
-        Err(error) => failure(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -86,7 +82,7 @@ fn show(
     token: &str,
     fields: &Fields,
     fault: Option<&str>,
-) -> Response {
+) -> Answer {
     let user = opened.user.as_ref();
     let name = if fields.name.is_empty() { user.map_or("", |user| &user.name) } else { &fields.name };
     let content = json!({
@@ -101,8 +97,8 @@ fn show(
     frame.show("link.html", status, &content)
 }
 
-fn used_up(frame: &Frame) -> Response {
+fn used_up() -> Refusal {
     let text = "It was used, it is too old, or a newer one took its place. “Forgotten your password?” on the page to \
                 sign in mails you another.";
-    frame.message(StatusCode::NOT_FOUND, "This link doesn’t work any more", text)
+    Refusal::new(StatusCode::NOT_FOUND, "This link doesn’t work any more", text)
 }

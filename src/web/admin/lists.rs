@@ -1,15 +1,17 @@
 //! `/admin/subscribers/import` and `export`: lists in and out. An import is looked at first: it is done and taken back, and
 //! what came of it is shown; only then the button that does it.
 
+use std::io::Cursor;
+
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::figures::number;
-use super::{failure, frame::Frame, ours};
+use super::{Answer, Refusal, frame::Frame};
 use crate::context::Context;
 use crate::domain::{
     import::{self, Seen},
@@ -30,11 +32,8 @@ const MAPPED: usize = 200;
 const TOLD: usize = 50;
 
 /// `POST /admin/subscribers/export`
-pub async fn export(State(cx): State<Context>, frame: Frame, me: Me) -> Response {
-    let export = match Export::begin(&cx, &me.actor()).await {
-        Ok(export) => export,
-        Err(error) => return ours(&frame, &error),
-    };
+pub async fn export(State(cx): State<Context>, me: Me) -> Answer {
+    let export = Export::begin(&cx, &me.actor()).await?;
     let lines = stream::unfold(Some(export), async |export| {
         let mut export = export?;
         match export.next().await {
@@ -49,17 +48,17 @@ pub async fn export(State(cx): State<Context>, frame: Frame, me: Me) -> Response
         format!("attachment; filename=\"readers-{}.csv\"", cx.clock.now().to_jiff().strftime("%Y-%m-%d"));
     let about =
         [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    (about, Body::from_stream(lines)).into_response()
+    Ok((about, Body::from_stream(lines)).into_response())
 }
 
 /// `GET /admin/subscribers/import`
-pub async fn import_page(State(cx): State<Context>, frame: Frame) -> Response {
+pub async fn import_page(State(cx): State<Context>, frame: Frame) -> Answer {
     let fields = Fields { alerts: true, digest: cx.config.signup.digest.to_string(), ..Fields::default() };
     show(&cx, &frame, StatusCode::OK, &fields, None, Value::Null).await
 }
 
 /// `POST /admin/subscribers/import`, as multipart with the form's token in its address: a dry run, unless it says `go`.
-pub async fn import(State(cx): State<Context>, frame: Frame, me: Me, mut request: Request) -> Response {
+pub async fn import(State(cx): State<Context>, frame: Frame, me: Me, mut request: Request) -> Answer {
     DefaultBodyLimit::max(LARGEST).apply(&mut request);
     let unreadable = "The file could not be read. It may be larger than 16 MB: import it at the terminal, by \
                       `bellwether subscribers import`.";
@@ -93,20 +92,16 @@ pub async fn import(State(cx): State<Context>, frame: Frame, me: Me, mut request
     // On its own, so that a browser that is closed doesn't leave half a list.
     let (context, rows, name) = (cx.clone(), fields.rows.clone(), fields.file.clone());
     let columns = fields.said();
-    let imported =
-        tokio::spawn(
-            async move { importing::whole_file(&context, &rows, columns, &defaults, &name, &run).await },
-        );
-    match imported.await {
-        Ok(Ok(report)) => show(&cx, &frame, StatusCode::OK, &fields, None, told(&report, go, &fields)).await,
-        Ok(Err(importing::FileError::Unreadable(error))) => {
-            refuse(&fields, &sentence(&error.to_string())).await
-        }
-        Ok(Err(importing::FileError::Failed(crate::subscribing::Error::UnknownTopic(_)))) => {
+    let imported = tokio::spawn(async move {
+        importing::file(&context, Cursor::new(rows), columns, &defaults, &name, &run).await
+    });
+    match imported.await.map_err(|error| Refusal::ours(&error))? {
+        Ok(report) => show(&cx, &frame, StatusCode::OK, &fields, None, told(&report, go, &fields)).await,
+        Err(importing::FileError::Unreadable(error)) => refuse(&fields, &sentence(&error.to_string())).await,
+        Err(importing::FileError::Failed(crate::subscribing::Error::UnknownTopic(_))) => {
             refuse(&fields, "There is no such topic any more.").await
         }
-        Ok(Err(importing::FileError::Failed(error))) => ours(&frame, &error),
-        Err(error) => ours(&frame, &error),
+        Err(importing::FileError::Failed(error)) => Err(error.into()),
     }
 }
 
@@ -213,15 +208,12 @@ async fn show(
     fields: &Fields,
     fault: Option<&str>,
     report: Value,
-) -> Response {
+) -> Answer {
     let topics = async {
         let mut tx = cx.db.read().await?;
         Ok::<_, Error>(store::topics::all(&mut tx).await?)
     };
-    let topics = match topics.await {
-        Ok(topics) => topics,
-        Err(error) => return failure(frame, &error),
-    };
+    let topics = topics.await?;
     let topics: Vec<_> = topics
         .iter()
         .map(|it| json!({ "slug": it.slug, "name": it.name, "chosen": it.slug == fields.topic }))

@@ -1,15 +1,15 @@
 //! `/admin/live/{issue}`: a released alert, held and then on its way, with the button that undoes or stops it. The page
 //! is told of every change by server-sent events, and asks where these don't come through.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::IntoResponse;
 use axum::{Form, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{desk::failed, done, figures, frame::Frame, missing, newsletter, when};
+use super::{Answer, At, Refusal, done, figures, frame::Frame, go, missing, newsletter, when};
 use crate::context::Context;
 use crate::domain::{
     draft::State as DraftState,
@@ -41,27 +41,17 @@ pub struct Asked {
 pub async fn page(
     State(cx): State<Context>,
     frame: Frame,
-    Path(issue): Path<String>,
+    At(issue): At<Uuid>,
     Query(asked): Query<Asked>,
-) -> Response {
-    let progress = match find(&cx, &frame, &issue).await {
-        Ok(progress) => progress,
-        Err(response) => return *response,
-    };
-    let later = match newsletter::waits_until(&cx, &progress).await {
-        Ok(later) => later,
-        Err(error) => return failed(&frame, &error),
-    };
+) -> Answer {
+    let progress = find(&cx, issue).await?;
+    let later = newsletter::waits_until(&cx, &progress).await?;
     let releases = frame.me().is_some_and(|me| me.user.role.may(Right::Release));
     let share = |part: i64| if progress.audience > 0 { part * 100 / progress.audience } else { 0 };
     let held_for = progress.held_until.map(|until| until.since(progress.now).as_secs() + 1);
     let under_way = releases && !progress.is_over() && progress.state != IssueState::Cancelled;
     let may_correct = releases && matches!(progress.kind, Kind::Alert | Kind::Broadcast);
-    let siblings = if may_correct { siblings(&cx, progress.issue).await } else { Ok(Vec::new()) };
-    let siblings = match siblings {
-        Ok(siblings) => siblings,
-        Err(error) => return failed(&frame, &error),
-    };
+    let siblings = if may_correct { siblings(&cx, progress.issue).await? } else { Vec::new() };
     let words = siblings.iter().find(|it| it.draft.public_id.to_string() == asked.words);
     let content = json!({
         "siblings": siblings.iter().map(|it| json!({ "id": it.draft.public_id, "outcome": it.text.outcome })).collect::<Vec<_>>(),
@@ -113,78 +103,56 @@ fn places(spread: &Spread) -> Value {
 }
 
 /// `GET /admin/live/{issue}/state`
-pub async fn state(State(cx): State<Context>, frame: Frame, Path(issue): Path<String>) -> Response {
-    match find(&cx, &frame, &issue).await {
-        Ok(progress) => Json(progress).into_response(),
-        Err(response) => *response,
-    }
+pub async fn state(State(cx): State<Context>, At(issue): At<Uuid>) -> Answer {
+    Ok(Json(find(&cx, issue).await?).into_response())
 }
 
 /// `GET /admin/live/{issue}/events`: the state, twice a second, until nothing changes any more.
-pub async fn events(State(cx): State<Context>, frame: Frame, Path(issue): Path<String>) -> Response {
-    let progress = match find(&cx, &frame, &issue).await {
-        Ok(progress) => progress,
-        Err(response) => return *response,
-    };
-    told(cx, progress)
+pub async fn events(State(cx): State<Context>, At(issue): At<Uuid>) -> Answer {
+    let progress = find(&cx, issue).await?;
+    Ok(told(cx, progress))
 }
 
 /// `POST /admin/live/{issue}/undo`
-pub async fn undo(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): Path<String>) -> Response {
-    let progress = match find(&cx, &frame, &issue).await {
-        Ok(progress) => progress,
-        Err(response) => return *response,
-    };
-    match releasing::undo(&cx, &me.actor(), progress.issue).await {
-        Ok(Undone::Yes) => match releasing::draft_of(&cx, progress.issue).await {
-            Ok(Some(draft)) => done(&format!("/admin/desk/{draft}"), "undone"),
-            _ => Redirect::to("/admin/desk").into_response(),
+pub async fn undo(State(cx): State<Context>, me: Me, At(issue): At<Uuid>) -> Answer {
+    let progress = find(&cx, issue).await?;
+    match releasing::undo(&cx, &me.actor(), progress.issue).await? {
+        Undone::Yes => match releasing::draft_of(&cx, progress.issue).await? {
+            Some(draft) => done(&format!("/admin/desk/{draft}"), "undone"),
+            None => go("/admin/desk"),
         },
-        Ok(Undone::TooLate) => done(&format!("/admin/live/{issue}"), "too-late"),
-        Ok(Undone::Unknown) => missing(&frame),
-        Err(error) => failed(&frame, &error),
+        Undone::TooLate => done(&format!("/admin/live/{issue}"), "too-late"),
+        Undone::Unknown => Err(missing()),
     }
 }
 
 /// `POST /admin/live/{issue}/pause`
-pub async fn pause(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): Path<String>) -> Response {
-    let progress = match find(&cx, &frame, &issue).await {
-        Ok(progress) => progress,
-        Err(response) => return *response,
-    };
-    match pausing::pause(&cx, &me.actor(), progress.issue).await {
-        Ok(Paused::Now | Paused::Already) => done(&format!("/admin/live/{issue}"), "paused"),
-        Ok(Paused::NotUnderWay) => done(&format!("/admin/live/{issue}"), "not-under-way"),
-        Ok(Paused::Unknown) => missing(&frame),
-        Err(error) => failed(&frame, &error),
+pub async fn pause(State(cx): State<Context>, me: Me, At(issue): At<Uuid>) -> Answer {
+    let progress = find(&cx, issue).await?;
+    match pausing::pause(&cx, &me.actor(), progress.issue).await? {
+        Paused::Now | Paused::Already => done(&format!("/admin/live/{issue}"), "paused"),
+        Paused::NotUnderWay => done(&format!("/admin/live/{issue}"), "not-under-way"),
+        Paused::Unknown => Err(missing()),
     }
 }
 
 /// `POST /admin/live/{issue}/resume`
-pub async fn resume(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): Path<String>) -> Response {
-    let progress = match find(&cx, &frame, &issue).await {
-        Ok(progress) => progress,
-        Err(response) => return *response,
-    };
-    match pausing::resume(&cx, &me.actor(), progress.issue).await {
-        Ok(Resumed::Now) => done(&format!("/admin/live/{issue}"), "resumed"),
-        Ok(Resumed::Already) => done(&format!("/admin/live/{issue}"), "not-under-way"),
-        Ok(Resumed::Unknown) => missing(&frame),
-        Err(error) => failed(&frame, &error),
+pub async fn resume(State(cx): State<Context>, me: Me, At(issue): At<Uuid>) -> Answer {
+    let progress = find(&cx, issue).await?;
+    match pausing::resume(&cx, &me.actor(), progress.issue).await? {
+        Resumed::Now => done(&format!("/admin/live/{issue}"), "resumed"),
+        Resumed::Already => done(&format!("/admin/live/{issue}"), "not-under-way"),
+        Resumed::Unknown => Err(missing()),
     }
 }
 
 /// `POST /admin/live/{issue}/stop`
-pub async fn stop(State(cx): State<Context>, frame: Frame, me: Me, Path(issue): Path<String>) -> Response {
-    let progress = match find(&cx, &frame, &issue).await {
-        Ok(progress) => progress,
-        Err(response) => return *response,
-    };
-    match releasing::stop(&cx, &me.actor(), progress.issue).await {
-        Ok(Cancelled::Now { .. } | Cancelled::Already) => done(&format!("/admin/live/{issue}"), "stopped"),
-        Ok(Cancelled::TooLate) => done(&format!("/admin/live/{issue}"), "all-gone"),
-        Ok(Cancelled::Unknown) => missing(&frame),
-        Err(error) => failed(&frame, &error),
+pub async fn stop(State(cx): State<Context>, me: Me, At(issue): At<Uuid>) -> Answer {
+    let progress = find(&cx, issue).await?;
+    match releasing::stop(&cx, &me.actor(), progress.issue).await? {
+        Cancelled::Now { .. } | Cancelled::Already => done(&format!("/admin/live/{issue}"), "stopped"),
+        Cancelled::TooLate => done(&format!("/admin/live/{issue}"), "all-gone"),
+        Cancelled::Unknown => Err(missing()),
     }
 }
 
@@ -200,15 +168,11 @@ pub struct Words {
 /// `POST /admin/live/{issue}/correct`
 pub async fn correct(
     State(cx): State<Context>,
-    frame: Frame,
     me: Me,
-    Path(issue): Path<String>,
+    At(issue): At<Uuid>,
     Form(words): Form<Words>,
-) -> Response {
-    let progress = match find(&cx, &frame, &issue).await {
-        Ok(progress) => progress,
-        Err(response) => return *response,
-    };
+) -> Answer {
+    let progress = find(&cx, issue).await?;
     let link = words.link.trim();
     let correction = Correction {
         subject: words.subject,
@@ -219,20 +183,21 @@ pub async fn correct(
         Ok(Corrected::Now(correction)) => done(&format!("/admin/live/{correction}"), "corrected"),
         Ok(Corrected::Blank) => {
             let text = "A correction has a subject and a text. Go back; what you wrote is still there. Nothing was changed.";
-            frame.message(StatusCode::UNPROCESSABLE_ENTITY, "Write what is right", text)
+            Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Write what is right", text))
         }
         Ok(Corrected::NotThis) => {
             let text = "Only an alert or a newsletter that left can be corrected, as long as it is known who got it. Nothing was changed.";
-            frame.message(StatusCode::CONFLICT, "This can’t be corrected", text)
+            Err(Refusal::new(StatusCode::CONFLICT, "This can’t be corrected", text))
         }
-        Ok(Corrected::Unknown | Corrected::Before) => missing(&frame),
+        // A person may correct alone, and has no key.
+        Ok(Corrected::Unknown | Corrected::Before | Corrected::SecondPerson) => Err(missing()),
         Err(publishing::Error::Phrase(phrase)) => {
             let text = format!(
                 "“{phrase}” stands in it, which must not go out. Go back; what you wrote is still there. Nothing was changed."
             );
-            frame.message(StatusCode::UNPROCESSABLE_ENTITY, "It must not go out like that", &text)
+            Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "It must not go out like that", text))
         }
-        Err(error) => failed(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -245,11 +210,6 @@ async fn siblings(cx: &Context, issue: Uuid) -> Result<Vec<Written>, publishing:
     Ok(race.outcomes.into_iter().filter(retired).collect())
 }
 
-async fn find(cx: &Context, frame: &Frame, issue: &str) -> Result<Live, Box<Response>> {
-    let Ok(issue) = issue.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
-    match live(cx, issue).await {
-        Ok(Some(progress)) => Ok(progress),
-        Ok(None) => Err(Box::new(missing(frame))),
-        Err(error) => Err(Box::new(failed(frame, &error))),
-    }
+async fn find(cx: &Context, issue: Uuid) -> Result<Live, Refusal> {
+    live(cx, issue).await?.ok_or_else(missing)
 }

@@ -3,6 +3,7 @@
 //! what stands around every page.
 
 pub mod account;
+mod answer;
 pub mod audit;
 pub mod codes;
 pub mod cookie;
@@ -25,48 +26,14 @@ pub mod subscribers;
 pub mod tokens;
 pub mod users;
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Redirect;
 use serde_json::json;
 
-use crate::newsroom::Error;
-use frame::Frame;
+use answer::{Answer, At, Refusal, done, go, missing};
 
 /// `GET /admin/`, as people type it.
 pub async fn home() -> Redirect {
     Redirect::permanent("/admin")
-}
-
-/// Leads to another page once something was done; `said` is a word of [`frame::SAID`], which that page shows.
-pub fn done(path: &str, said: &str) -> Response {
-    Redirect::to(&format!("{path}?done={said}")).into_response()
-}
-
-/// What kept something from being done: in words for whoever asked, or a page that says it was our fault.
-pub fn failure(frame: &Frame, error: &Error) -> Response {
-    match error {
-        Error::Refused(why) | Error::Taken(why) => {
-            let text = format!("{why} Nothing was changed.");
-            frame.message(StatusCode::UNPROCESSABLE_ENTITY, "That can’t be done", &text)
-        }
-        Error::Store(_) | Error::Compose(_) | Error::Hashing(_) | Error::Repeated => ours(frame, error),
-    }
-}
-
-/// A page that says it was our fault; the log has what it was.
-pub fn ours(frame: &Frame, error: &impl std::fmt::Display) -> Response {
-    tracing::error!(%error, "a page of the newsroom could not be answered");
-    let text = "Nothing was changed. Please try again in a minute.";
-    frame.message(StatusCode::SERVICE_UNAVAILABLE, "Something is wrong on our side", text)
-}
-
-/// What is not there, or not any more.
-pub fn missing(frame: &Frame) -> Response {
-    frame.message(
-        StatusCode::NOT_FOUND,
-        "There is no such page",
-        "It may be gone, or the address is mistyped.",
-    )
 }
 
 /// An instant as pages show it, to the minute.

@@ -3,13 +3,12 @@
 
 use axum::Form;
 use axum::extract::State;
-use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::figures::{self, counted, day, number, round_up};
-use super::{done, failure, frame::Frame, issues, missing, when};
+use super::{Answer, done, frame::Frame, issues, missing, when};
 use crate::context::Context;
 use crate::delivering::pausing;
 use crate::delivering::waiting::{AtRelay, InLane, Waiting};
@@ -31,11 +30,9 @@ pub(super) const FAILURES: i64 = 3;
 const POSTS: i64 = 200;
 const POSTS_FOR: u32 = 3;
 
-pub async fn page(State(cx): State<Context>, frame: Frame, me: Me) -> Response {
-    match content(&cx, &me).await {
-        Ok(content) => frame.ok("overview.html", &content),
-        Err(error) => failure(&frame, &error),
-    }
+pub async fn page(State(cx): State<Context>, frame: Frame, me: Me) -> Answer {
+    let content = content(&cx, &me).await?;
+    frame.ok("overview.html", &content)
 }
 
 /// What is to go on.
@@ -47,12 +44,10 @@ pub struct Resumed {
 }
 
 /// `POST /admin/resume`: lets a lane or a relay go on that was paused by hand.
-pub async fn resume(State(cx): State<Context>, frame: Frame, me: Me, Form(what): Form<Resumed>) -> Response {
-    let Ok(kind) = what.kind.parse::<Kind>() else { return missing(&frame) };
-    match pausing::resume(&cx, &me.actor(), kind, &what.name).await {
-        Ok(_) => done("/admin", "resumed"),
-        Err(error) => failure(&frame, &error.into()),
-    }
+pub async fn resume(State(cx): State<Context>, me: Me, Form(what): Form<Resumed>) -> Answer {
+    let Ok(kind) = what.kind.parse::<Kind>() else { return Err(missing()) };
+    pausing::resume(&cx, &me.actor(), kind, &what.name).await?;
+    done("/admin", "resumed")
 }
 
 async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
@@ -224,6 +219,7 @@ fn relay(relay: &AtRelay, accepted: &[(String, i64)], now: Timestamp) -> Value {
     let state = match (&relay.paused, &relay.trouble) {
         (Some(_), _) => json!({ "word": "paused", "look": "bad" }),
         (None, Some(trouble)) if trouble.paused => json!({ "word": "refuses our mail", "look": "bad" }),
+        (None, Some(trouble)) if trouble.is_silence() => json!({ "word": "silent", "look": "warn" }),
         (None, Some(_)) => json!({ "word": "rests", "look": "warn" }),
         (None, None) => json!({ "word": "working", "look": "good" }),
     };

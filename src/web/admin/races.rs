@@ -2,19 +2,13 @@
 //! click to the race, a number, and one click to the release.
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{
-    desk::{failed, warned},
-    done,
-    frame::Frame,
-    missing, when,
-};
+use super::{Answer, At, Refusal, desk::warned, done, frame::Frame, go, missing, when};
 use crate::context::Context;
 use crate::delivering::why::span;
 use crate::domain::{
@@ -45,7 +39,7 @@ pub struct Asked {
 }
 
 /// `GET /admin/races`
-pub async fn page(State(cx): State<Context>, frame: Frame, me: Me, Query(asked): Query<Asked>) -> Response {
+pub async fn page(State(cx): State<Context>, frame: Frame, me: Me, Query(asked): Query<Asked>) -> Answer {
     list(&cx, &frame, &me, &asked, StatusCode::OK, None).await
 }
 
@@ -56,17 +50,10 @@ async fn list(
     asked: &Asked,
     status: StatusCode,
     fault: Option<&str>,
-) -> Response {
+) -> Answer {
     let before = asked.before.parse().unwrap_or(i64::MAX);
-    let listed = async {
-        let races = races::page(cx, before, PAGE).await?;
-        let choices = desk::choices(cx).await?;
-        Ok::<_, publishing::Error>((races, choices))
-    };
-    let (races, choices) = match listed.await {
-        Ok(listed) => listed,
-        Err(error) => return failed(frame, &error),
-    };
+    let races = races::page(cx, before, PAGE).await?;
+    let choices = desk::choices(cx).await?;
     let full = i64::try_from(races.len()).is_ok_and(|count| count == PAGE);
     let of_schedules = cx.config.schedules.last().map(|schedule| schedule.cadence.timezone());
     let usual = races.first().map(|race| race.row.timezone.as_str()).or(of_schedules);
@@ -138,7 +125,7 @@ impl Fields {
 }
 
 /// `POST /admin/races`
-pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, body: Bytes) -> Response {
+pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, body: Bytes) -> Answer {
     let Fields { name, at, timezone, topics, .. } = Fields::of(&body);
     let read = race::moment(&at, &timezone).and_then(|at| match name.is_empty() {
         true => Err("a race has a name".to_owned()),
@@ -154,18 +141,16 @@ pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, body: Bytes
     };
     let wanted = Wanted { name, not_before, timezone, topics };
     match races::create(&cx, &me.actor(), &wanted).await {
-        Ok(id) => Redirect::to(&path(id)).into_response(),
-        Err(publishing::Error::UnknownTopic(_)) => missing(&frame),
-        Err(error) => failed(&frame, &error),
+        Ok(id) => go(&path(id)),
+        Err(publishing::Error::UnknownTopic(_)) => Err(missing()),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// `GET /admin/races/{id}`
-pub async fn one(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    match find(&cx, &frame, &id).await {
-        Ok(race) => show(&cx, &frame, &me, &race, StatusCode::OK, None).await,
-        Err(response) => *response,
-    }
+pub async fn one(State(cx): State<Context>, frame: Frame, me: Me, At(id): At<Uuid>) -> Answer {
+    let race = find(&cx, id).await?;
+    show(&cx, &frame, &me, &race, StatusCode::OK, None).await
 }
 
 async fn show(
@@ -175,11 +160,9 @@ async fn show(
     race: &Race,
     status: StatusCode,
     fault: Option<&str>,
-) -> Response {
-    match content(cx, me, race, fault).await {
-        Ok(content) => frame.show("race.html", status, &content),
-        Err(error) => failed(frame, &error),
-    }
+) -> Answer {
+    let content = content(cx, me, race, fault).await?;
+    frame.show("race.html", status, &content)
 }
 
 async fn content(
@@ -229,8 +212,8 @@ async fn content(
 fn outcome(cx: &Context, me: &Me, race: &Race, written: &Written, look: &Look) -> Value {
     let draft = &written.draft;
     let open = draft.state == DraftState::Open;
-    let second_person = releasing::is_second_person(&me.actor(), written);
-    let two_people = releasing::asks_another(cx, &me.actor(), written);
+    let second_person = releasing::is_second_person(&me.actor(), &written.authors());
+    let two_people = releasing::draft_asks_another(cx, &me.actor(), written);
     let blocked = look.warnings.iter().any(|warning| warning.blocks());
     let could = open && race.state() == RaceState::Open && me.user.role.may(Right::Release);
     json!({
@@ -254,50 +237,29 @@ fn outcome(cx: &Context, me: &Me, race: &Race, written: &Written, look: &Look) -
 }
 
 /// `POST /admin/races/{id}/outcomes`: one more, which leads to its draft.
-pub async fn add(
-    State(cx): State<Context>,
-    frame: Frame,
-    me: Me,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Response {
-    let race = match find(&cx, &frame, &id).await {
-        Ok(race) => race,
-        Err(response) => return *response,
-    };
+pub async fn add(State(cx): State<Context>, frame: Frame, me: Me, At(id): At<Uuid>, body: Bytes) -> Answer {
+    let race = find(&cx, id).await?;
     let name = Fields::of(&body).name;
     if name.is_empty() {
         let fault = "An outcome has a name, as in “Moss wins”.";
         return show(&cx, &frame, &me, &race, StatusCode::UNPROCESSABLE_ENTITY, Some(fault)).await;
     }
-    match desk::create_outcome(&cx, &me.actor(), race.row.public_id, &name).await {
-        Ok(draft) => Redirect::to(&format!("/admin/desk/{draft}")).into_response(),
-        Err(error) => failed(&frame, &error),
-    }
+    let draft = desk::create_outcome(&cx, &me.actor(), race.row.public_id, &name).await?;
+    go(&format!("/admin/desk/{draft}"))
 }
 
 /// `POST /admin/races/{id}`: its name, and the topics that new outcomes begin with.
-pub async fn save(
-    State(cx): State<Context>,
-    frame: Frame,
-    me: Me,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Response {
-    let race = match find(&cx, &frame, &id).await {
-        Ok(race) => race,
-        Err(response) => return *response,
-    };
+pub async fn save(State(cx): State<Context>, frame: Frame, me: Me, At(id): At<Uuid>, body: Bytes) -> Answer {
+    let race = find(&cx, id).await?;
     let fields = Fields::of(&body);
     if fields.name.is_empty() {
         let fault = "Nothing was saved: a race has a name.";
         return show(&cx, &frame, &me, &race, StatusCode::UNPROCESSABLE_ENTITY, Some(fault)).await;
     }
     let id = race.row.public_id;
-    match races::edit(&cx, &me.actor(), id, Some(&fields.name), Some(&fields.topics)).await {
-        Ok(true) => done(&path(id), "saved"),
-        Ok(false) | Err(publishing::Error::UnknownTopic(_)) => missing(&frame),
-        Err(error) => failed(&frame, &error),
+    match races::edit(&cx, &me.actor(), id, Some(&fields.name), Some(&fields.topics)).await? {
+        true => done(&path(id), "saved"),
+        false => Err(missing()),
     }
 }
 
@@ -306,13 +268,10 @@ pub async fn move_to(
     State(cx): State<Context>,
     frame: Frame,
     me: Me,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     body: Bytes,
-) -> Response {
-    let race = match find(&cx, &frame, &id).await {
-        Ok(race) => race,
-        Err(response) => return *response,
-    };
+) -> Answer {
+    let race = find(&cx, id).await?;
     let fields = Fields::of(&body);
     let id = race.row.public_id;
     let fault = match race::moment(&fields.at, &fields.timezone) {
@@ -321,8 +280,8 @@ pub async fn move_to(
             let to = (to, fields.timezone.as_str());
             match races::move_to(&cx, &me.actor(), id, to, &fields.typed).await {
                 Ok(Moved::Yes) => return done(&path(id), "moved"),
-                Ok(Moved::Unknown) => return missing(&frame),
-                Err(error) => return failed(&frame, &error),
+                Ok(Moved::Unknown) => return Err(missing()),
+                Err(error) => return Err(error.into()),
                 Ok(Moved::NotItsName) => {
                     let why = "It was not moved: type the race’s name as it stands above.";
                     (StatusCode::UNPROCESSABLE_ENTITY, why.to_owned())
@@ -334,39 +293,30 @@ pub async fn move_to(
             }
         }
     };
-    let race = match find(&cx, &frame, &id.to_string()).await {
-        Ok(race) => race,
-        Err(response) => return *response,
-    };
-    match content(&cx, &me, &race, Some(&fault.1)).await {
-        Ok(mut content) => {
-            // What was filled in stands there still.
-            content["moving"] = json!(true);
-            content["civil"] = json!(fields.at);
-            content["timezone"] = json!(fields.timezone);
-            frame.show("race.html", fault.0, &content)
-        }
-        Err(error) => failed(&frame, &error),
-    }
+    let race = find(&cx, id).await?;
+    let mut content = content(&cx, &me, &race, Some(&fault.1)).await?;
+    // What was filled in stands there still.
+    content["moving"] = json!(true);
+    content["civil"] = json!(fields.at);
+    content["timezone"] = json!(fields.timezone);
+    frame.show("race.html", fault.0, &content)
 }
 
 /// `POST /admin/races/{id}/close`
-pub async fn close(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    put_away(&cx, &frame, &me, &id, false).await
+pub async fn close(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    put_away(&cx, &me, id, false).await
 }
 
 /// `POST /admin/races/{id}/reopen`
-pub async fn reopen(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    put_away(&cx, &frame, &me, &id, true).await
+pub async fn reopen(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    put_away(&cx, &me, id, true).await
 }
 
-async fn put_away(cx: &Context, frame: &Frame, me: &Me, id: &str, back: bool) -> Response {
-    let Ok(id) = id.parse::<Uuid>() else { return missing(frame) };
-    match races::put_away(cx, &me.actor(), id, back).await {
-        Ok(Some(true)) => Redirect::to(&path(id)).into_response(),
-        Ok(Some(false)) => done(&path(id), "not-under-way"),
-        Ok(None) => missing(frame),
-        Err(error) => failed(frame, &error),
+async fn put_away(cx: &Context, me: &Me, id: Uuid, back: bool) -> Answer {
+    match races::put_away(cx, &me.actor(), id, back).await? {
+        Some(true) => go(&path(id)),
+        Some(false) => done(&path(id), "not-under-way"),
+        None => Err(missing()),
     }
 }
 
@@ -374,11 +324,6 @@ fn path(id: Uuid) -> String {
     format!("/admin/races/{id}")
 }
 
-async fn find(cx: &Context, frame: &Frame, id: &str) -> Result<Race, Box<Response>> {
-    let Ok(id) = id.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
-    match races::find(cx, id).await {
-        Ok(Some(race)) => Ok(race),
-        Ok(None) => Err(Box::new(missing(frame))),
-        Err(error) => Err(Box::new(failed(frame, &error))),
-    }
+async fn find(cx: &Context, id: Uuid) -> Result<Race, Refusal> {
+    races::find(cx, id).await?.ok_or_else(missing)
 }

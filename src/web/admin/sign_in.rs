@@ -3,11 +3,10 @@
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{cookie, done, failure, frame::Frame};
+use super::{Answer, Refusal, cookie, done, frame::Frame, go};
 use crate::context::Context;
 use crate::domain::attempts::in_about;
 use crate::newsroom::signing_in::{self, Origin, SignIn};
@@ -29,9 +28,9 @@ pub struct Filled {
 }
 
 /// `GET /admin/login`
-pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Response {
+pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Answer {
     if frame.me().is_some_and(|me| me.standing(&cx) == Standing::In) {
-        return Redirect::to(&inside(&asked.next)).into_response();
+        return go(&inside(&asked.next));
     }
     show(&frame, StatusCode::OK, "", &asked.next, None)
 }
@@ -42,21 +41,20 @@ pub async fn sign_in(
     frame: Frame,
     origin: Origin,
     Form(filled): Form<Filled>,
-) -> Response {
-    match signing_in::sign_in(&cx, &filled.email, &filled.password, &origin).await {
-        Ok(SignIn::Wrong) => {
+) -> Answer {
+    match signing_in::sign_in(&cx, &filled.email, &filled.password, &origin).await? {
+        SignIn::Wrong => {
             let fault =
                 "Address and password don’t fit together. Look at both, or choose a new password below.";
             show(&frame, StatusCode::UNPROCESSABLE_ENTITY, &filled.email, &filled.next, Some(fault))
         }
-        Ok(SignIn::Wait(wait)) => {
+        SignIn::Wait(wait) => {
             let fault = format!("That was wrong too often. Please try again {}.", in_about(wait));
             let shown =
                 show(&frame, StatusCode::TOO_MANY_REQUESTS, &filled.email, &filled.next, Some(&fault));
             after(wait, shown)
         }
-        Ok(right) => enter(&cx, &frame, right, &filled.next),
-        Err(error) => failure(&frame, &error),
+        right => enter(&cx, right, &filled.next),
     }
 }
 
@@ -66,9 +64,9 @@ pub async fn code_page(
     frame: Frame,
     me: Me,
     Query(asked): Query<Asked>,
-) -> Response {
+) -> Answer {
     if me.standing(&cx) != Standing::CodeDue {
-        return Redirect::to(&inside(&asked.next)).into_response();
+        return go(&inside(&asked.next));
     }
     frame.ok("code.html", &json!({ "next": asked.next, "fault": null }))
 }
@@ -79,46 +77,38 @@ pub async fn second_step(
     frame: Frame,
     me: Me,
     Form(filled): Form<Filled>,
-) -> Response {
+) -> Answer {
     if me.standing(&cx) != Standing::CodeDue {
-        return Redirect::to(&inside(&filled.next)).into_response();
+        return go(&inside(&filled.next));
     }
-    match signing_in::second_step(&cx, &me, &filled.code).await {
-        Ok(SignIn::Wrong) => {
+    match signing_in::second_step(&cx, &me, &filled.code).await? {
+        SignIn::Wrong => {
             let fault = "That code isn’t right, or it was used already. Wait for the next one in the app.";
             let content = json!({ "next": filled.next, "fault": fault });
             frame.show("code.html", StatusCode::UNPROCESSABLE_ENTITY, &content)
         }
-        Ok(SignIn::Wait(wait)) => {
+        SignIn::Wait(wait) => {
             let fault = format!("That was wrong too often. Please try again {}.", in_about(wait));
             let content = json!({ "next": filled.next, "fault": fault });
             after(wait, frame.show("code.html", StatusCode::TOO_MANY_REQUESTS, &content))
         }
-        Ok(right) => enter(&cx, &frame, right, &filled.next),
-        Err(error) => failure(&frame, &error),
+        right => enter(&cx, right, &filled.next),
     }
 }
 
 /// `POST /admin/logout`
-pub async fn sign_out(State(cx): State<Context>, frame: Frame, me: Me) -> Response {
-    match signing_in::sign_out(&cx, &me).await {
-        Ok(()) => {
-            let mut response = done("/admin/login", "signed-out");
-            cookie::set(&cx, response.headers_mut(), &crate::domain::token::ticket(cx.entropy.bytes()));
-            response
-        }
-        Err(error) => failure(&frame, &error),
-    }
+pub async fn sign_out(State(cx): State<Context>, me: Me) -> Answer {
+    signing_in::sign_out(&cx, &me).await?;
+    let mut response = done("/admin/login", "signed-out")?;
+    cookie::set(&cx, response.headers_mut(), &crate::domain::token::ticket(cx.entropy.bytes()));
+    Ok(response)
 }
 
 /// Gives the new cookie, and leads to what is due next.
-pub(super) fn enter(cx: &Context, frame: &Frame, signed_in: SignIn, next: &str) -> Response {
+pub(super) fn enter(cx: &Context, signed_in: SignIn, next: &str) -> Answer {
     let SignIn::Right { cookie: value, standing } = signed_in else {
-        return frame.message(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "That didn’t work",
-            "Please sign in once more.",
-        );
+        let text = "Please sign in once more.";
+        return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "That didn’t work", text));
     };
     let next = inside(next);
     let path = match standing {
@@ -129,19 +119,20 @@ pub(super) fn enter(cx: &Context, frame: &Frame, signed_in: SignIn, next: &str) 
             format!("/admin/login/code?next={next}")
         }
     };
-    let mut response = Redirect::to(&path).into_response();
+    let mut response = go(&path)?;
     cookie::set(cx, response.headers_mut(), &value);
-    response
+    Ok(response)
 }
 
-fn show(frame: &Frame, status: StatusCode, email: &str, next: &str, fault: Option<&str>) -> Response {
+fn show(frame: &Frame, status: StatusCode, email: &str, next: &str, fault: Option<&str>) -> Answer {
     frame.show("login.html", status, &json!({ "email": email, "next": next, "fault": fault }))
 }
 
-pub(super) fn after(wait: std::time::Duration, response: Response) -> Response {
-    let seconds = wait.as_secs().max(1).to_string();
-    let status = response.status();
-    (status, [(header::RETRY_AFTER, seconds)], response).into_response()
+/// The same answer, which says when to come again.
+pub(super) fn after(wait: std::time::Duration, answer: Answer) -> Answer {
+    let mut response = answer?;
+    response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
+    Ok(response)
 }
 
 /// A page of the newsroom and no other address, whatever a link says where to go next.

@@ -8,17 +8,15 @@ pub mod topics;
 use std::collections::HashMap;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::{failure, frame::Frame, missing, ours, overview, when};
+use super::{Answer, frame::Frame, overview, when};
 use crate::context::Context;
 use crate::delivering::why::span;
 use crate::domain::role::Right::Manage;
 use crate::domain::{cadence::Cadence, subscription::Digest, time::Timestamp};
 use crate::newsroom::Error;
-use crate::newsroom::sources::{Error as SourceError, Fault};
+use crate::newsroom::sources::Fault;
 use crate::store::schedules::{Origin, Schedule};
 use crate::store::{self, feeds::Feed, topics::Topic};
 
@@ -31,11 +29,9 @@ const FIELDS: [&str; 9] =
 
 const HOME: &str = "/admin/sources";
 
-pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
-    match content(&cx, may_manage(&frame)).await {
-        Ok(content) => frame.ok("sources.html", &content),
-        Err(error) => failure(&frame, &error),
-    }
+pub async fn page(State(cx): State<Context>, frame: Frame) -> Answer {
+    let content = content(&cx, may_manage(&frame)).await?;
+    frame.ok("sources.html", &content)
 }
 
 async fn content(cx: &Context, may: bool) -> Result<Value, Error> {
@@ -142,19 +138,4 @@ fn sentence(why: &str) -> String {
     let text = format!("{subject}{why}");
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
-}
-
-/// What kept it from being done, where no field is to blame.
-fn refusal(frame: &Frame, error: &SourceError) -> Response {
-    let title = "That can’t be done";
-    match error {
-        SourceError::Missing => missing(frame),
-        SourceError::Store(error) => ours(frame, error),
-        SourceError::Refused(why) => {
-            frame.message(StatusCode::UNPROCESSABLE_ENTITY, title, &format!("{why} Nothing was changed."))
-        }
-        SourceError::Wrong(_) => {
-            frame.message(StatusCode::UNPROCESSABLE_ENTITY, title, "Nothing was changed.").into_response()
-        }
-    }
 }

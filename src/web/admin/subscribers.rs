@@ -1,15 +1,14 @@
 //! `/admin/subscribers`: readers, found by a part of their address; one reader's whole history; ending and erasing.
 
 use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::figures::{number, tag};
-use super::{done, failure, frame::Frame, missing, ours, when};
+use super::{Answer, At, Refusal, done, frame::Frame, go, missing, when};
 use crate::context::Context;
 use crate::delivering::why::{Because, Obstacles, because};
 use crate::domain::{address::EmailAddress, issue::Kind, role::Right};
@@ -43,15 +42,13 @@ pub struct Typed {
 }
 
 /// `GET /admin/subscribers`
-pub async fn page(State(cx): State<Context>, frame: Frame, me: Me, Query(asked): Query<Asked>) -> Response {
+pub async fn page(State(cx): State<Context>, frame: Frame, me: Me, Query(asked): Query<Asked>) -> Answer {
     let q = asked.q.trim();
     if let Some(id) = q.parse::<Uuid>().ok().filter(|_| !q.is_empty()) {
-        return Redirect::to(&format!("/admin/subscribers/{id}")).into_response();
+        return go(&format!("/admin/subscribers/{id}"));
     }
-    match listed(&cx, &me, q, &asked).await {
-        Ok(content) => frame.ok("subscribers.html", &content),
-        Err(error) => failure(&frame, &error),
-    }
+    let content = listed(&cx, &me, q, &asked).await?;
+    frame.ok("subscribers.html", &content)
 }
 
 async fn listed(cx: &Context, me: &Me, q: &str, asked: &Asked) -> Result<Value, Error> {
@@ -105,22 +102,18 @@ pub async fn one(
     State(cx): State<Context>,
     frame: Frame,
     me: Me,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     Query(asked): Query<Asked>,
-) -> Response {
-    show(&cx, &frame, &me, &id, &asked.issue, StatusCode::OK, None).await
+) -> Answer {
+    show(&cx, &frame, &me, id, &asked.issue, StatusCode::OK, None).await
 }
 
 /// `POST /admin/subscribers/{id}/suppress`: nothing more is mailed until they sign up anew.
-pub async fn suppress(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    let address = match address(&cx, &frame, &id).await {
-        Ok(address) => address,
-        Err(response) => return *response,
-    };
-    match records::remove(&cx, &address, &me.actor()).await {
-        Ok(true) => done(&format!("/admin/subscribers/{id}"), "suppressed"),
-        Ok(false) => done(&format!("/admin/subscribers/{id}"), "left-before"),
-        Err(error) => ours(&frame, &error),
+pub async fn suppress(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    let address = address(&cx, id).await?;
+    match records::remove(&cx, &address, &me.actor()).await? {
+        true => done(&format!("/admin/subscribers/{id}"), "suppressed"),
+        false => done(&format!("/admin/subscribers/{id}"), "left-before"),
     }
 }
 
@@ -129,61 +122,45 @@ pub async fn erase(
     State(cx): State<Context>,
     frame: Frame,
     me: Me,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     Form(typed): Form<Typed>,
-) -> Response {
-    let address = match address(&cx, &frame, &id).await {
-        Ok(address) => address,
-        Err(response) => return *response,
-    };
+) -> Answer {
+    let address = address(&cx, id).await?;
     if typed.address.parse::<EmailAddress>().ok().is_none_or(|typed| typed.key() != address.key()) {
         let why = "That is not this reader’s address. Nothing was erased.";
-        return show(&cx, &frame, &me, &id, "", StatusCode::UNPROCESSABLE_ENTITY, Some(why)).await;
+        return show(&cx, &frame, &me, id, "", StatusCode::UNPROCESSABLE_ENTITY, Some(why)).await;
     }
-    match records::erase(&cx, &address, &me.actor()).await {
-        Ok(Erased::Everywhere | Erased::Unknown) => done("/admin/subscribers", "erased"),
-        Ok(Erased::StillInLog) => done("/admin/subscribers", "erased-in-log"),
-        Err(error) => ours(&frame, &error),
+    match records::erase(&cx, &address, &me.actor()).await? {
+        Erased::Everywhere | Erased::Unknown => done("/admin/subscribers", "erased"),
+        Erased::StillInLog => done("/admin/subscribers", "erased-in-log"),
     }
 }
 
-async fn address(cx: &Context, frame: &Frame, id: &str) -> Result<EmailAddress, Box<Response>> {
-    let Ok(id) = id.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
-    match records::address_of(cx, id).await {
-        Ok(Some(address)) => Ok(address),
-        Ok(None) => Err(Box::new(missing(frame))),
-        Err(error) => Err(Box::new(ours(frame, &error))),
-    }
+async fn address(cx: &Context, id: Uuid) -> Result<EmailAddress, Refusal> {
+    records::address_of(cx, id).await?.ok_or_else(missing)
 }
 
 async fn show(
     cx: &Context,
     frame: &Frame,
     me: &Me,
-    id: &str,
+    id: Uuid,
     issue: &str,
     status: StatusCode,
     fault: Option<&str>,
-) -> Response {
-    let Ok(id) = id.parse::<Uuid>() else { return missing(frame) };
-    let record = match records::of_reader(cx, id).await {
-        Ok(Some(Record { subscriber: Some(person), suppressions, signups, address })) => {
+) -> Answer {
+    let record = match records::of_reader(cx, id).await? {
+        Some(Record { subscriber: Some(person), suppressions, signups, address }) => {
             (person, suppressions, signups, address)
         }
-        Ok(_) => return missing(frame),
-        Err(error) => return ours(frame, &error),
+        _ => return Err(missing()),
     };
     let asked = match issue.parse::<Uuid>() {
-        Ok(issue) => match reasons::why(cx, id, issue).await {
-            Ok(why) => why,
-            Err(error) => return ours(frame, &error),
-        },
+        Ok(issue) => reasons::why(cx, id, issue).await?,
         Err(_) => None,
     };
-    match content(cx, me, record, asked, fault).await {
-        Ok(content) => frame.show("subscriber.html", status, &content),
-        Err(error) => failure(frame, &error),
-    }
+    let content = content(cx, me, record, asked, fault).await?;
+    frame.show("subscriber.html", status, &content)
 }
 
 type Parts = (Person, Vec<records::Suppressed>, Vec<records::SignedUp>, String);

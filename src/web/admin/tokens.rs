@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, RawForm, State};
+use axum::extract::{RawForm, State};
 use axum::http::StatusCode;
-use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{done, failure, frame::Frame, missing, users::roles, when};
+use super::{Answer, At, done, frame::Frame, missing, users::roles, when};
 use crate::context::Context;
 use crate::domain::{
     role::{Area, Role},
@@ -19,12 +18,12 @@ use crate::newsroom::{Error, Me, tokens};
 const DAYS: [u32; 4] = [0, 7, 90, 365];
 
 /// `GET /admin/tokens`
-pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
+pub async fn page(State(cx): State<Context>, frame: Frame) -> Answer {
     show(&cx, &frame, StatusCode::OK, None, None).await
 }
 
 /// `POST /admin/tokens`: answers with the token, this once.
-pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, RawForm(form): RawForm) -> Response {
+pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, RawForm(form): RawForm) -> Answer {
     let created = match wanted(&form) {
         Ok(wanted) => tokens::create(&cx, &me.actor(), &wanted).await,
         Err(error) => Err(error),
@@ -34,17 +33,15 @@ pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, RawForm(for
         Err(Error::Refused(why) | Error::Taken(why)) => {
             show(&cx, &frame, StatusCode::UNPROCESSABLE_ENTITY, None, Some(&why)).await
         }
-        Err(error) => failure(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// `POST /admin/tokens/{id}/revoke`
-pub async fn revoke(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    let Ok(id) = id.parse::<i64>() else { return missing(&frame) };
-    match tokens::revoke(&cx, &me.actor(), id).await {
-        Ok(true) => done("/admin/tokens", "revoked"),
-        Ok(false) => missing(&frame),
-        Err(error) => failure(&frame, &error),
+pub async fn revoke(State(cx): State<Context>, me: Me, At(id): At<i64>) -> Answer {
+    match tokens::revoke(&cx, &me.actor(), id).await? {
+        true => done("/admin/tokens", "revoked"),
+        false => Err(missing()),
     }
 }
 
@@ -74,11 +71,8 @@ async fn show(
     status: StatusCode,
     made: Option<&str>,
     fault: Option<&str>,
-) -> Response {
-    let listed = match tokens::all(cx).await {
-        Ok(listed) => listed,
-        Err(error) => return failure(frame, &error),
-    };
+) -> Answer {
+    let listed = tokens::all(cx).await?;
     let listed: Vec<Value> = listed
         .iter()
         .map(|token| {

@@ -1,14 +1,13 @@
 //! `/admin/users`: who works here, for owners.
 
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{done, failure, frame::Frame, missing, when};
+use super::{Answer, At, Refusal, done, frame::Frame, missing, when};
 use crate::context::Context;
 use crate::domain::role::Role;
 use crate::newsroom::{Error, Me, links, people, second_factor};
@@ -23,12 +22,12 @@ pub struct Fields {
 }
 
 /// `GET /admin/users`
-pub async fn page(State(cx): State<Context>, frame: Frame) -> Response {
+pub async fn page(State(cx): State<Context>, frame: Frame) -> Answer {
     show(&cx, &frame, StatusCode::OK, &Fields::default(), None).await
 }
 
 /// `POST /admin/users`
-pub async fn invite(State(cx): State<Context>, frame: Frame, me: Me, Form(fields): Form<Fields>) -> Response {
+pub async fn invite(State(cx): State<Context>, frame: Frame, me: Me, Form(fields): Form<Fields>) -> Answer {
     let invited = match fields.role.parse::<Role>() {
         Ok(role) => links::invite(&cx, &me.actor(), (&fields.email, &fields.name, role), None).await,
         Err(_) => Err(Error::Refused("Choose a role.".to_owned())),
@@ -38,93 +37,68 @@ pub async fn invite(State(cx): State<Context>, frame: Frame, me: Me, Form(fields
         Err(Error::Refused(why) | Error::Taken(why)) => {
             show(&cx, &frame, StatusCode::UNPROCESSABLE_ENTITY, &fields, Some(&why)).await
         }
-        Err(error) => failure(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// `GET /admin/users/{id}`
-pub async fn one(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    match find(&cx, &frame, &id).await {
-        Ok(user) => frame.ok(
-            "user.html",
-            &json!({ "user": shown(&user, Value::Null), "roles": roles(user.role.as_str()), "self": user.id == me.user.id }),
-        ),
-        Err(response) => *response,
-    }
+pub async fn one(State(cx): State<Context>, frame: Frame, me: Me, At(id): At<Uuid>) -> Answer {
+    let user = find(&cx, id).await?;
+    frame.ok(
+        "user.html",
+        &json!({ "user": shown(&user, Value::Null), "roles": roles(user.role.as_str()), "self": user.id == me.user.id }),
+    )
 }
 
 /// `POST /admin/users/{id}/role`
 pub async fn change_role(
     State(cx): State<Context>,
-    frame: Frame,
     me: Me,
-    Path(id): Path<String>,
+    At(id): At<Uuid>,
     Form(fields): Form<Fields>,
-) -> Response {
-    let user = match find(&cx, &frame, &id).await {
-        Ok(user) => user,
-        Err(response) => return *response,
+) -> Answer {
+    let user = find(&cx, id).await?;
+    let Ok(role) = fields.role.parse::<Role>() else {
+        return Err(Error::Refused("Choose a role.".to_owned()).into());
     };
-    let changed = match fields.role.parse::<Role>() {
-        Ok(role) => people::change_role(&cx, &me.actor(), &user, role).await,
-        Err(_) => Err(Error::Refused("Choose a role.".to_owned())),
-    };
-    answer(&frame, &id, changed, "role")
+    people::change_role(&cx, &me.actor(), &user, role).await?;
+    done(&path(id), "role")
 }
 
 /// `POST /admin/users/{id}/link`
-pub async fn send_link(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    match find(&cx, &frame, &id).await {
-        Ok(user) => answer(&frame, &id, links::send_link(&cx, &me.actor(), &user, None).await, "link"),
-        Err(response) => *response,
-    }
+pub async fn send_link(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    let user = find(&cx, id).await?;
+    links::send_link(&cx, &me.actor(), &user, None).await?;
+    done(&path(id), "link")
 }
 
 /// `POST /admin/users/{id}/forget-codes`
-pub async fn forget_codes(
-    State(cx): State<Context>,
-    frame: Frame,
-    me: Me,
-    Path(id): Path<String>,
-) -> Response {
-    match find(&cx, &frame, &id).await {
-        Ok(user) => {
-            answer(&frame, &id, second_factor::forget(&cx, &me.actor(), &user).await, "codes-forgotten")
-        }
-        Err(response) => *response,
-    }
+pub async fn forget_codes(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    let user = find(&cx, id).await?;
+    second_factor::forget(&cx, &me.actor(), &user).await?;
+    done(&path(id), "codes-forgotten")
 }
 
 /// `POST /admin/users/{id}/disable`
-pub async fn disable(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    match find(&cx, &frame, &id).await {
-        Ok(user) => answer(&frame, &id, people::disable(&cx, &me.actor(), &user).await, "disabled"),
-        Err(response) => *response,
-    }
+pub async fn disable(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    let user = find(&cx, id).await?;
+    people::disable(&cx, &me.actor(), &user).await?;
+    done(&path(id), "disabled")
 }
 
 /// `POST /admin/users/{id}/enable`
-pub async fn enable(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    match find(&cx, &frame, &id).await {
-        Ok(user) => answer(&frame, &id, people::enable(&cx, &me.actor(), &user).await, "enabled"),
-        Err(response) => *response,
-    }
+pub async fn enable(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    let user = find(&cx, id).await?;
+    people::enable(&cx, &me.actor(), &user).await?;
+    done(&path(id), "enabled")
 }
 
-fn answer(frame: &Frame, id: &str, outcome: Result<(), Error>, said: &str) -> Response {
-    match outcome {
-        Ok(()) => done(&format!("/admin/users/{id}"), said),
-        Err(error) => failure(frame, &error),
-    }
+fn path(id: Uuid) -> String {
+    format!("/admin/users/{id}")
 }
 
-async fn find(cx: &Context, frame: &Frame, id: &str) -> Result<User, Box<Response>> {
-    let Ok(id) = id.parse::<Uuid>() else { return Err(Box::new(missing(frame))) };
-    match people::find(cx, id).await {
-        Ok(Some(user)) => Ok(user),
-        Ok(None) => Err(Box::new(missing(frame))),
-        Err(error) => Err(Box::new(failure(frame, &error))),
-    }
+async fn find(cx: &Context, id: Uuid) -> Result<User, Refusal> {
+    people::find(cx, id).await?.ok_or_else(missing)
 }
 
 async fn show(
@@ -133,11 +107,8 @@ async fn show(
     status: StatusCode,
     fields: &Fields,
     fault: Option<&str>,
-) -> Response {
-    let listed = match people::all(cx).await {
-        Ok(listed) => listed,
-        Err(error) => return failure(frame, &error),
-    };
+) -> Answer {
+    let listed = people::all(cx).await?;
     let people: Vec<_> =
         listed.iter().map(|it| shown(&it.user, it.last_seen.map_or(Value::Null, when))).collect();
     let role = if fields.role.is_empty() { Role::Editor.as_str() } else { &fields.role };

@@ -1,5 +1,6 @@
 //! `POST /api/v1/subscribers/import` and `…/export`: lists in and out, as CSV.
 
+use std::io::Cursor;
 use std::time::Duration;
 
 use axum::Json;
@@ -141,8 +142,9 @@ pub async fn import(
     let name = line("name", asked.name.as_deref().unwrap_or("list.csv"))?;
     let rows = typed_body(request, "text/csv", LARGEST, PATIENCE).await?;
     let run = if dry_run { Run::Dry } else { Run::For(caller.actor()) };
-    let taken =
-        tokio::spawn(async move { importing::whole_file(&cx, &rows, columns, &defaults, &name, &run).await });
+    let taken = tokio::spawn(async move {
+        importing::file(&cx, Cursor::new(rows), columns, &defaults, &name, &run).await
+    });
     match taken.await.map_err(|error| broken(&error))? {
         Ok(report) => Ok(Json(Imported::of(report, dry_run)).into_response()),
         Err(FileError::Unreadable(error)) => {

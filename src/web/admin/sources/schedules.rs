@@ -1,14 +1,13 @@
 //! `/admin/sources/schedules`: a schedule with its next times; it is made, changed, retired and restored.
 
 use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::{done, frame::Frame, ours, when};
-use super::{HOME, beside, may_manage, refusal};
+use super::super::{Answer, At, done, frame::Frame, when};
+use super::{HOME, beside, may_manage};
 use crate::context::Context;
 use crate::domain::{cadence, time::Timestamp};
 use crate::newsroom::Me;
@@ -20,21 +19,19 @@ use crate::publishing::{self, foreseeing};
 use crate::store::schedules::Schedule;
 
 /// `GET /admin/sources/schedules`
-pub async fn new(State(cx): State<Context>, frame: Frame) -> Response {
-    let zone = match schedules::all(&cx).await {
-        Ok(known) => known.first().map_or("UTC", |schedule| schedule.timezone.as_str()).to_owned(),
-        Err(error) => return refusal(&frame, &error),
-    };
+pub async fn new(State(cx): State<Context>, frame: Frame) -> Answer {
+    let known = schedules::all(&cx).await?;
+    let zone = known.first().map_or("UTC", |schedule| schedule.timezone.as_str()).to_owned();
     let wanted = Wanted { cron: "0 7 * * *".to_owned(), timezone: zone, ..Wanted::default() };
     show(&cx, &frame, None, &wanted, &[])
 }
 
 /// `POST /admin/sources/schedules`
-pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, Form(wanted): Form<Wanted>) -> Response {
+pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, Form(wanted): Form<Wanted>) -> Answer {
     match schedules::create(&cx, &me.actor(), &wanted).await {
         Ok(id) => done(&format!("{HOME}/schedules/{id}"), "saved"),
         Err(Error::Wrong(faults)) => show(&cx, &frame, None, &wanted, &faults),
-        Err(error) => refusal(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -44,22 +41,13 @@ pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, Form(wanted
 pub async fn one(
     State(cx): State<Context>,
     frame: Frame,
-    Path(id): Path<String>,
+    At(id): At<i64>,
     Query(asked): Query<When>,
-) -> Response {
-    let schedule = match find(&cx, &id).await {
-        Ok(schedule) => schedule,
-        Err(error) => return refusal(&frame, &error),
-    };
-    match foreseen(&cx, &schedule, asked.at.as_deref()).await {
-        Ok(foreseen) => {
-            let wanted = Wanted::from(&schedule);
-            let mut content = content(&cx, &frame, Some(&schedule), &wanted, &[]);
-            content["foreseen"] = foreseen;
-            frame.ok("schedule.html", &content)
-        }
-        Err(error) => ours(&frame, &error),
-    }
+) -> Answer {
+    let schedule = schedules::find(&cx, id).await?;
+    let mut content = content(&cx, &frame, Some(&schedule), &Wanted::from(&schedule), &[]);
+    content["foreseen"] = foreseen(&cx, &schedule, asked.at.as_deref()).await?;
+    frame.ok("schedule.html", &content)
 }
 
 /// A time that is asked about.
@@ -106,44 +94,31 @@ pub async fn change(
     State(cx): State<Context>,
     frame: Frame,
     me: Me,
-    Path(id): Path<String>,
+    At(id): At<i64>,
     Form(wanted): Form<Wanted>,
-) -> Response {
-    let schedule = match find(&cx, &id).await {
-        Ok(schedule) => schedule,
-        Err(error) => return refusal(&frame, &error),
-    };
+) -> Answer {
+    let schedule = schedules::find(&cx, id).await?;
     match schedules::change(&cx, &me.actor(), schedule.id, &wanted).await {
         Ok(()) => done(&format!("{HOME}/schedules/{id}"), "saved"),
         Err(Error::Wrong(faults)) => show(&cx, &frame, Some(&schedule), &wanted, &faults),
-        Err(error) => refusal(&frame, &error),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// `POST /admin/sources/schedules/{id}/retire`
-pub async fn retire(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    set_active(&cx, &frame, &me, &id, false, "schedule-retired").await
+pub async fn retire(State(cx): State<Context>, me: Me, At(id): At<i64>) -> Answer {
+    set_active(&cx, &me, id, false, "schedule-retired").await
 }
 
 /// `POST /admin/sources/schedules/{id}/restore`
-pub async fn restore(State(cx): State<Context>, frame: Frame, me: Me, Path(id): Path<String>) -> Response {
-    set_active(&cx, &frame, &me, &id, true, "restored").await
+pub async fn restore(State(cx): State<Context>, me: Me, At(id): At<i64>) -> Answer {
+    set_active(&cx, &me, id, true, "restored").await
 }
 
-async fn set_active(cx: &Context, frame: &Frame, me: &Me, id: &str, active: bool, said: &str) -> Response {
-    let changed = async {
-        let schedule = find(cx, id).await?;
-        schedules::set_active(cx, &me.actor(), schedule.id, active).await
-    };
-    match changed.await {
-        Ok(_) => done(HOME, said),
-        Err(error) => refusal(frame, &error),
-    }
-}
-
-async fn find(cx: &Context, id: &str) -> Result<Schedule, Error> {
-    let id = id.parse().map_err(|_| Error::Missing)?;
-    schedules::find(cx, id).await
+async fn set_active(cx: &Context, me: &Me, id: i64, active: bool, said: &str) -> Answer {
+    let schedule = schedules::find(cx, id).await?;
+    schedules::set_active(cx, &me.actor(), schedule.id, active).await?;
+    done(HOME, said)
 }
 
 fn show(
@@ -152,7 +127,7 @@ fn show(
     schedule: Option<&Schedule>,
     wanted: &Wanted,
     faults: &[Fault],
-) -> Response {
+) -> Answer {
     let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     frame.show("schedule.html", status, &content(cx, frame, schedule, wanted, faults))
 }
