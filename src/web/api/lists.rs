@@ -162,7 +162,7 @@ pub async fn import(
 
 fn defaults(cx: &Context, asked: &Asked) -> Result<Defaults, Problem> {
     let topic = asked.topic.as_deref().ok_or_else(|| parameter("topic", "must be the slug of a topic"))?;
-    let topic: Slug = topic.parse().map_err(|why| parameter("topic", &format!("{why}")))?;
+    let topic: Slug = topic.parse().map_err(|why: String| parameter("topic", &why))?;
     let missing = || parameter("source", "must say where these people agreed to get your mail");
     let source = line("source", asked.source.as_deref().ok_or_else(missing)?)?;
     if source.is_empty() {
