@@ -5,12 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{
-    Error, Once, archive,
-    fan_out::WINDOW,
-    once::{self, Came},
-    releasing,
-};
+use super::{Error, archive, fan_out::WINDOW, releasing};
 use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
@@ -22,6 +17,7 @@ use crate::domain::{
     time::Timestamp,
 };
 use crate::mail::{compose::Alert, html};
+use crate::once::{self, Came, Once};
 use crate::store::{
     self,
     deliveries::Batch,
