@@ -3,6 +3,7 @@
 pub mod address;
 pub mod attempts;
 pub mod cadence;
+pub mod csv;
 pub mod change;
 pub mod decision;
 pub mod delivery;

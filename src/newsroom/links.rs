@@ -15,6 +15,7 @@ use crate::domain::{
     token::sha256,
 };
 use crate::mail::compose::Account;
+use crate::once::{self, Came, Once};
 use crate::outbox::{self, Envelope};
 use crate::store::{
     self, Tx,
@@ -144,8 +145,14 @@ pub async fn accept(
 /// Adds somebody and mails them a link.
 ///
 /// # Errors
-/// [`Error::Refused`] where the address or the name is none, or the address is somebody's.
-pub async fn invite(cx: &Context, actor: &Actor, email: &str, name: &str, role: Role) -> Result<User, Error> {
+/// [`Error::Refused`] where the address or the name is none, [`Error::Taken`] where the address is somebody's,
+/// [`Error::Repeated`] where a call with the key came before.
+pub async fn invite(
+    cx: &Context,
+    actor: &Actor,
+    (email, name, role): (&str, &str, Role),
+    once: Option<Once<'_>>,
+) -> Result<User, Error> {
     let (address, name) = (email_address(email)?, person_name(name)?);
     let mut tx = cx.db.begin().await?;
     let id = add(cx, &mut tx, &address, &name, role, None).await?;
@@ -154,6 +161,9 @@ pub async fn invite(cx: &Context, actor: &Actor, email: &str, name: &str, role: 
         .to(&serde_json::json!({ "role": role, "name": name }));
     audit::record(&mut tx, cx.clock.now(), actor, change).await?;
     mail_link(cx, &mut tx, &user).await?;
+    if !once::note(cx, &mut tx, once, Came::Made(&user.public_id.to_string())).await? {
+        return Err(Error::Repeated);
+    }
     tx.commit().await?;
     cx.bells.deliver.notify_one();
     Ok(user)
@@ -162,12 +172,23 @@ pub async fn invite(cx: &Context, actor: &Actor, email: &str, name: &str, role: 
 /// Mails somebody a link anew: an invitation, or to choose another password.
 ///
 /// # Errors
-/// A database that can't be written.
-pub async fn send_link(cx: &Context, actor: &Actor, user: &User) -> Result<(), Error> {
+/// [`Error::Refused`] for who is kept out, [`Error::Repeated`] where a call with the key came before.
+pub async fn send_link(
+    cx: &Context,
+    actor: &Actor,
+    user: &User,
+    once: Option<Once<'_>>,
+) -> Result<(), Error> {
+    if user.disabled_at.is_some() {
+        return refused("They are kept out, so the link would open nothing. Let them in first.");
+    }
     let mut tx = cx.db.begin().await?;
     audit::record(&mut tx, cx.clock.now(), actor, Change::new(Act::LinkMailed, Thing::User, &user.email))
         .await?;
     mail_link(cx, &mut tx, user).await?;
+    if !once::note(cx, &mut tx, once, Came::Made(&user.public_id.to_string())).await? {
+        return Err(Error::Repeated);
+    }
     tx.commit().await?;
     cx.bells.deliver.notify_one();
     Ok(())
@@ -253,7 +274,7 @@ pub(super) async fn add(
     };
     match store::users::insert(tx, &user).await? {
         Some(id) => Ok(id),
-        None => refused("There is somebody with this address already."),
+        None => Err(Error::Taken("There is somebody with this address already.".to_owned())),
     }
 }
 

@@ -124,31 +124,31 @@ pub async fn sessions(cx: &Context, user: &User) -> Result<Vec<Session>, Error> 
     Ok(store::sessions::of_user(&mut tx, user.id, now, idle_since(cx, now)).await?)
 }
 
-/// Ends one of one's own sessions; another's is none of them.
+/// Ends a session of somebody's; false where they have none of that id.
 ///
 /// # Errors
 /// A database that can't be written.
-pub async fn end_session(cx: &Context, me: &Me, session: Uuid) -> Result<(), Error> {
+pub async fn end_session(cx: &Context, actor: &Actor, user: &User, session: Uuid) -> Result<bool, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
-    if store::sessions::end(&mut tx, me.user.id, session, now).await? {
-        audit::record(&mut tx, now, &me.actor(), Change::new(Act::SessionEnded, Thing::User, &me.user.email))
-            .await?;
+    let ended = store::sessions::end(&mut tx, user.id, session, now).await?;
+    if ended {
+        audit::record(&mut tx, now, actor, Change::new(Act::SessionEnded, Thing::User, &user.email)).await?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(ended)
 }
 
-/// Ends all of one's sessions but this one.
+/// Ends all of somebody's sessions but `but`, by its key; 0 ends all.
 ///
 /// # Errors
 /// A database that can't be written.
-pub async fn end_other_sessions(cx: &Context, me: &Me) -> Result<u64, Error> {
+pub async fn end_sessions(cx: &Context, actor: &Actor, user: &User, but: i64) -> Result<u64, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
-    let ended = store::sessions::end_all(&mut tx, me.user.id, me.session.id, now).await?;
-    let change = Change::new(Act::SessionsEnded, Thing::User, &me.user.email).to(&json!({ "ended": ended }));
-    audit::record(&mut tx, now, &me.actor(), change).await?;
+    let ended = store::sessions::end_all(&mut tx, user.id, but, now).await?;
+    let change = Change::new(Act::SessionsEnded, Thing::User, &user.email).to(&json!({ "ended": ended }));
+    audit::record(&mut tx, now, actor, change).await?;
     tx.commit().await?;
     Ok(ended)
 }

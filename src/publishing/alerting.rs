@@ -3,10 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{
-    Error, archive,
-    once::{self, Came},
-};
+use super::{Error, archive};
 use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
@@ -21,6 +18,7 @@ use crate::mail::{
     compose::{Alert, Draft},
     html,
 };
+use crate::once::{self, Came, Once};
 use crate::outbox;
 use crate::store::{self, Tx, archive::Page, issues::NewIssue, posts::Post, topics::Topic};
 
@@ -70,8 +68,6 @@ pub struct Preview {
     pub audience: i64,
     pub draft: Draft,
 }
-
-pub use super::once::Once;
 
 /// A request made ready: the mail is composed and the names are resolved.
 pub(super) struct Prepared {

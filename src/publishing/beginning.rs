@@ -8,7 +8,6 @@ use super::{
     Error,
     alerting::{self, AlertRequest, Body},
     desk::json,
-    once::{self, Came, Once},
 };
 use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
@@ -17,6 +16,7 @@ use crate::domain::{
     text::multi_line,
 };
 use crate::mail::html;
+use crate::once::{self, Came, Once};
 use crate::store::{self, Tx, posts::Post};
 
 /// A new draft, from nothing or from a post.

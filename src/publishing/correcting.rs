@@ -5,12 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{
-    Error, Once, archive,
-    fan_out::WINDOW,
-    once::{self, Came},
-    releasing,
-};
+use super::{Error, archive, fan_out::WINDOW, releasing};
 use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
@@ -22,6 +17,7 @@ use crate::domain::{
     time::Timestamp,
 };
 use crate::mail::{compose::Alert, html};
+use crate::once::{self, Came, Once};
 use crate::store::{
     self,
     deliveries::Batch,
@@ -168,7 +164,8 @@ pub async fn correct(
     Ok(Corrected::Now(public_id))
 }
 
-/// Writes the next window of a correction's deliveries. False when nothing is to be done now.
+/// Writes the next window of a correction's deliveries. False when nothing is to be done now: all who are known to have the
+/// original have theirs, and of others it isn't known yet.
 pub(super) async fn fan_out(cx: &Context, issue: &Issue) -> Result<bool, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
@@ -179,14 +176,15 @@ pub(super) async fn fan_out(cx: &Context, issue: &Issue) -> Result<bool, Error> 
     };
     let after = issue.next_subscriber;
     let mut ids = store::corrections::window(&mut tx, original, after, WINDOW).await?;
-    let last = ids.last().copied();
-    if last.is_none() {
+    // Behind the last of them the cursor says so: nothing less pressing waits for this fan-out any more.
+    let last = ids.last().copied().unwrap_or(issue.last_subscriber);
+    if ids.is_empty() {
         ids = store::corrections::missed(&mut tx, issue.id, original, WINDOW).await?;
-        if ids.is_empty() && now.since(issue.created_at) < HEARD {
+    }
+    if ids.is_empty() && after == last {
+        if now.since(issue.created_at) < HEARD || store::deliveries::are_sending(&mut tx, original).await? {
             return Ok(false);
         }
-    }
-    if ids.is_empty() {
         store::issues::fanned_out(&mut tx, issue.id).await?;
         tx.commit().await?;
         cx.bells.deliver.notify_one();
@@ -207,7 +205,7 @@ pub(super) async fn fan_out(cx: &Context, issue: &Issue) -> Result<bool, Error> 
         wanted => store::deliveries::insert_for(&mut tx, batch, wanted).await?,
     };
     let added = i64::try_from(added).unwrap_or(0);
-    if store::issues::advance(&mut tx, issue.id, after, last.unwrap_or(after), added).await? {
+    if store::issues::advance(&mut tx, issue.id, after, last, added).await? {
         store::bells::ring(&mut tx).await?;
         tx.commit().await?;
         cx.bells.deliver.notify_one();

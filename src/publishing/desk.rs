@@ -12,7 +12,6 @@ use super::{
     alerting::{self, AlertRequest, Body, Prepared},
     beginning::check_topics,
     estimating::{Estimate, estimate},
-    once::Once,
     reading,
 };
 use crate::audit::{self, Act, Actor, Change, Thing};
@@ -26,6 +25,7 @@ use crate::mail::{
     html,
     preview::{Preview, preview},
 };
+use crate::once::Once;
 use crate::store::{self, Tx, drafts::Draft};
 
 pub use super::beginning::{Begin, create, create_for_release, create_outcome, create_with};

@@ -31,6 +31,27 @@ pub struct Eyes {
     pub kept_off: bool,
 }
 
+impl Eyes {
+    /// Whether they would get it now.
+    pub fn gets(&self) -> bool {
+        self.decision == Decision::Now && !self.kept_off
+    }
+
+    /// The same in words, with the reason.
+    pub fn as_sentence(&self) -> String {
+        match self.decision {
+            Decision::Now | Decision::IntoDigest if self.kept_off => {
+                "They would not get it: it is a test, and they are no test address.".to_owned()
+            }
+            Decision::Now => "They would get it now.".to_owned(),
+            Decision::IntoDigest => {
+                "It would be too late for a mail of its own: it stands in their next digest.".to_owned()
+            }
+            Decision::Never(reason) => format!("They would not get it: {reason}."),
+        }
+    }
+}
+
 /// The reader of this address or id, and whether they would get the draft now; none where there is no such reader.
 ///
 /// # Errors

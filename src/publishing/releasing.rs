@@ -4,11 +4,10 @@
 use uuid::Uuid;
 
 use super::{
-    Error, Once,
+    Error,
     alerting::{self, Prepared},
     cancelling::{self, Cancelled},
     desk::{self, Written},
-    once::{self, Came},
     races::{self, Bar},
 };
 use crate::audit::{self, Act, Actor, Change, Thing};
@@ -19,6 +18,7 @@ use crate::domain::{
     time::Timestamp,
     warning::Warning,
 };
+use crate::once::{self, Came, Once};
 use crate::outbox;
 use crate::store::{self, audit::ActorKind};
 

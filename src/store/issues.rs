@@ -251,7 +251,7 @@ pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Issue>>
 pub async fn last_large(tx: &mut Tx) -> Result<Vec<Issue>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
-                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at, expected, held_until
          FROM (SELECT * FROM issues WHERE kind <> 'notice' ORDER BY id DESC LIMIT 100) w
          WHERE state IN ('sending', 'sent') AND audience >= 500 AND totals IS NULL ORDER BY id DESC LIMIT 2",
     )
@@ -281,23 +281,26 @@ pub async fn carried(tx: &mut Tx, ids: &[i64]) -> Result<Vec<TooLate>> {
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 
-/// The issue whose fan-out is most pressing, but for those that are paused or whose window another node is writing.
-pub async fn next_to_fan_out(tx: &mut Tx) -> Result<Option<Issue>> {
+/// The issue whose fan-out is most pressing behind another (its priority and key), but for those that are paused or whose window
+/// another node is writing.
+pub async fn next_to_fan_out(tx: &mut Tx, (priority, id): (i64, i64)) -> Result<Option<Issue>> {
     let sql = tx.fork(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
                 last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at, expected, held_until
-         FROM issues WHERE state = 'publishing' AND paused_at IS NULL ORDER BY priority, id LIMIT 1",
+         FROM issues WHERE state = 'publishing' AND paused_at IS NULL AND (priority, id) > ($1, $2) ORDER BY priority, id LIMIT 1",
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
                 last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at, expected, held_until
-         FROM issues WHERE state = 'publishing' AND paused_at IS NULL ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED",
+         FROM issues WHERE state = 'publishing' AND paused_at IS NULL AND (priority, id) > ($1, $2) ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED",
     );
-    on!(tx, c => sqlx::query_as(sql).fetch_optional(c))
+    on!(tx, c => sqlx::query_as(sql).bind(priority).bind(id).fetch_optional(c))
 }
 
-/// The most pressing priority of the issues published since `since` whose fan-out is not through, nor paused.
+/// The most pressing priority of the issues published since `since` whose readers are still being written, and that aren't
+/// paused.
 pub async fn most_pressing_fan_out(tx: &mut Tx, since: Timestamp) -> Result<Option<i64>> {
     on!(tx, c => sqlx::query_scalar(
-        "SELECT min(priority) FROM issues WHERE state = 'publishing' AND paused_at IS NULL AND created_at > $1",
+        "SELECT min(priority) FROM issues
+         WHERE state = 'publishing' AND paused_at IS NULL AND created_at > $1 AND next_subscriber < last_subscriber",
     )
     .bind(since)
     .fetch_one(c))

@@ -43,7 +43,7 @@ const HOT: &[(&str, &[&str])] = &[
                   d.subscriber_id, hex",
         &["deliveries_of_readers (issue_id=? AND subscriber_id>? AND subscriber_id<?)"],
     ),
-    ("SELECT min(priority) FROM issues WHERE state = 'publishing'", &["issues_publishing"]),
+    ("SELECT min(priority) FROM issues", &["issues_publishing"]),
     ("UPDATE deliveries SET state = 'queued', retry_at = NULL", &["deliveries_deferred"]),
     (
         "UPDATE deliveries SET state = 'queued', node = NULL WHERE state = 'sending' AND node = $1",

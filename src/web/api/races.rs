@@ -14,7 +14,7 @@ use super::{
     answers::{self, Called, Outcome},
     id::Id,
     invalid, json_body, kinds,
-    listing::{Asked, asked, next_cursor},
+    listing::{Asked, asked, page},
     one_line,
     operation::Operation,
 };
@@ -72,29 +72,28 @@ pub async fn list(
     State(cx): State<Context>,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let asked = asked(query)?;
-    if asked.state::<RaceState>()?.is_some() {
-        let detail = "Races are listed whatever their state, which follows from the time; leave state out.";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail).at_field("state", detail));
-    }
+    let asked: Asked = asked(query)?;
     let (before, limit) = (asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
-    let page = races::page(&cx, before, limit).await?;
-    let next = next_cursor(&page, limit, |race| race.row.id);
-    let mut shown = Vec::new();
-    for race in &page {
-        shown.push(show_race(&cx, race).await?);
+    let found = races::page(&cx, before, limit + 1).await?;
+    let (found, next_cursor) = page(found, limit, |race| race.row.id);
+    let mut races = Vec::new();
+    for race in &found {
+        races.push(show_race(&cx, race).await?);
     }
-    Ok(Json(answers::Races { races: shown, next_cursor: next }).into_response())
+    Ok(Json(answers::Races { races, next_cursor }).into_response())
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewRace")]
 pub struct New {
+    #[schemars(length(min = 1, max = LONGEST_NAME))]
     name: String,
+    /// No outcome is released before: when polls close.
     not_before: Timestamp,
-    /// In whose clocks people are told of it.
+    /// In whose clocks people are told of it, by its IANA name; absent for UTC.
     timezone: Option<String>,
+    /// With which its drafts begin.
     #[serde(default)]
     topics: Vec<Slug>,
 }
@@ -125,7 +124,9 @@ pub async fn show(State(cx): State<Context>, Id(id): Id) -> Result<Response, Pro
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "RaceChange")]
 pub struct Edit {
+    #[schemars(length(min = 1, max = LONGEST_NAME))]
     name: Option<String>,
+    /// With which its drafts begin.
     topics: Option<Vec<Slug>>,
 }
 
