@@ -100,20 +100,20 @@ async fn a_newsletter_is_seen_while_it_is_written_goes_out_at_its_time_and_stand
     })
     .await;
 
-    let at = Clock::System.now().plus(Duration::from_secs(25)).to_jiff();
-    let at = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     let zone = browser.one("#zone").await;
     zone.clear().await.unwrap();
     zone.send_keys("UTC").await.unwrap();
+    browser.press("form[data-desk] summary").await;
+    browser.press("#public option[value=yes]").await;
+    browser.shows(".reach", "40 readers would get it").await;
+    browser.pictures("newsletter", "h1").await;
+    let at = Clock::System.now().plus(Duration::from_secs(25)).to_jiff();
+    let at = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     // A picker of minutes would wait for the next one.
     let set = "const [at] = arguments, it = document.querySelector('#send_at'); it.step = 1; it.value = at; \
                it.dispatchEvent(new Event('input', { bubbles: true }));";
     browser.driver.execute(set, vec![json!(at)]).await.unwrap();
-    browser.press("form[data-desk] summary").await;
-    browser.press("#public option[value=yes]").await;
     browser.shows("[data-goes]", "It goes out on").await;
-    browser.shows(".reach", "40 readers would get it").await;
-    browser.pictures("newsletter", "h1").await;
     browser.one("#audience").await.send_keys("40").await.unwrap();
     browser.press("form[action$='/release'] button").await;
     browser.shows("[data-held]", "Nobody has it yet").await;
