@@ -28,6 +28,7 @@ pub mod time;
 pub mod token;
 pub mod topic;
 pub mod totp;
+pub mod wall;
 pub mod webhook;
 
 /// An enum whose values are words: the same word in the database, in JSON, on the command line and in a URL.

@@ -17,6 +17,7 @@ use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
     draft::{self, Facts, State, Text, Warning, differing, merge},
+    race::check_outcome,
     time::{HOUR, MINUTE, Timestamp},
 };
 use crate::mail::preview::{Preview, preview};
@@ -159,7 +160,7 @@ pub enum Changed {
 /// Changes parts of a draft for somebody who saw it in `version`. None where there is no such draft.
 ///
 /// # Errors
-/// An unknown topic, a database that can't be written.
+/// An unknown topic, an outcome that can't be called so, a database that can't be written.
 pub async fn change(
     cx: &Context,
     actor: &Actor,
@@ -191,6 +192,9 @@ pub async fn change(
         }
         if parts.contains(&"topics") {
             check_topics(&mut tx, &text.topics).await?;
+        }
+        if let Some(race) = written.draft.race_id.filter(|_| parts.contains(&"outcome")) {
+            check_outcome(&text.outcome, &outcomes(&mut tx, race, Some(written.draft.id)).await?)?;
         }
         if write(&mut tx, actor, &written, &text, now).await? {
             tx.commit().await?;
@@ -301,6 +305,10 @@ pub async fn look(cx: &Context, written: &Written, to: &str) -> Result<Look, Err
             .await?,
         alerted: alerted(&mut tx, written.draft.post_id).await?,
         audience,
+        others: match written.draft.race_id {
+            Some(race) => Some(outcomes(&mut tx, race, Some(written.draft.id)).await?),
+            None => None,
+        },
     };
     let warnings = draft::warnings(&written.text, &facts, &cx.config.newsroom.blocked_phrases, now);
     let takes = takes(cx, &mut tx, audience).await?;
@@ -315,6 +323,13 @@ pub(super) async fn topic_ids(tx: &mut Tx, text: &Text) -> Result<Vec<i64>, Erro
 async fn audience(tx: &mut Tx, text: &Text) -> Result<i64, Error> {
     let ids = topic_ids(tx, text).await?;
     Ok(alerting::audience(tx, text.kind, &ids, text.level).await?)
+}
+
+/// What the outcomes of a race are called, but one, and but those that are thrown away.
+pub(super) async fn outcomes(tx: &mut Tx, race_id: i64, but: Option<i64>) -> Result<Vec<String>, Error> {
+    let drafts = store::drafts::of_race(tx, race_id).await?;
+    let there = drafts.into_iter().filter(|it| it.state != State::ThrownAway && Some(it.id) != but);
+    Ok(there.map(|draft| Written::of(draft).text.outcome).collect())
 }
 
 async fn alerted(tx: &mut Tx, post_id: Option<i64>) -> Result<bool, Error> {

@@ -147,7 +147,7 @@ impl Walk {
 }
 
 /// What a GET gives that is no page of its own.
-const NO_PAGES: [&str; 11] = [
+const NO_PAGES: [&str; 13] = [
     "/healthz",
     "/readyz",
     "/static/{name}",
@@ -158,6 +158,8 @@ const NO_PAGES: [&str; 11] = [
     "/admin/login/code",
     "/admin/live/{issue}/state",
     "/admin/live/{issue}/events",
+    "/admin/races/{id}/state",
+    "/admin/races/{id}/events",
     // A mail, in a frame of its own.
     "/admin/desk/{id}/mail",
     "/admin/issues/{id}/mail",

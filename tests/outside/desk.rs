@@ -165,8 +165,8 @@ async fn one_writes_without_javascript_and_another_releases_on_a_phone() {
     let installation = Installation::new(Backend::Sqlite, 4, more).await;
     installation.import((0..300).map(|n| format!("reader{n}@example.com")));
     let service = installation.serve().await;
-    let author = signed_in(&chromedriver, &installation, "Grace", false).await;
-    let second = signed_in(&chromedriver, &installation, "Ada", true).await;
+    let author = signed_in(&chromedriver, &installation, ("Grace", "editor"), false).await;
+    let second = signed_in(&chromedriver, &installation, ("Ada", "editor"), true).await;
     second.looks("dark", true).await;
 
     author.goto(&format!("{}/admin/desk", installation.url)).await;
@@ -206,10 +206,15 @@ async fn one_writes_without_javascript_and_another_releases_on_a_phone() {
     drop(service);
 }
 
-/// An editor's browser, behind the link that was made for them.
-async fn signed_in(chromedriver: &Path, installation: &Installation, name: &str, scripts: bool) -> Browser {
+/// A person's browser, behind the link that was made for them.
+pub(super) async fn signed_in(
+    chromedriver: &Path,
+    installation: &Installation,
+    (name, role): (&str, &str),
+    scripts: bool,
+) -> Browser {
     let email = format!("{}@example.org", name.to_lowercase());
-    let create = ["user", "create", "--email", &email, "--name", name, "--role", "editor"];
+    let create = ["user", "create", "--email", &email, "--name", name, "--role", role];
     let link = installation.bellwether(&create);
     let browser = Browser::start(chromedriver, scripts).await;
     browser.goto(link.trim()).await;
@@ -224,7 +229,7 @@ async fn what_two_people_wrote_in_one_place_stays_apart_until_somebody_decides()
     let Some(chromedriver) = find("chromedriver", "two people in one draft") else { return };
     let installation = Installation::new(Backend::Sqlite, 1, "").await;
     let service = installation.serve().await;
-    let browser = signed_in(&chromedriver, &installation, "Grace", true).await;
+    let browser = signed_in(&chromedriver, &installation, ("Grace", "editor"), true).await;
     browser.goto(&format!("{}/admin/desk", installation.url)).await;
     browser.press("main form button").await;
     browser.one("#body").await.send_keys("The bridge is open.").await.unwrap();

@@ -11,6 +11,7 @@ mod main_job;
 mod never_lost;
 mod newsroom;
 mod postfix;
+mod races;
 mod site;
 
 use std::io::Write;
