@@ -107,6 +107,8 @@ async fn a_race_is_called_on_a_phone_by_two_clicks_and_a_number_and_other_pages_
     ada.press(&format!("[name=topic][value={TOPIC}]")).await;
     ada.press("form.write button").await;
     ada.shows(".fault", "write its IANA name, as in America/New_York").await;
+    ada.pictures("race-refused", "form.write").await;
+    ada.looks("dark", true).await;
     ada.one("#timezone").await.clear().await.unwrap();
     types(&ada, "#timezone", "America/New_York").await;
     ada.press("form.write button").await;
