@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::context::{Bells, Context};
 use crate::delivering::{Engine, Until};
 use crate::domain::token::{AddressHasher, Keys};
-use crate::ingesting::{Poller, fetch::Fetcher};
+use crate::ingesting::{self, Poller, fetch::Fetcher};
 use crate::mail::compose::{ComposeError, Composer};
 use crate::mail::sign::Signer;
 use crate::metrics::Metrics;
@@ -97,6 +97,7 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         left: Arc::default(),
         cancelled: Arc::default(),
         spreads: Arc::default(),
+        speed: Arc::default(),
         paused: Arc::default(),
         config: Arc::new(config),
         db,
@@ -132,7 +133,8 @@ pub async fn run(
     let mut loops = JoinSet::new();
     loops.spawn(decide_loop(cx.clone(), stopped.clone()));
     loops.spawn(publish_loop(cx.clone(), stopped.clone()));
-    loops.spawn(poll_loop(cx.clone(), fetcher, stopped.clone()));
+    loops.spawn(poll_loop(cx.clone(), fetcher.clone(), stopped.clone()));
+    loops.spawn(link_loop(cx.clone(), fetcher, stopped.clone()));
     loops.spawn(cancel_loop(cx.clone(), stopped.clone()));
     loops.spawn(watch_loop(cx.clone(), caller, stopped.clone()));
     loops.spawn(house_loop(cx.clone(), stopped.clone()));
@@ -344,6 +346,22 @@ async fn poll_loop(cx: Context, fetcher: Fetcher, mut stopped: watch::Receiver<b
         }
         if rest(None, Duration::from_millis(250), &mut stopped).await {
             return poller.stop().await;
+        }
+    }
+}
+
+async fn link_loop(cx: Context, fetcher: Fetcher, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let looked = tokio::select! {
+            looked = ingesting::look_at_links(&cx, &fetcher) => looked,
+            // What was not looked at is due again in some minutes.
+            _ = stopped.wait_for(|stop| *stop) => return,
+        };
+        if let Err(error) = looked {
+            tracing::error!(%error, "the links of drafts can't be looked at; trying again");
+        }
+        if rest(None, Duration::from_secs(2), &mut stopped).await {
+            return;
         }
     }
 }

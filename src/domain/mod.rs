@@ -29,6 +29,7 @@ pub mod token;
 pub mod topic;
 pub mod totp;
 pub mod wall;
+pub mod warning;
 pub mod webhook;
 
 /// An enum whose values are words: the same word in the database, in JSON, on the command line and in a URL.

@@ -19,6 +19,8 @@ const MAX_REDIRECTS: usize = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For everything from the name's resolution to the last byte, redirects included.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// For the way to a page that isn't read.
+const REACH_WITHIN: Duration = Duration::from_secs(10);
 const ACCEPT: &str =
     "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5";
 
@@ -139,16 +141,40 @@ impl Fetcher {
             .unwrap_or(Err(FetchError::Timeout(self.deadline)))
     }
 
+    /// Whether there is a page at an address: what it says is not read.
+    ///
+    /// # Errors
+    /// As for a feed, within 10 s.
+    pub async fn reach(&self, url: &Url) -> Result<(), FetchError> {
+        let request = FetchRequest { url: url.clone(), etag: None, last_modified: None };
+        let deadline = self.deadline.min(REACH_WITHIN);
+        let arrived = tokio::time::timeout(deadline, self.arrive(&request)).await;
+        let response = arrived.unwrap_or(Err(FetchError::Timeout(deadline)))?.0;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(FetchError::Status { status, retry_after: None }),
+        }
+    }
+
     async fn follow(&self, request: &FetchRequest, now: Timestamp) -> Result<Fetched, FetchError> {
+        let (response, url, moved_to) = self.arrive(request).await?;
+        let conditional = request.etag.is_some() || request.last_modified.is_some();
+        match response.status() {
+            StatusCode::NOT_MODIFIED if conditional => Ok(Fetched::NotModified { moved_to }),
+            status if status.is_success() => read(response, url, moved_to).await,
+            status => Err(FetchError::Status { status, retry_after: retry_after(response.headers(), now) }),
+        }
+    }
+
+    /// The answer behind all redirects, where it was found, and where the site says that it moved for good.
+    async fn arrive(&self, request: &FetchRequest) -> Result<(Response, Url, Option<Url>), FetchError> {
         let mut url = request.url.clone();
         let mut moved_to = None;
         let mut for_good = true;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.get(&url, request).await?;
             let status = response.status();
-            let conditional = request.etag.is_some() || request.last_modified.is_some();
             match status {
-                StatusCode::NOT_MODIFIED if conditional => return Ok(Fetched::NotModified { moved_to }),
                 StatusCode::MOVED_PERMANENTLY
                 | StatusCode::FOUND
                 | StatusCode::SEE_OTHER
@@ -161,13 +187,7 @@ impl Fetcher {
                         moved_to = Some(without_credentials(&url));
                     }
                 }
-                _ if status.is_success() => return read(response, url, moved_to).await,
-                _ => {
-                    return Err(FetchError::Status {
-                        status,
-                        retry_after: retry_after(response.headers(), now),
-                    });
-                }
+                _ => return Ok((response, url, moved_to)),
             }
         }
         Err(FetchError::TooManyRedirects)

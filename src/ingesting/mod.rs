@@ -18,11 +18,13 @@ use crate::store::{
 
 mod date;
 pub mod fetch;
+mod links;
 pub mod network;
 pub mod parse;
 mod polling;
 mod screen;
 
+pub use links::look_at_links;
 pub use polling::Poller;
 
 /// A post that is older than this when it is first seen is never alerted.

@@ -56,6 +56,9 @@ fn clean(html: &str, policy: &ammonia::Builder<'_>) -> String {
     if is_too_heavy(&clean) { only_text(&clean) } else { clean }
 }
 
+/// So many links of a text are looked at.
+const MOST_LINKS: usize = 10;
+
 /// Markdown (CommonMark, with tables and strikethrough) as sanitized HTML.
 pub fn markdown(md: &str) -> String {
     use pulldown_cmark::{Options, Parser, html::push_html};
@@ -65,6 +68,29 @@ pub fn markdown(md: &str) -> String {
     let mut html = String::with_capacity(md.len() * 3 / 2);
     push_html(&mut html, Parser::new_ext(md, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH));
     sanitize(&html)
+}
+
+/// Where an alert leads: its own link and those in its text, on the web, each once and without what stands behind `#`. At
+/// most ten.
+pub fn links(link: &str, md: &str) -> Vec<Url> {
+    use pulldown_cmark::{Event, Options, Parser, Tag};
+    let text = if md.len() > LONGEST { "" } else { md };
+    let within = Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
+    let within = within.filter_map(|event| match event {
+        Event::Start(Tag::Link { dest_url, .. }) => Some(dest_url.into_string()),
+        _ => None,
+    });
+    let mut links = Vec::new();
+    for mut url in std::iter::once(link.to_owned()).chain(within).filter_map(|link| Url::parse(&link).ok()) {
+        url.set_fragment(None);
+        if matches!(url.scheme(), "http" | "https") && !links.contains(&url) {
+            links.push(url);
+        }
+        if links.len() == MOST_LINKS {
+            break;
+        }
+    }
+    links
 }
 
 static POLICY: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| policy(UrlRelative::Deny));

@@ -10,17 +10,22 @@ use super::{
     Error,
     alerting::{self, AlertRequest, Body},
     beginning::check_topics,
+    estimating::{Estimate, estimate},
     once::Once,
     reading,
 };
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
-    draft::{self, Facts, State, Text, Warning, differing, merge},
+    draft::{State, Text, differing, merge},
     race::check_outcome,
     time::{HOUR, MINUTE, Timestamp},
+    warning::{self, Facts, Warning},
 };
-use crate::mail::preview::{Preview, preview};
+use crate::mail::{
+    html,
+    preview::{Preview, preview},
+};
 use crate::store::{self, Tx, drafts::Draft};
 
 pub use super::beginning::{Begin, create, create_for_release, create_outcome, create_with};
@@ -76,8 +81,7 @@ pub struct Look {
     pub warnings: Vec<Warning>,
     /// The mail as it would be; none while it can't be composed.
     pub mail: Option<Preview>,
-    /// How long it takes to the last mail, from the relays' limits and the speed of the last large alert; none where
-    /// neither is known.
+    /// How long it takes to the last mail; none where that isn't known.
     pub takes: Option<Duration>,
 }
 
@@ -298,7 +302,10 @@ pub async fn look(cx: &Context, written: &Written, to: &str) -> Result<Look, Err
     let request = request(&mut tx, written, now).await?;
     let mail = composed(cx, &mut tx, &request, to, now).await?;
     let audience = audience(&mut tx, &written.text).await?;
+    let Estimate { takes, not_today } = estimate(cx, &mut tx, written.text.kind.issue(), audience).await?;
     let facts = Facts {
+        not_today,
+        dead_links: dead_links(&mut tx, &written.text).await?,
         tests: reading::tests(cx, &mut tx, written, now).await?,
         bytes: mail.as_ref().map(|mail| mail.bytes),
         same_subject: store::drafts::last_with_subject(&mut tx, &written.text.subject, now.minus(HOUR))
@@ -310,8 +317,7 @@ pub async fn look(cx: &Context, written: &Written, to: &str) -> Result<Look, Err
             None => None,
         },
     };
-    let warnings = draft::warnings(&written.text, &facts, &cx.config.newsroom.blocked_phrases, now);
-    let takes = takes(cx, &mut tx, audience).await?;
+    let warnings = warning::warnings(&written.text, &facts, &cx.config.newsroom.blocked_phrases, now);
     Ok(Look { audience, warnings, mail, takes })
 }
 
@@ -332,27 +338,21 @@ pub(super) async fn outcomes(tx: &mut Tx, race_id: i64, but: Option<i64>) -> Res
     Ok(there.map(|draft| Written::of(draft).text.outcome).collect())
 }
 
+async fn dead_links(tx: &mut Tx, text: &Text) -> Result<Vec<(String, String)>, Error> {
+    let mut dead = Vec::new();
+    for link in html::links(&text.link, &text.body) {
+        if let Some(fault) = store::links::known(tx, link.as_str()).await?.and_then(|known| known.fault) {
+            dead.push((link.into(), fault));
+        }
+    }
+    Ok(dead)
+}
+
 async fn alerted(tx: &mut Tx, post_id: Option<i64>) -> Result<bool, Error> {
     match post_id {
         Some(id) => Ok(store::posts::is_alerted(tx, id).await?),
         None => Ok(false),
     }
-}
-
-/// The slower of what the relays' rates allow and of how the last large alert went.
-async fn takes(cx: &Context, tx: &mut Tx, audience: i64) -> Result<Option<Duration>, Error> {
-    let relays = &cx.config.relays;
-    let rated = relays.iter().all(|relay| relay.rate.is_some());
-    let rates = rated.then(|| relays.iter().filter_map(|relay| relay.rate).sum::<f64>());
-    let last = store::drafts::last_run(tx).await?.and_then(|(mails, from, to)| {
-        let seconds = to.since(from).as_secs_f64();
-        (seconds > 0.0).then(|| mails as f64 / seconds)
-    });
-    let speed = match (rates, last) {
-        (Some(rate), Some(last)) => Some(rate.min(last)),
-        (rate, last) => rate.or(last),
-    };
-    Ok(speed.filter(|speed| *speed > 0.0).map(|speed| Duration::from_secs_f64(audience as f64 / speed)))
 }
 
 /// The alert that a draft asks for, released now.

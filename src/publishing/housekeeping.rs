@@ -31,6 +31,7 @@ pub async fn keep_house(cx: &Context) -> Result<usize, Error> {
     store::user_links::delete_expired(&mut tx, now).await?;
     store::sessions::delete_old(&mut tx, now.minus(SESSIONS_KEPT)).await?;
     store::login_attempts::delete_old(&mut tx, now.minus(2 * DAY)).await?;
+    store::links::forget(&mut tx, now.minus(DAY)).await?;
     store::nodes::forget_dead(&mut tx, now.minus(7 * DAY)).await?;
     store::relays::forget_hours(&mut tx, now.minus(7 * DAY).hour()).await?;
     tx.commit().await?;

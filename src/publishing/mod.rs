@@ -11,6 +11,7 @@ mod cancelling;
 pub mod correcting;
 pub mod desk;
 mod digesting;
+mod estimating;
 mod fan_out;
 pub mod foreseeing;
 mod housekeeping;

@@ -14,9 +14,10 @@ use super::{
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
-    draft::{self, State as DraftState, Warning, has_moved},
+    draft::{self, State as DraftState, has_moved},
     issue::State,
     time::Timestamp,
+    warning::Warning,
 };
 use crate::outbox;
 use crate::store::{self, audit::ActorKind};

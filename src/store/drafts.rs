@@ -69,6 +69,18 @@ pub async fn open(tx: &mut Tx, limit: i64) -> Result<Vec<Draft>> {
     .fetch_all(c))
 }
 
+/// What the open drafts say that somebody changed or looked at since, the last changed first.
+pub async fn on_a_desk(tx: &mut Tx, since: Timestamp) -> Result<Vec<String>> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT text FROM drafts
+         WHERE state = 'open'
+               AND (updated_at >= $1 OR EXISTS (SELECT 1 FROM draft_visits v WHERE v.draft_id = drafts.id AND v.at >= $1))
+         ORDER BY updated_at DESC, id DESC LIMIT 50",
+    )
+    .bind(since)
+    .fetch_all(c))
+}
+
 /// The outcomes of a race, in the order in which they were begun.
 pub async fn of_race(tx: &mut Tx, race_id: i64) -> Result<Vec<Draft>> {
     on!(tx, c => sqlx::query_as("SELECT * FROM drafts WHERE race_id = $1 ORDER BY id").bind(race_id).fetch_all(c))
@@ -234,16 +246,6 @@ pub async fn last_with_subject(tx: &mut Tx, subject: &str, since: Timestamp) -> 
     )
     .fetch_all(c))?;
     Ok(recent.into_iter().find(|(other, at)| other == subject && *at > since).map(|(_, at)| at))
-}
-
-/// How fast the last alert went that was large enough to tell: mails, and when it was published and ended.
-pub async fn last_run(tx: &mut Tx) -> Result<Option<(i64, Timestamp, Timestamp)>> {
-    on!(tx, c => sqlx::query_as(
-        "SELECT audience, created_at, ended_at FROM (
-            SELECT id, kind, state, audience, created_at, ended_at FROM issues WHERE kind <> 'notice' ORDER BY id DESC LIMIT 100) w
-         WHERE kind = 'alert' AND state = 'sent' AND audience >= 500 ORDER BY id DESC LIMIT 1",
-    )
-    .fetch_optional(c))
 }
 
 /// The issues whose hold is over: id, name, and since when.

@@ -236,6 +236,17 @@ pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Issue>>
     .fetch_optional(c))
 }
 
+/// The two newest issues to 500 readers or more, among the last hundred, that are written and were not stopped.
+pub async fn last_large(tx: &mut Tx) -> Result<Vec<Issue>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
+         FROM (SELECT * FROM issues WHERE kind <> 'notice' ORDER BY id DESC LIMIT 100) w
+         WHERE state IN ('sending', 'sent') AND audience >= 500 AND totals IS NULL ORDER BY id DESC LIMIT 2",
+    )
+    .fetch_all(c))
+}
+
 /// A page of the issues but notices, the newest first: those older than `before`, of one state or of all.
 pub async fn page(tx: &mut Tx, state: Option<State>, before: i64, limit: i64) -> Result<Vec<Issue>> {
     on!(tx, c => sqlx::query_as(

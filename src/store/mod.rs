@@ -23,6 +23,7 @@ pub mod drafts;
 pub mod feeds;
 pub mod incidents;
 pub mod issues;
+pub mod links;
 pub mod login_attempts;
 pub mod missed;
 pub mod nodes;

@@ -161,7 +161,7 @@ async fn a_race_is_called_on_a_phone_by_two_clicks_and_a_number_and_other_pages_
     grace.shows("[data-headline]", "It can be called since").await;
 
     let hand = calls(&ada, &installation, &race, &moss).await;
-    until("the first accepted mail", async || (installation.mailbox.len() > 0).then_some(())).await;
+    until("the first accepted mail", async || (!installation.mailbox.is_empty()).then_some(())).await;
     assert_eq!(hand, (2, 1), "clicks from the desk, and numbers typed");
     ada.shows("[data-headline]", "Everybody has it").await;
     assert_eq!(installation.mailbox.len(), 300);

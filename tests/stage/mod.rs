@@ -99,6 +99,11 @@ impl Stage {
         self.engine.tend().await.unwrap();
     }
 
+    /// The links of drafts are looked at that are due; how many.
+    pub async fn looks_at_links(&self) -> usize {
+        bellwether::ingesting::look_at_links(&self.cx, &self.fetcher).await.unwrap()
+    }
+
     /// The watch looks, and calls whom it has to tell.
     pub async fn watches(&self) {
         watching::look(&self.cx).await.unwrap();

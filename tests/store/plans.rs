@@ -8,10 +8,11 @@ use super::statements::{self, Statement};
 use crate::stage::{Backend, Stage};
 
 /// Tables of a few rows, which the operator's file or the number of machines bounds, and parameters unfolded.
-const SMALL: [&str; 14] = [
+const SMALL: [&str; 15] = [
     "topics",
     "t",
     "feeds",
+    "links",
     "schedules",
     "nodes",
     "relay_troubles",

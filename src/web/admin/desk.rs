@@ -12,10 +12,11 @@ use super::races::{Fields, Refused, listed_race};
 use super::{Answer, At, Refusal, done, frame::Frame, go, missing, newsletter, race, when};
 use crate::context::Context;
 use crate::domain::{
-    draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, Warning, hold},
+    draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
     issue::Level,
     role::Right,
     time::Timestamp,
+    warning::Warning,
 };
 use crate::mail::preview::Preview;
 use crate::newsroom::Me;

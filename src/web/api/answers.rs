@@ -5,11 +5,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::{
-    delivery,
-    draft::{self, Warning},
+    delivery, draft,
     issue::{Kind, Level, State},
     race,
     time::Timestamp,
+    warning::Warning,
 };
 use crate::mail::preview::Preview;
 use crate::publishing::{desk::Written, progress::Progress};

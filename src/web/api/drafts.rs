@@ -23,9 +23,10 @@ use super::{
 use crate::context::Context;
 use crate::domain::{
     address::EmailAddress,
-    draft::{Kind, State as DraftState, Text, Warning},
+    draft::{Kind, State as DraftState, Text},
     issue::State as IssueState,
     time::Timestamp,
+    warning::Warning,
 };
 use crate::publishing::{
     desk::{self, Begin as DraftBegin, Changed, Written},
