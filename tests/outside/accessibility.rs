@@ -53,7 +53,7 @@ async fn axe_finds_nothing_wrong_with_any_page_in_light_and_dark() {
     let draft = json!({ "subject": "The bridge is open", "topics": [TOPIC] });
     let (status, made) = installation.api("/api/v1/drafts", Some("draft"), &draft).await;
     assert_eq!(status, 201, "{made}");
-    let race = json!({ "name": "Governor", "not_before": "2026-01-01T00:00:00Z", "topics": [TOPIC] });
+    let race = json!({ "name": "Governor", "not_before": "2026-01-01T00:00:00Z", "open_now": true, "topics": [TOPIC] });
     let (status, race) = installation.api("/api/v1/races", None, &race).await;
     assert_eq!(status, 201, "{race}");
     let outcome = json!({ "race": race["id"], "outcome": "Moss wins", "subject": "Moss wins", "markdown": "By all counts." });

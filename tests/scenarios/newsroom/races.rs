@@ -249,6 +249,7 @@ both! {
 
     async fn a_race_is_prepared_on_a_page_and_each_outcome_is_a_draft(stage: Stage) {
         let mut editor = stage.editor("kim").await;
+        editor.opens("/admin/races").await.says("<option value=\"America/New_York\">");
         let page = editor.fills_in("/admin/races", "name=Mayor&at=2026-11-03T20:00&timezone=America/New_York&topic=election-alerts").await;
         assert_eq!(page.status, 303, "{}", page.body);
         let path = page.header("location").to_owned();

@@ -291,7 +291,9 @@ both! {
         stage.settle().await;
         let mut mary = stage.viewer("mary").await;
         let page = format!("/admin/sources/schedules/{}", schedule(&stage, "daily").await.id);
-        mary.opens(&page).await.says("value=\"2026-10-31T07:00\"");
+        let shown = mary.opens(&page).await;
+        shown.says("value=\"2026-10-31T07:00\"");
+        shown.says("<li><strong>Sat 31 Oct 2026, 07:00 UTC</strong></li>");
         let told = mary.opens(&format!("{page}?at=2026-10-31T07:00")).await;
         told.says("2 readers would get it");
         told.says("in full to 1, as a line to 1 who had it as an alert");
