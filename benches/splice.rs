@@ -40,6 +40,7 @@ fn main() {
         preferences: &token,
         confirm: &token,
         original: "",
+        answers: None,
     };
     let sample = draft.splice(&slots("1"));
     let parsed = mail_parser::MessageParser::default().parse(&sample).expect("it parses");

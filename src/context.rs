@@ -49,6 +49,11 @@ pub struct Context {
 pub type Spreads = tokio::sync::Mutex<HashMap<Uuid, ([i64; 3], Spread)>>;
 
 impl Context {
+    /// A name of this installation, the same for all that work on its database, and for no others. It gives nothing away.
+    pub fn installation(&self) -> String {
+        self.hasher.hash("installation")[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Between two chunks of large work: rests half as long as the one since `began` took. SQLite's writers of several
     /// processes don't queue; one that writes chunk on chunk leaves the others hardly a moment to get in.
     pub async fn give_way(&self, began: Timestamp) {

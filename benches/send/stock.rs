@@ -235,6 +235,7 @@ fn letter(cx: &Context) -> Result<String> {
             preferences: &token,
             confirm: &token,
             original: "",
+            answers: None,
         };
         if cx.composer.alert(Uuid::nil(), &alert)?.splice(&slots).len() > LETTER {
             break;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::issues::progress;
-use super::service::{Handed, Service};
+use super::service::{Accepted, Found, Service};
 use super::{Failure, Surroundings, known_topics, print, print_json, words};
 use crate::audit::Actor;
 use crate::config::Secret;
@@ -144,6 +144,7 @@ impl Alert {
             preferences: "",
             confirm: "",
             original: "",
+            answers: None,
         };
         let message = draft.splice(&slots);
         let parsed = mail_parser::MessageParser::default().parse(&message).unwrap_or_default();
@@ -163,14 +164,12 @@ impl Alert {
     }
 
     async fn send(&self, cx: &Context, request: &AlertRequest, markdown: &str) -> Result<(), Failure> {
-        let listen = cx.config.server.listen;
-        let handed = match Service::find(listen).await? {
-            Some(service) => self.hand_over(cx, &service, request, markdown).await?,
-            None => Err(Untaken::NobodyAnswers(listen)),
-        };
-        let (taken, untaken) = match handed {
-            Ok(taken) => (taken, None),
-            Err(why) => (queue(cx, request).await?, Some(why)),
+        let (taken, untaken) = match Service::find(cx).await? {
+            Found::Ours(service) => (self.hand_over(cx, &service, request, markdown).await?, None),
+            Found::Others(address) => (queue(cx, request).await?, Some(Untaken::NotOurs(address))),
+            Found::Nobody => {
+                (queue(cx, request).await?, Some(Untaken::NobodyAnswers(cx.config.server.listen)))
+            }
         };
         if self.json {
             return print_json(&taken);
@@ -197,7 +196,7 @@ impl Alert {
         service: &Service,
         request: &AlertRequest,
         markdown: &str,
-    ) -> Result<Result<Taken, Untaken>, Failure> {
+    ) -> Result<Taken, Failure> {
         let token = api_token(cx.entropy.bytes());
         let now = cx.clock.now();
         let mut tx = cx.db.begin().await?;
@@ -210,10 +209,9 @@ impl Alert {
             "topics": request.topics.iter().map(Slug::as_str).collect::<Vec<_>>(),
             "level": request.level,
         });
-        match service.alert(&Secret::new(token), cx.entropy.uuid(now), &body).await? {
-            Handed::Accepted { id, audience } => Ok(Ok(Taken { id, audience, queued: false })),
-            Handed::NotOurs => Ok(Err(Untaken::NotOurs(service.address()))),
-        }
+        let Accepted { id, audience } =
+            service.alert(&Secret::new(token), cx.entropy.uuid(now), &body).await?;
+        Ok(Taken { id, audience, queued: false })
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 
-use super::service::Service;
+use super::service::{Found, Service};
 use super::{Failure, Surroundings, print, print_json, relays};
 use crate::config::{Config, Relay, is_loopback};
 use crate::context::Context;
-use crate::delivering::{LIFE, waiting::used_up};
+use crate::delivering::{LIFE, waiting::used_up, why::told};
 use crate::domain::{cadence::Cadence, delivery, pause::Pause};
 use crate::mail::compose::Composer;
 use crate::store::{self, feeds::Feed};
@@ -248,11 +248,18 @@ async fn talk_to(relay: &Relay, hello: &str, findings: &mut Findings) {
 /// What the service has found so far.
 async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> {
     let listen = cx.config.server.listen;
-    let service = Service::find(listen).await?;
-    let answers = service.is_some();
-    match service {
-        Some(service) => findings.ok("service", format!("runs at {}", service.address())),
-        None => findings.ok("service", format!("none answers at {listen}; start it with `bellwether serve`")),
+    let found = Service::find(cx).await?;
+    let answers = matches!(found, Found::Ours(_));
+    match found {
+        Found::Ours(service) => findings.ok("service", format!("runs at {}", service.address())),
+        Found::Others(address) => findings.warning(
+            "service",
+            format!(
+                "the one at {address} works on another database; give this installation a [server] listen of its own, and \
+                 start it with `bellwether serve`"
+            ),
+        ),
+        Found::Nobody => findings.ok("service", format!("none answers at {listen}; start it with `bellwether serve`")),
     }
     let mut tx = cx.db.read().await?;
     let topics = store::topics::all(&mut tx).await?;
@@ -283,11 +290,8 @@ async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> 
         }
     }
     for trouble in store::nodes::troubles(&mut tx).await? {
-        let (relay, reason) = (trouble.relay, trouble.reason);
-        let text =
-            format!("takes no mail since {}: {reason}; tried again at {}", trouble.since, trouble.until);
         let severity = if trouble.paused { Severity::Error } else { Severity::Warning };
-        findings.add(severity, format!("relay {relay}"), text);
+        findings.add(severity, format!("relay {}", trouble.relay), told(&trouble, now));
     }
     for used_up in used_up(cx, &mut tx).await? {
         findings.warning(format!("relay {}", used_up.relay), used_up.to_string());

@@ -6,17 +6,22 @@ use super::{Failure, Surroundings, print, print_json};
 use crate::audit::Actor;
 use crate::context::Context;
 use crate::domain::issue::State;
-use crate::publishing::{self, Cancelled, progress::Progress};
+use crate::publishing::{
+    self, Cancelled,
+    pausing::{self, Paused, Resumed},
+    progress::Progress,
+};
 use crate::store;
 
 /// How many issues the list shows.
 const LISTED: i64 = 20;
 
-/// List the newest alerts and digests; show one, or cancel it
+/// List the newest alerts and digests; show one, pause it, let it go on, or cancel it
 ///
 /// Examples:
 ///   bellwether issues
 ///   bellwether issues show 0192f0c1-8a4e-7c3b-9d55-2f1e6f0a7b10
+///   bellwether issues pause 0192f0c1-8a4e-7c3b-9d55-2f1e6f0a7b10
 ///   bellwether issues cancel 0192f0c1-8a4e-7c3b-9d55-2f1e6f0a7b10
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -32,6 +37,24 @@ pub(super) struct Issues {
 enum Action {
     /// Show how far an issue got
     Show {
+        /// As the list shows it
+        #[arg(value_parser = issue_id)]
+        id: Uuid,
+    },
+    /// Pause an issue: nobody more gets it until it is resumed. What a relay has begun to read goes out
+    ///
+    /// Exit codes: 0 paused, now or before; 1 it isn't on its way, or there is no such issue; 2 wrong usage.
+    #[command(verbatim_doc_comment)]
+    Pause {
+        /// As the list shows it
+        #[arg(value_parser = issue_id)]
+        id: Uuid,
+    },
+    /// Let a paused issue go on
+    ///
+    /// Exit codes: 0 it goes on; 1 it isn't paused, or there is no such issue; 2 wrong usage.
+    #[command(verbatim_doc_comment)]
+    Resume {
         /// As the list shows it
         #[arg(value_parser = issue_id)]
         id: Uuid,
@@ -58,6 +81,8 @@ impl Issues {
             .with_database(async |cx| match self.action {
                 None => list(cx, self.json).await,
                 Some(Action::Show { id }) => show(cx, id, self.json).await,
+                Some(Action::Pause { id }) => pause(cx, id).await,
+                Some(Action::Resume { id }) => resume(cx, id).await,
                 Some(Action::Cancel { id }) => cancel(cx, id).await,
             })
             .await
@@ -107,6 +132,31 @@ async fn show(cx: &Context, id: Uuid, json: bool) -> Result<(), Failure> {
     let more = if issue.state == State::Publishing { " so far" } else { "" };
     print(format_args!("  {}, audience {}{more}", issue.state, issue.audience))?;
     print(format_args!("  {issue}"))
+}
+
+async fn pause(cx: &Context, id: Uuid) -> Result<(), Failure> {
+    match pausing::pause(cx, &Actor::command(), id).await? {
+        Paused::Now => {
+            pausing::carry_out(cx).await?;
+            print(format_args!("Paused. `bellwether issues resume {id}` lets it go on."))
+        }
+        Paused::Already => print("It was paused before."),
+        Paused::NotUnderWay => Err(Failure::Failed(
+            "it isn't on its way: what is held can be undone in the newsroom, and what is over can't be paused".to_owned(),
+        )),
+        Paused::Unknown => Err(unknown(id)),
+    }
+}
+
+async fn resume(cx: &Context, id: Uuid) -> Result<(), Failure> {
+    match pausing::resume(cx, &Actor::command(), id).await? {
+        Resumed::Now => {
+            pausing::carry_out(cx).await?;
+            print("It goes on.")
+        }
+        Resumed::Already => Err(Failure::Failed("it isn't paused".to_owned())),
+        Resumed::Unknown => Err(unknown(id)),
+    }
 }
 
 async fn cancel(cx: &Context, id: Uuid) -> Result<(), Failure> {

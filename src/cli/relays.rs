@@ -26,7 +26,9 @@ pub(super) fn description(connection: &Connection, relay: &Relay) -> String {
         (Pipelining::Off, Pipelining::Full | Pipelining::Envelope) => ", offers no PIPELINING",
         _ => "",
     };
-    format!("answers, {line}, {login}{ahead}")
+    let names = relay.message_id.as_ref();
+    let names = names.map(|rule| format!(", names mail by {rule}")).unwrap_or_default();
+    format!("answers, {line}, {login}{ahead}{names}")
 }
 
 /// What is wrong, and what to do.

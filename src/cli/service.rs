@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super::Failure;
 use crate::config::Secret;
+use crate::context::Context;
+use crate::web::INSTALLATION;
 
 /// A service that answers.
 pub(super) struct Service {
@@ -17,20 +19,19 @@ pub(super) struct Service {
     trouble: Option<String>,
 }
 
-/// What became of an alert that was handed to it.
-pub(super) enum Handed {
-    Accepted {
-        id: Uuid,
-        audience: i64,
-    },
-    /// It doesn't know our token: it is another installation's.
-    NotOurs,
+/// Who answers where the service should be.
+pub(super) enum Found {
+    Ours(Service),
+    /// It works on another database.
+    Others(SocketAddr),
+    Nobody,
 }
 
+/// An alert that it took.
 #[derive(Deserialize)]
-struct Accepted {
-    id: Uuid,
-    audience: i64,
+pub(super) struct Accepted {
+    pub id: Uuid,
+    pub audience: i64,
 }
 
 /// A refusal (RFC 9457).
@@ -41,21 +42,26 @@ struct Problem {
 }
 
 impl Service {
-    /// The service at `listen`, if one answers there.
-    pub(super) async fn find(listen: SocketAddr) -> Result<Option<Self>, Failure> {
+    /// The service where the configuration has it, if one answers there.
+    pub(super) async fn find(cx: &Context) -> Result<Found, Failure> {
         // It is on this machine: a proxy from the environment would only be in the way.
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build();
         let http = http.map_err(|error| Failure::Failed(format!("no HTTP client: {error}")))?;
-        let mut service = Self { http, address: reachable(listen), trouble: None };
-        let answer = service.http.get(service.url("/healthz")).timeout(Duration::from_secs(3)).send().await;
-        let body = match answer {
-            Ok(response) if response.status().is_success() => response.text().await.unwrap_or_default(),
-            _ => String::new(),
+        let mut service = Self { http, address: reachable(cx.config.server.listen), trouble: None };
+        let asked = service.http.get(service.url("/healthz")).timeout(Duration::from_secs(3)).send().await;
+        let Some(answer) = asked.ok().filter(|answer| answer.status().is_success()) else {
+            return Ok(Found::Nobody);
         };
+        let ours = answer.headers().get(INSTALLATION).is_some_and(|name| *name == *cx.installation());
+        let body = answer.text().await.unwrap_or_default();
         let mut lines = body.lines();
         let alive = lines.next() == Some("ok");
         service.trouble = lines.next().map(ToOwned::to_owned);
-        Ok(alive.then_some(service))
+        Ok(match (alive, ours) {
+            (true, true) => Found::Ours(service),
+            (true, false) => Found::Others(service.address),
+            (false, _) => Found::Nobody,
+        })
     }
 
     /// What it can't do now, as it says itself.
@@ -73,7 +79,7 @@ impl Service {
         token: &Secret,
         key: Uuid,
         alert: &serde_json::Value,
-    ) -> Result<Handed, Failure> {
+    ) -> Result<Accepted, Failure> {
         let request = self
             .http
             .post(self.url("/api/v1/alerts"))
@@ -88,11 +94,7 @@ impl Service {
         };
         let response = request.send().await.map_err(lost)?;
         match response.status().as_u16() {
-            200..300 => {
-                let Accepted { id, audience } = response.json().await.map_err(lost)?;
-                Ok(Handed::Accepted { id, audience })
-            }
-            401 => Ok(Handed::NotOurs),
+            200..300 => response.json().await.map_err(lost),
             status => {
                 let problem: Problem = response.json().await.unwrap_or_default();
                 let why = problem.detail.or(problem.title).unwrap_or_else(|| "it gave no reason".to_owned());

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use crate::domain::{
     address::EmailAddress,
-    draft::{Kind, Text},
+    draft::Kind,
     issue::{Lane, Level, WATCH},
+    message_id::Renaming,
     signing_key::SigningKey,
     subscription::Digest,
     time::{DAY, HOUR, MINUTE},
@@ -116,10 +117,10 @@ impl Default for Newsroom {
 }
 
 impl Newsroom {
-    /// Whether somebody who wrote none of it has to release it.
-    pub fn asks_two_people(&self, text: &Text) -> bool {
-        match text.kind {
-            Kind::Alert => self.two_person.contains(&text.level),
+    /// Whether somebody who wrote none of it has to release what is of this kind and level.
+    pub fn asks_two_people(&self, kind: Kind, level: Level) -> bool {
+        match kind {
+            Kind::Alert => self.two_person.contains(&level),
             Kind::Broadcast => self.two_person_broadcasts,
         }
     }
@@ -297,6 +298,8 @@ pub struct Relay {
     pub lanes: Vec<Lane>,
     /// It carries the watch's mail, which no other does.
     pub watch: bool,
+    /// How its reply tells the Message-ID that it puts in place of ours; none where it keeps ours, or doesn't tell.
+    pub message_id: Option<Renaming>,
 }
 
 impl Relay {

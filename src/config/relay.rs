@@ -7,7 +7,7 @@ use url::Url;
 use super::section::Section;
 use super::values::{existing_file, is_loopback, name};
 use super::{Credentials, Pipelining, Relay, Secret, Tls};
-use crate::domain::issue::Lane;
+use crate::domain::{issue::Lane, message_id::Renaming};
 
 const CONNECTIONS: u32 = 10;
 
@@ -46,6 +46,7 @@ pub(super) fn relay(s: &mut Section, index: usize, names: &mut BTreeMap<String, 
     let pipelining = s.text("pipelining", str::parse).unwrap_or(Pipelining::Full);
     let all = !s.has("lanes");
     let lanes = s.texts("lanes", str::parse::<Lane>);
+    let message_id = s.text("message_id", str::parse::<Renaming>);
 
     if let Some(address) = &address {
         let twice = [
@@ -81,6 +82,7 @@ pub(super) fn relay(s: &mut Section, index: usize, names: &mut BTreeMap<String, 
         pipelining,
         lanes: if all { Lane::ALL.to_vec() } else { lanes },
         watch: false,
+        message_id,
     })
 }
 

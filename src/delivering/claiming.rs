@@ -102,6 +102,7 @@ impl Engine {
                 claimed.append(&mut some);
             }
         }
+        self.thread(&mut tx, &mut claimed).await?;
         if let Err(error) = tx.commit().await {
             claims.unsure = true;
             claims.anew = None;

@@ -360,6 +360,7 @@ mod tests {
             pipelining: Pipelining::Full,
             watch: false,
             lanes: Vec::new(),
+            message_id: None,
         })
     }
 

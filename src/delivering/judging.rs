@@ -227,7 +227,9 @@ fn later(
     now: Timestamp,
     wait: Duration,
 ) -> Judgement {
-    let given_up = now.since(delivery.due_at) >= GIVE_UP_AFTER;
+    // What was paused meanwhile lives on for as long.
+    let paused = Duration::from_micros(delivery.issue.paused_for.try_into().unwrap_or_default());
+    let given_up = now.since(delivery.due_at.plus(paused)) >= GIVE_UP_AFTER;
     let state = if given_up { State::Failed } else { State::Deferred };
     let mut settled = settled(delivery.id, state, true, relay, Some(reply), now);
     settled.retry_at = (!given_up).then(|| now.plus(wait).as_micros());

@@ -30,8 +30,10 @@ mod refusals;
 pub mod retrying;
 mod settling;
 mod sharing;
+mod silence;
 mod stored_mail;
 mod telling;
+mod threading;
 pub mod waiting;
 pub mod why;
 mod worker;
@@ -222,6 +224,7 @@ impl Engine {
         let left = store::subscribers::left_since(&mut tx, now.minus(LOOK_BACK)).await?;
         let cancelled = store::issues::cancelled_since(&mut tx, now.minus(LOOK_BACK)).await?;
         let paused = store::pausing::paused(&mut tx).await?;
+        self.note_silence(&mut tx, now).await?;
         let shared = Shared::read(&mut tx, now).await?;
         tx.commit().await?;
         self.adjust(&shared);

@@ -2,7 +2,7 @@
 //! pressing first.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::{gate::Gate, refusals::Refusals, sharing::Ahead, worker::Job};
 use crate::config;
 use crate::context::Bells;
-use crate::domain::{issue::Lane, time::Timestamp};
+use crate::domain::{issue::Lane, message_id::Renaming, time::Timestamp};
 
 /// Claimed deliveries that wait longer than this for a connection are more than the relay takes.
 const LONG: Duration = Duration::from_millis(250);
@@ -33,6 +33,12 @@ pub struct Outlet {
     open: AtomicUsize,
     /// Its mail went to others, for no connection was made in time.
     hangs: AtomicBool,
+    /// When it last said something, in microseconds, or was asked after nothing was asked of it.
+    pub heard: AtomicI64,
+    /// The database has that it is silent.
+    pub shown_silent: AtomicBool,
+    /// It was told that its replies name no mail, as its configuration says that they do.
+    pub tells_nothing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -63,11 +69,19 @@ impl Outlet {
             busy: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             hangs: AtomicBool::new(false),
+            heard: AtomicI64::new(0),
+            shown_silent: AtomicBool::new(false),
+            tells_nothing: AtomicBool::new(false),
         }
     }
 
     pub fn name(&self) -> &str {
         self.gate.name()
+    }
+
+    /// How its reply tells the Message-ID that it gives a mail, if it gives one and tells.
+    pub fn renames(&self) -> Option<&Renaming> {
+        self.gate.relay().message_id.as_ref()
     }
 
     pub fn refusals(&self) -> MutexGuard<'_, Refusals> {
@@ -223,9 +237,11 @@ impl Outlet {
         self.lock().over
     }
 
-    /// Counts a connection as busy for as long as what it returns lives.
-    pub fn busy(&self) -> Busy<'_> {
-        self.busy.fetch_add(1, Ordering::SeqCst);
+    /// Counts a connection as busy from now on, for as long as what it returns lives.
+    pub fn busy(&self, now: Timestamp) -> Busy<'_> {
+        if self.busy.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.hears(now);
+        }
         Busy(self)
     }
 

@@ -198,6 +198,7 @@ impl Engine {
             State::Sent => {
                 *ledger.accepted.entry(outcome.relay).or_default() += 1;
                 outlet.refusals().accepted(outcome.at);
+                outcome.result.iter().for_each(|reply| outlet.look_at(reply));
             }
             State::Bounced => self.bounces(ledger, outcome, judgement.suppress),
             _ => {}

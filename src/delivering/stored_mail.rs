@@ -52,6 +52,7 @@ impl Engine {
             preferences: &token(Purpose::Preferences, delivery.subscriber.or(Some(delivery.issue.public_id))),
             confirm: &token(Purpose::Confirm, delivery.issue.signup),
             original: &delivery.original.map(|id| id.to_string()).unwrap_or_default(),
+            answers: delivery.answers.as_ref(),
         };
         self.cx.signer.signed(&delivery.issue.signing, mail.splice(&slots), delivery.due_at)
     }

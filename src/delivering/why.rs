@@ -220,6 +220,9 @@ pub fn by_hand(pause: &Pause) -> String {
 
 /// What a relay that takes no mail said, and when it is tried again.
 pub fn told(trouble: &Trouble, now: Timestamp) -> String {
+    if trouble.is_silence() {
+        return format!("has not answered since {}", moment(trouble.since));
+    }
     let when = if trouble.until > now {
         format!("tried again at {}", moment(trouble.until))
     } else {

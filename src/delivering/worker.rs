@@ -64,7 +64,7 @@ impl Engine {
         let mut line =
             Line { engine: &self, relay, outlet, reach, connection: None, not_before: None, reports };
         while line.wait_for_mail().await {
-            let _busy = outlet.busy();
+            let _busy = outlet.busy(line.engine.cx.clock.now());
             if line.connection.is_none() && !line.connect().await {
                 continue;
             }
@@ -132,6 +132,7 @@ impl Line<'_> {
             return false;
         }
         let opened = self.open(gate.pipelining()).await;
+        self.outlet.hears(self.engine.cx.clock.now());
         gate.give_back(1);
         if let Err(failure) = &opened {
             self.unreached(failure);
@@ -208,6 +209,7 @@ impl Line<'_> {
             tracing::error!(%error, "the journal can't be written: sending is on hold, for a kill now would send this mail again");
         }
         let at = self.engine.cx.clock.now();
+        self.outlet.hears(at);
         match &result {
             Ok(_) => self.outlet.gate.keeps_on(),
             Err(failure) => {

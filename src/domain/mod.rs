@@ -12,6 +12,7 @@ pub mod import_columns;
 pub mod incident;
 pub mod issue;
 pub mod markup;
+pub mod message_id;
 pub mod network;
 pub mod password;
 pub mod pause;

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::head;
-use crate::domain::time::Timestamp;
+use crate::domain::{message_id::MessageId, time::Timestamp};
 
 /// One stored piece of a mail: 7-bit quoted-printable (RFC 2045, section 6.7), CRLF line ends, with slots.
 /// Each part is empty or ends with CRLF, so that fragments follow one another as they are.
@@ -73,8 +73,10 @@ pub struct Slots<'a> {
     pub unsubscribe: &'a str,
     pub preferences: &'a str,
     pub confirm: &'a str,
-    /// The id of the delivery that a correction corrects.
+    /// The id of the delivery that a correction corrects,
     pub original: &'a str,
+    /// and what the relay called that mail, as far as it told.
+    pub answers: Option<&'a MessageId>,
 }
 
 /// What begins a slot. No text from outside holds it: control characters are taken out before rendering.
@@ -86,6 +88,9 @@ pub(super) const UNSUBSCRIBE: &str = "\u{1}u";
 pub(super) const PREFERENCES: &str = "\u{1}p";
 pub(super) const CONFIRM: &str = "\u{1}c";
 pub(super) const ORIGINAL: &str = "\u{1}o";
+/// Before our own name of the original, and behind it: the relay's name of it, with the line break between the two.
+pub(super) const BEFORE: &str = "\u{1}b";
+pub(super) const BEHIND: &str = "\u{1}a";
 /// Where the fragments' text and HTML go.
 pub(super) const TEXT: &str = "\u{1}x";
 pub(super) const HTML: &str = "\u{1}h";
@@ -103,6 +108,9 @@ pub struct Stencil {
 enum Slot {
     Header(Value),
     Body(Value),
+    /// The relay's name of what is answered, where it is known; in a header, whose line it breaks.
+    Before,
+    Behind,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +153,10 @@ impl Stencil {
     }
 
     fn put(&mut self, slot: &str, place: impl Fn(Value) -> Slot) {
+        let at = self.text.len();
         let value = match slot {
+            BEFORE => return self.slots.push((at, Slot::Before)),
+            BEHIND => return self.slots.push((at, Slot::Behind)),
             TO => Value::To,
             DELIVERY => Value::Delivery,
             DATE => Value::Date,
@@ -155,7 +166,7 @@ impl Stencil {
             ORIGINAL => Value::Original,
             _ => return,
         };
-        self.slots.push((self.text.len(), place(value)));
+        self.slots.push((at, place(value)));
     }
 
     /// The whole message, ready for DATA: 7-bit, CRLF line ends (also the last), no line begins with a dot (so nothing
@@ -170,6 +181,12 @@ impl Stencil {
             match slot {
                 Slot::Header(value) => put_header_value(&mut message, &slots.value(*value)),
                 Slot::Body(value) => put_body_value(&mut message, &slots.value(*value)),
+                Slot::Before => {
+                    message.extend(slots.answers.iter().flat_map(|id| [id.as_str(), "\r\n "]));
+                }
+                Slot::Behind => {
+                    message.extend(slots.answers.iter().flat_map(|id| ["\r\n ", id.as_str()]));
+                }
             }
         }
         message.push_str(self.text.get(from..).unwrap_or_default());

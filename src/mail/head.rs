@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use uuid::Uuid;
 
-use super::fragment::{DATE, DELIVERY, HTML, ORIGINAL, TEXT, TO, UNSUBSCRIBE};
+use super::fragment::{BEFORE, BEHIND, DATE, DELIVERY, HTML, ORIGINAL, TEXT, TO, UNSUBSCRIBE};
 use crate::{
     config::{Mailbox, Sender, Server},
     domain::time::Timestamp,
@@ -66,7 +66,8 @@ impl Letterhead {
         head.push_str(&format!("Message-ID: <{DELIVERY}.{issue}@{}>\r\n", self.from_domain));
         if let Some(original) = original {
             let id = format!("<{ORIGINAL}.{original}@{}>", self.from_domain);
-            head.push_str(&format!("In-Reply-To: {id}\r\nReferences: {id}\r\n"));
+            // Both names of the one mail, where its relay told another: what is answered first, what is nearest last.
+            head.push_str(&format!("In-Reply-To: {BEFORE}{id}\r\nReferences: {id}{BEHIND}\r\n"));
         }
         match class {
             Class::Bulk(kind) => {

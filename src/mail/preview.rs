@@ -27,6 +27,7 @@ pub fn preview(draft: &Draft, to: &str, now: Timestamp) -> Preview {
         preferences: SAMPLE,
         confirm: SAMPLE,
         original: "0",
+        answers: None,
     };
     preview_for(draft, &slots)
 }

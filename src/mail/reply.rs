@@ -88,7 +88,14 @@ impl Reply {
             }
             line.push_str(word);
         }
-        Self { code, enhanced, text: line.chars().take(LONGEST).collect() }
+        if let Some((end, _)) = line.char_indices().nth(LONGEST - 1)
+            && line[end..].chars().nth(1).is_some()
+        {
+            // What was cut is seen to be: an id at its end is none.
+            line.truncate(end);
+            line.push('…');
+        }
+        Self { code, enhanced, text: line }
     }
 
     /// The enhanced status code as text: `5.1.1`.

@@ -119,7 +119,7 @@ async fn entry(
         html: String::new(),
         topics,
     };
-    if let Some((at, right)) = store::archive::correction(tx, issue.id).await? {
+    if let Some((at, _, Some(right))) = store::corrections::public_of(tx, issue.id).await? {
         let Page { title, excerpt, html } = right;
         return Ok(Entry { standing: Standing::Corrected, updated: at, title, excerpt, html, ..entry });
     }
@@ -189,18 +189,19 @@ pub(super) async fn digest(cx: &Context, issue: Uuid, stories: &[Story]) -> Resu
     Ok(Some(Page { title, excerpt, html: page::stories(told.into_iter()) }))
 }
 
-/// Keeps what an issue's page says. In test mode, and on a test topic, there is none: what is tried out never stands in the archive.
+/// Keeps what an issue's page says. In test mode, and on a test topic, there is none: what is tried out never stands in the
+/// archive. False then.
 pub(super) async fn keep(
     cx: &Context,
     tx: &mut Tx,
     issue_id: i64,
     page: &Page,
     public: bool,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     if cx.config.sender.test_mode || store::issues::is_test(tx, issue_id).await? {
-        return Ok(());
+        return Ok(false);
     }
     store::archive::keep(tx, issue_id, page, cx.clock.now()).await?;
     store::archive::mark(tx, issue_id, public).await?;
-    Ok(())
+    Ok(true)
 }

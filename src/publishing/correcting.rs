@@ -9,6 +9,7 @@ use super::{
     Error, Once, archive,
     fan_out::WINDOW,
     once::{self, Came},
+    releasing,
 };
 use crate::audit::{self, Actor, Change};
 use crate::context::Context;
@@ -49,6 +50,8 @@ pub enum Corrected {
     Blank,
     /// Only an alert or a newsletter that left can be corrected, as long as it is known who got it.
     NotThis,
+    /// Two people are asked for, and a program is none.
+    SecondPerson,
     /// A call with the same key came first.
     Before,
     Unknown,
@@ -85,6 +88,10 @@ pub async fn correct(
     };
     if original.state == State::Held || original.totals.is_some() {
         return Ok(Corrected::NotThis);
+    }
+    // Whoever sees that it is wrong may say so alone.
+    if releasing::asks_another(cx, actor, (kind, original.level), &[]) {
+        return Ok(Corrected::SecondPerson);
     }
     let topics = store::issues::topic_ids(&mut tx, original.id).await?;
     let all = store::topics::all(&mut tx).await?;
@@ -140,8 +147,9 @@ pub async fn correct(
     }
     store::issues::add_mail(&mut tx, issue_id, &draft.head, draft.pieces()).await?;
     let page = archive::article(&alert.title, &body, correction.link.as_deref());
-    store::archive::keep(&mut tx, issue_id, &page, now).await?;
-    store::archive::touch(&mut tx, original.id, now).await?;
+    if archive::keep(cx, &mut tx, issue_id, &page, false).await? {
+        store::archive::touch(&mut tx, original.id, now).await?;
+    }
     if !once::note(cx, &mut tx, once, Came::Issue(issue_id)).await? {
         return Ok(Corrected::Before);
     }

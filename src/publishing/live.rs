@@ -68,7 +68,7 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
     let progress = Progress::read(&mut tx, &found).await?;
     let expected = store::issues::expected(&mut tx, found.id).await?.expected;
     let now = cx.clock.now();
-    let correction = store::corrections::of(&mut tx, found.id).await?.map(|(id, ..)| id);
+    let correction = store::corrections::of(&mut tx, found.id).await?;
     let mut live = Live {
         issue,
         kind: found.kind,

@@ -66,7 +66,7 @@ pub async fn resume(cx: &Context, actor: &Actor, issue: Uuid) -> Result<Resumed,
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
     let Some(found) = store::issues::by_public_id(&mut tx, issue).await? else { return Ok(Resumed::Unknown) };
-    if !store::pausing::resume(&mut tx, found.id).await? {
+    if !store::pausing::resume(&mut tx, found.id, now).await? {
         return Ok(Resumed::Already);
     }
     audit::record(&mut tx, now, actor, Change::new("resumed", "issue", &issue.to_string())).await?;
@@ -137,7 +137,7 @@ async fn end_useless(cx: &Context) -> Result<(), Error> {
     }
     drop(tx);
     let mut tx = cx.db.begin().await?;
-    let useless = store::pausing::resume_useless(&mut tx, now.minus(AGREED)).await?;
+    let useless = store::pausing::resume_useless(&mut tx, now.minus(AGREED), now).await?;
     for issue in &useless {
         let name = issue.to_string();
         let change = Change::new("ended the pause of", "issue", &name).to(&"It is too late for it.");

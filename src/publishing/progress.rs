@@ -24,6 +24,9 @@ pub struct Progress {
     pub subject: String,
     pub level: Level,
     pub created_at: Timestamp,
+    /// Since when it is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
     /// Final when the state is no longer `publishing`.
     pub audience: i64,
     /// Deliveries by state.
@@ -62,6 +65,7 @@ impl Progress {
             subject: issue.subject.clone(),
             level: issue.level,
             created_at: issue.created_at,
+            paused_at: issue.paused_at,
             audience: issue.audience,
             counts,
         })
@@ -77,14 +81,18 @@ impl Progress {
     }
 }
 
-/// As in `3 sent, 1 deferred`.
+/// As in `3 sent, 1 deferred`, and since when it is paused.
 impl std::fmt::Display for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let counts: Vec<_> = delivery::State::ALL
             .iter()
             .filter_map(|state| Some(format!("{} {state}", self.counts.get(state.as_str())?)))
             .collect();
-        f.write_str(&if counts.is_empty() { "no deliveries yet".to_owned() } else { counts.join(", ") })
+        f.write_str(&if counts.is_empty() { "no deliveries yet".to_owned() } else { counts.join(", ") })?;
+        match self.paused_at {
+            Some(at) => write!(f, "; paused since {}", at.to_jiff().strftime("%Y-%m-%d %H:%M:%S UTC")),
+            None => Ok(()),
+        }
     }
 }
 

@@ -116,7 +116,7 @@ impl Call {
             by: made_by.into_iter().next().map(|(_, by, _)| by).unwrap_or_default(),
             at: issue.created_at,
             state: issue.state,
-            correction: store::corrections::of(tx, issue_id).await?.map(|(id, ..)| id),
+            correction: store::corrections::of(tx, issue_id).await?,
         }))
     }
 }

@@ -141,6 +141,7 @@ pub async fn mail(cx: &Context, written: &Written, eyes: &Eyes) -> Result<Option
         preferences: &token(Purpose::Preferences),
         confirm: "",
         original: "0",
+        answers: None,
     };
     Ok(Some(preview_for(&prepared.draft, &slots)))
 }

@@ -15,7 +15,7 @@ use crate::audit::{self, Actor, Change};
 use crate::context::Context;
 use crate::domain::{
     draft::{self, State as DraftState, has_moved},
-    issue::State,
+    issue::{Level, State},
     time::Timestamp,
     warning::Warning,
 };
@@ -41,14 +41,25 @@ pub enum Release {
     Closed,
 }
 
-/// Whether somebody wrote none of a draft. A program is no second person, whoever has it.
-pub fn is_second_person(actor: &Actor, written: &Written) -> bool {
-    actor.kind == ActorKind::User && !written.authors().contains(&actor.to_string())
+/// Whether somebody wrote none of it, of what these wrote. A program is no second person, whoever has it.
+pub fn is_second_person(actor: &Actor, authors: &[String]) -> bool {
+    actor.kind == ActorKind::User && !authors.contains(&actor.to_string())
 }
 
-/// Whether somebody else has to release a draft: two people are asked for, and this one is not the second.
-pub fn asks_another(cx: &Context, actor: &Actor, written: &Written) -> bool {
-    cx.config.newsroom.asks_two_people(&written.text) && !is_second_person(actor, written)
+/// Whether somebody else has to send what is of this kind and level, and was written by these: two people are asked for,
+/// and this one is not the second.
+pub fn asks_another(
+    cx: &Context,
+    actor: &Actor,
+    (kind, level): (draft::Kind, Level),
+    authors: &[String],
+) -> bool {
+    cx.config.newsroom.asks_two_people(kind, level) && !is_second_person(actor, authors)
+}
+
+/// The same of a draft.
+pub fn draft_asks_another(cx: &Context, actor: &Actor, written: &Written) -> bool {
+    asks_another(cx, actor, (written.text.kind, written.text.level), &written.authors())
 }
 
 /// Releases the version of a draft that was looked at, to `typed` readers.
@@ -65,7 +76,7 @@ pub async fn release(
     once: Option<Once<'_>>,
 ) -> Result<Option<Release>, Error> {
     let Some(written) = desk::find(cx, id).await? else { return Ok(None) };
-    let second_person = is_second_person(actor, &written);
+    let second_person = is_second_person(actor, &written.authors());
     if written.draft.state != DraftState::Open {
         return Ok(Some(Release::Closed));
     }
@@ -75,7 +86,7 @@ pub async fn release(
     if written.draft.version != version {
         return Ok(Some(Release::Changed));
     }
-    if asks_another(cx, actor, &written) {
+    if draft_asks_another(cx, actor, &written) {
         return Ok(Some(Release::SecondPerson));
     }
     let look = desk::look(cx, &written, &actor.name).await?;

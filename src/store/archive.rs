@@ -119,14 +119,3 @@ pub async fn public_stories(tx: &mut Tx, stories: &[i64]) -> Result<Vec<i64>> {
     );
     on!(tx, c => sqlx::query_scalar(sql).bind(super::key_set(stories)).fetch_all(c))
 }
-
-/// When the newest correction of an issue was published, and what its page says.
-pub async fn correction(tx: &mut Tx, original: i64) -> Result<Option<(Timestamp, Page)>> {
-    let found: Option<(Timestamp, String, String, String)> = on!(tx, c => sqlx::query_as(
-        "SELECT c.created_at, p.title, p.excerpt, p.html FROM issues c JOIN issue_pages p ON p.issue_id = c.id
-         WHERE c.corrects = $1 ORDER BY c.id DESC LIMIT 1",
-    )
-    .bind(original)
-    .fetch_optional(c))?;
-    Ok(found.map(|(at, title, excerpt, html)| (at, Page { title, excerpt, html })))
-}

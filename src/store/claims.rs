@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
 use super::{Error, Result, Tx, on, touched};
-use crate::domain::{issue::Kind, time::Timestamp};
+use crate::domain::{issue::Kind, message_id::MessageId, time::Timestamp};
 
 /// The priorities of every lane.
 pub const ALL_PRIORITIES: (i64, i64) = (0, i64::MAX);
@@ -30,8 +30,10 @@ pub struct Claimed {
     pub subscriber: Option<Uuid>,
     /// What `decide` says by now: false for who left, may not be mailed, or wants it no more since the fan-out.
     pub wanted: bool,
-    /// What this reader got of the issue that is corrected.
+    /// What this reader got of the issue that is corrected,
     pub original: Option<i64>,
+    /// and what the relay called it, as far as it told; filled in by whoever knows the relays.
+    pub answers: Option<MessageId>,
 }
 
 /// What the claimed deliveries of an issue share; read once for each claim.
@@ -44,6 +46,8 @@ pub struct Issue {
     pub paused: bool,
     /// When it was published.
     pub created_at: Timestamp,
+    /// How long it was paused, in microseconds.
+    pub paused_for: i64,
     pub expires_at: Option<Timestamp>,
     pub return_path: String,
     pub link_key: String,
@@ -138,6 +142,7 @@ async fn claimed(tx: &mut Tx, mut rows: Vec<Row>) -> Result<Vec<Claimed>> {
             subscriber: row.subscriber,
             wanted: row.wanted,
             original: row.original,
+            answers: None,
         })
     });
     claimed.collect()
@@ -211,11 +216,11 @@ async fn of_ids(tx: &mut Tx, issues: &[i64]) -> Result<Vec<Issue>> {
         return Ok(Vec::new());
     }
     let sql = tx.fork(
-        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.paused_at IS NOT NULL AS paused, i.created_at, i.expires_at, i.return_path,
-                i.link_key, i.signing, f.public_id AS signup
+        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.paused_at IS NOT NULL AS paused, i.created_at, i.paused_for, i.expires_at,
+                i.return_path, i.link_key, i.signing, f.public_id AS signup
          FROM issues i LEFT JOIN signups f ON f.id = i.signup_id WHERE i.id IN (SELECT value FROM json_each($1))",
-        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.paused_at IS NOT NULL AS paused, i.created_at, i.expires_at, i.return_path,
-                i.link_key, i.signing, f.public_id AS signup
+        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.paused_at IS NOT NULL AS paused, i.created_at, i.paused_for, i.expires_at,
+                i.return_path, i.link_key, i.signing, f.public_id AS signup
          FROM issues i LEFT JOIN signups f ON f.id = i.signup_id
          WHERE i.id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
     );

@@ -60,7 +60,15 @@ pub struct Trouble {
     pub paused: bool,
     pub reason: String,
     pub since: Timestamp,
+    /// When it is tried again; `since` where it rests not, but owes an answer.
     pub until: Timestamp,
+}
+
+impl Trouble {
+    /// It was asked and has not answered yet.
+    pub fn is_silence(&self) -> bool {
+        !self.paused && self.until == self.since
+    }
 }
 
 /// Notes that a relay takes no mail until `until`, and why; since when stays as it was.

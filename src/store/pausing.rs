@@ -20,26 +20,28 @@ pub async fn pause(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
 }
 
 /// Lets a paused issue go on; false where it isn't paused.
-pub async fn resume(tx: &mut Tx, id: i64) -> Result<bool> {
+pub async fn resume(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
     let rows = touched!(
         tx,
         sqlx::query(
-            "UPDATE issues SET paused_at = NULL, resuming = TRUE
+            "UPDATE issues SET paused_for = paused_for + $2 - paused_at, paused_at = NULL, resuming = TRUE
              WHERE id = $1 AND paused_at IS NOT NULL AND state IN ('publishing', 'sending')",
         )
         .bind(id)
+        .bind(now)
     )?;
     Ok(rows == 1)
 }
 
 /// Ends the pause of alerts that nobody is mailed any more, for they were useful until `before`. Returns their names.
-pub async fn resume_useless(tx: &mut Tx, before: Timestamp) -> Result<Vec<Uuid>> {
+pub async fn resume_useless(tx: &mut Tx, before: Timestamp, now: Timestamp) -> Result<Vec<Uuid>> {
     on!(tx, c => sqlx::query_scalar(
-        "UPDATE issues SET paused_at = NULL, resuming = TRUE
+        "UPDATE issues SET paused_for = paused_for + $2 - paused_at, paused_at = NULL, resuming = TRUE
          WHERE paused_at IS NOT NULL AND state IN ('publishing', 'sending') AND kind = 'alert' AND expires_at <= $1
          RETURNING public_id",
     )
     .bind(before)
+    .bind(now)
     .fetch_all(c))
 }
 

@@ -61,14 +61,17 @@ pub struct Unreached {
     pub subject: String,
     pub state: State,
     pub created_at: Timestamp,
+    /// In microseconds.
+    pub paused_for: i64,
 }
 
-/// Those released after `from` and until `until`, and not stopped.
+/// Those released after `from` and until `until`, and not stopped. The time in which one was paused is no part of its way.
 pub async fn unreached(tx: &mut Tx, from: Timestamp, until: Timestamp) -> Result<Vec<Unreached>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT id, public_id, subject, state, created_at FROM issues
-         WHERE kind = 'alert' AND reached_at IS NULL AND paused_at IS NULL AND created_at > $1 AND created_at <= $2
-         AND state IN ('publishing', 'sending', 'sent') ORDER BY created_at, id LIMIT $3",
+        "SELECT id, public_id, subject, state, created_at, paused_for FROM issues
+         WHERE kind = 'alert' AND reached_at IS NULL AND paused_at IS NULL
+         AND created_at + paused_for > $1 AND created_at + paused_for <= $2
+         AND state IN ('publishing', 'sending', 'sent') ORDER BY created_at + paused_for, id LIMIT $3",
     )
     .bind(from)
     .bind(until)

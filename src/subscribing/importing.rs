@@ -1,7 +1,7 @@
 //! An import: readers whose consent was given elsewhere, in chunks. It never brings back who left or is suppressed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::Read;
+use std::io::{Read, Seek};
 
 use serde_json::json;
 
@@ -89,47 +89,25 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Takes a CSV file, known by `name`. A bad row keeps nobody else out. The log of changes has its beginning before the
-/// first reader is added, and its end with what came of it.
+/// Takes a CSV file, known by `name`, with what somebody said of its columns. Who is gone by any row of it is taken by none,
+/// so it is read twice. A bad row keeps nobody else out. The log of changes has its beginning before the first reader is
+/// added, and its end with what came of it.
 ///
 /// # Errors
 /// A file without usable columns, an unknown topic, or a database that can't be written: what was taken before stays.
 pub async fn file(
     cx: &Context,
-    input: impl Read + Send,
-    defaults: &Defaults,
-    name: &str,
-    run: &Run,
-) -> Result<Report, FileError> {
-    take_all(cx, ImportReader::new(input)?, &HashMap::new(), defaults, name, run).await
-}
-
-/// The same for a file that is there as a whole, with what somebody said of its columns. Who is gone by any row of it is
-/// taken by none.
-///
-/// # Errors
-/// As [`file`].
-pub async fn whole_file(
-    cx: &Context,
-    bytes: &[u8],
+    mut input: impl Read + Seek + Send,
     columns: Option<Vec<Option<Column>>>,
     defaults: &Defaults,
     name: &str,
     run: &Run,
 ) -> Result<Report, FileError> {
-    let rows = ImportReader::mapped(bytes, columns.clone())?.filter_map(|row| row.outcome.ok());
-    let gone = rows.filter_map(|row| Some((row.address.key().to_owned(), row.left?))).collect();
-    take_all(cx, ImportReader::mapped(bytes, columns)?, &gone, defaults, name, run).await
-}
-
-async fn take_all(
-    cx: &Context,
-    rows: ImportReader<impl Read + Send>,
-    gone: &HashMap<String, Gone>,
-    defaults: &Defaults,
-    name: &str,
-    run: &Run,
-) -> Result<Report, FileError> {
+    let rows = ImportReader::mapped(&mut input, columns.clone())?.filter_map(|row| row.outcome.ok());
+    let gone: HashMap<_, _> =
+        rows.filter_map(|row| Some((row.address.key().to_owned(), row.left?))).collect();
+    input.rewind().map_err(ImportError::from)?;
+    let rows = ImportReader::mapped(&mut input, columns)?;
     let mut tx = cx.db.read().await?;
     let topics: Vec<_> = store::topics::all(&mut tx).await?.into_iter().map(|topic| topic.slug).collect();
     drop(tx);
@@ -143,12 +121,10 @@ async fn take_all(
     // Duplicates come last: they may bring their reader further topics, and count as nobody.
     let mut first = Vec::with_capacity(CHUNK);
     let mut again = Vec::new();
-    let mut left = gone.clone();
     for Row { line, outcome } in rows {
         let outcome = outcome.map(|mut row| {
-            row.left = row.left.or_else(|| left.get(row.address.key()).copied());
+            row.left = row.left.or_else(|| gone.get(row.address.key()).copied());
             if let Some(gone) = row.left {
-                left.insert(row.address.key().to_owned(), gone);
                 *report.gone.entry(gone).or_default() += u64::from(!seen.contains(row.address.key()));
             }
             row

@@ -1,11 +1,14 @@
 //! What the watch sees: each of the four things that may be amiss, in words, with what to do.
 
+use std::time::Duration;
+
 use super::{Error, Seen};
+use crate::config::Relay;
 use crate::context::Context;
 use crate::domain::{
     draft::Text,
     incident::{Kind, LOOK_BACK, Reach, silent_since},
-    issue::State,
+    issue::{Lane, State},
     pause,
     time::Timestamp,
 };
@@ -90,7 +93,7 @@ async fn slow(cx: &Context, tx: &mut Tx, now: Timestamp) -> Result<(Vec<Seen>, V
 }
 
 fn late(alert: Unreached, reach: Reach) -> Seen {
-    let Unreached { public_id, subject, state, created_at, .. } = alert;
+    let Unreached { public_id, subject, state, created_at, paused_for, .. } = alert;
     let Reach { accepted, waiting, refused, late } = reach;
     let mut told = vec![format!("{accepted} of {} have it", reach.all())];
     let parts = [(waiting, "wait"), (refused, "were refused for good"), (late, "came too late")];
@@ -107,7 +110,7 @@ fn late(alert: Unreached, reach: Reach) -> Seen {
                overview, or put it right."
             .to_owned(),
         link: format!("/admin/issues/{public_id}"),
-        since: created_at,
+        since: created_at.plus(Duration::from_micros(paused_for.try_into().unwrap_or_default())),
     }
 }
 
@@ -143,6 +146,11 @@ async fn paused(cx: &Context, tx: &mut Tx) -> Result<Vec<Seen>, Error> {
     let mut seen = Vec::new();
     for relay in &cx.config.relays {
         let name = &relay.name;
+        let takes = |other: &Relay| {
+            pause::of(&pauses, pause::Kind::Relay, &other.name).is_none()
+                && !troubles.iter().any(|trouble| trouble.relay == other.name)
+        };
+        let meanwhile = meanwhile(relay, cx.config.relays.iter().filter(|other| takes(other)));
         let by_hand = pause::of(&pauses, pause::Kind::Relay, name);
         let trouble = troubles.iter().find(|trouble| trouble.relay == *name && trouble.paused);
         let (title, what, todo, since) = match (by_hand, trouble) {
@@ -153,17 +161,22 @@ async fn paused(cx: &Context, tx: &mut Tx) -> Result<Vec<Seen>, Error> {
                     format!("Relay {name} was paused by hand at {}{why}.", clock(pause.since)),
                     format!(
                         "When it may send again, let it go on at the overview, or by `bellwether queue resume --relay \
-                         {name}`. Until then its mail waits, or goes by the other relays."
+                         {name}`. {meanwhile}"
                     ),
                     pause.since,
                 )
             }
             (None, Some(trouble)) => (
                 format!("Relay {name} refuses our mail"),
-                sentence(&format!("Relay {name} refuses our mail since {}. It said: {}", clock(trouble.since), trouble.reason)),
-                "Put its account or our settings right (`bellwether check` talks to it and says what is wrong). It is tried \
-                 again by itself; its mail waits, or goes by the other relays."
-                    .to_owned(),
+                sentence(&format!(
+                    "Relay {name} refuses our mail since {}. It said: {}",
+                    clock(trouble.since),
+                    trouble.reason
+                )),
+                format!(
+                    "Put its account or our settings right (`bellwether check` talks to it and says what is wrong). It is \
+                     tried again by itself. {meanwhile}"
+                ),
                 trouble.since,
             ),
             (None, None) => continue,
@@ -182,13 +195,34 @@ async fn paused(cx: &Context, tx: &mut Tx) -> Result<Vec<Seen>, Error> {
     Ok(seen)
 }
 
+/// What becomes of a relay's mail while it takes none and `others` do.
+fn meanwhile<'a>(relay: &Relay, others: impl Iterator<Item = &'a Relay>) -> String {
+    let others: Vec<_> = others.filter(|other| other.name != relay.name).collect();
+    let goes = |lane: &&Lane| others.iter().any(|other| other.lanes.contains(lane));
+    let (elsewhere, waits): (Vec<&Lane>, Vec<&Lane>) = relay.lanes.iter().partition(goes);
+    let waits: Vec<_> = waits.iter().map(|lane| lane.as_str()).collect();
+    let told = match (relay.lanes.as_slice(), elsewhere.as_slice(), waits.as_slice()) {
+        ([], ..) => String::new(),
+        (_, _, []) => "Until then its mail goes by other relays.".to_owned(),
+        (_, [], _) => "Until then its mail waits.".to_owned(),
+        (_, _, waits) => {
+            format!(
+                "Until then its mail of these lanes waits: {}. The rest goes by other relays.",
+                waits.join(", ")
+            )
+        }
+    };
+    let silent = if relay.watch { "Until then the watch can’t mail." } else { "" };
+    [told.as_str(), silent].iter().filter(|it| !it.is_empty()).copied().collect::<Vec<_>>().join(" ")
+}
+
 /// With a full stop, unless it ends as a sentence does already.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let stop = if text.ends_with(['.', '?', '!']) { "" } else { "." };
     format!("{text}{stop}")
 }
 
 /// An instant as people read it, to the minute.
-fn clock(at: Timestamp) -> String {
+pub(super) fn clock(at: Timestamp) -> String {
     at.to_jiff().strftime("%H:%M UTC on %-d %b").to_string()
 }

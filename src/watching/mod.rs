@@ -16,6 +16,7 @@ use crate::store::{
 
 mod calling;
 mod looking;
+mod over;
 mod telling;
 
 pub use calling::{Answer, Caller, DEADLINE};
@@ -142,7 +143,8 @@ async fn end(cx: &Context, incident: &Incident, now: Timestamp) -> Result<(), Er
     }
     let past = incident.kind.is_past(incident.since, now);
     if !past {
-        telling::over(cx, &mut tx, incident).await?;
+        let well = over::told(cx, &mut tx, incident).await?;
+        telling::over(cx, &mut tx, incident, well).await?;
     }
     tx.commit().await?;
     tracing::info!(kind = %incident.kind, subject = incident.subject, past, "no longer amiss");

@@ -70,8 +70,8 @@ pub(super) async fn begun(cx: &Context, tx: &mut Tx, incident: Uuid, seen: &Seen
     }
 }
 
-/// Queues the word that something is over; for webhooks alone, so that nobody is mailed twice.
-pub(super) async fn over(cx: &Context, tx: &mut Tx, incident: &Incident) -> Result<(), Error> {
+/// Queues the word that something is over, and how it stands now; for webhooks alone, so that nobody is mailed twice.
+pub(super) async fn over(cx: &Context, tx: &mut Tx, incident: &Incident, well: String) -> Result<(), Error> {
     let event = Event {
         kind: format!("{}.resolved", incident.kind),
         timestamp: cx.clock.now(),
@@ -79,7 +79,7 @@ pub(super) async fn over(cx: &Context, tx: &mut Tx, incident: &Incident) -> Resu
             incident: incident.public_id,
             subject: incident.subject.clone(),
             title: format!("Over: {}", incident.title),
-            what: incident.what.clone(),
+            what: well,
             todo: "Nothing: it is over.".to_owned(),
             link: address(cx, &incident.link),
             since: incident.since,

@@ -56,10 +56,21 @@ async fn with_strict_headers(mut response: Response) -> Response {
     response
 }
 
-/// That the program lives, and in the second line what it can't do now: no restart would mend that, so it is no error.
-async fn alive(State(cx): State<Context>) -> String {
-    if cx.metrics.is_on_hold() { format!("ok\n{ON_HOLD}") } else { "ok".to_owned() }
+/// Search engines may have what is public. A page that is somebody's says so itself, by its header, which is only read by who
+/// may ask for it; the newsroom and the API have nothing for them.
+async fn robots() -> &'static str {
+    "User-agent: *\nDisallow: /admin/\nDisallow: /api/\n"
 }
+
+/// That the program lives, and in the second line what it can't do now: no restart would mend that, so it is no error. Whose
+/// it is stands in the header, for the commands: several installations may be on one machine.
+async fn alive(State(cx): State<Context>) -> ([(&'static str, String); 1], String) {
+    let says = if cx.metrics.is_on_hold() { format!("ok\n{ON_HOLD}") } else { "ok".to_owned() };
+    ([(INSTALLATION, cx.installation())], says)
+}
+
+/// The header of `/healthz` with the installation's name.
+pub const INSTALLATION: &str = "bellwether-installation";
 
 /// The database's disk is full, or it can't be reached.
 const ON_HOLD: &str = "sending is on hold: the database takes no writes; the log says what it answers";

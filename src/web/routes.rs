@@ -70,6 +70,7 @@ pub fn table(cx: &Context) -> Table {
         .get("/a/{issue}", Anyone, issue::page)
         .get("/archive", Anyone, archive::page)
         .get("/archive/feed.atom", Anyone, archive::feed)
+        .get("/robots.txt", Anyone, super::robots)
         .get("/healthz", Anyone, super::alive)
         .get("/readyz", Anyone, super::ready)
         .get("/static/{name}", Anyone, super::asset);

@@ -147,7 +147,8 @@ impl Walk {
 }
 
 /// What a GET gives that is no page of its own.
-const NO_PAGES: [&str; 13] = [
+const NO_PAGES: [&str; 14] = [
+    "/robots.txt",
     "/healthz",
     "/readyz",
     "/static/{name}",

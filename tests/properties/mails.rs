@@ -3,13 +3,14 @@
 use std::sync::LazyLock;
 
 use bellwether::{
-    domain::subscription,
+    domain::{message_id::Renaming, subscription},
     mail::{
         compose::{Alert, Composer, Digest, Slots, Stencil, Story, digest_order},
         head::one_line,
+        reply::Reply,
     },
 };
-use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use proptest::prelude::*;
 
 use crate::scenarios::mails::{ISSUE, alert, config, pick, slots, stories};
@@ -220,5 +221,37 @@ proptest! {
         prop_assert_eq!(count(".footer a"), 2, "the foot is inside its table and whole");
         prop_assert_eq!(text.contains("You already had these as alerts"), !seen.is_empty());
         prop_assert!(text.trim_end().ends_with("Springfield"));
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_relay_answers_a_correction_stays_well_formed(
+        begins in prop::sample::select(vec!["250 Ok ", "250 ", "", "250 Ok <"]),
+        reply in hard_text(),
+        rule in prop::sample::select(vec![
+            "250 Ok {id} -> <{id}@email.amazonses.com>",
+            "250 * <{id}> * -> <{id}>",
+            "250 {id} * -> <a.{id}@[127.0.0.1]>",
+            "250 Ok <{id} -> <{id}@x>",
+        ]),
+    ) {
+        let reply = format!("{begins}{reply}");
+        let rule: Renaming = rule.parse().unwrap();
+        let kept = Reply::parse(250, reply.get(4..).unwrap_or_default()).to_string();
+        for said in [reply, kept] {
+            let told = rule.told(&said);
+            let slots = Slots { answers: told.as_ref(), ..slots() };
+            let draft = COMPOSER.correction(ISSUE, &alert(), ISSUE).unwrap();
+            let message = draft.splice(&slots);
+            let parsed = read_again(&message, "ada@example.com");
+            let own = format!("4710.{ISSUE}@example.org");
+            let names = |value: &HeaderValue<'_>| value.as_text_list().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>();
+            let inner = told.as_ref().map(|id| id.as_str().trim_matches(['<', '>']).to_owned());
+            let before: Vec<_> = inner.iter().cloned().chain([own.clone()]).collect();
+            let behind: Vec<_> = [own].into_iter().chain(inner).collect();
+            prop_assert_eq!(names(parsed.in_reply_to()), before);
+            prop_assert_eq!(names(parsed.references()), behind);
+        }
     }
 }

@@ -197,6 +197,56 @@ both! {
         stage.open(&format!("/a/{issue}")).await.says("what we know");
     }
 
+    async fn a_correction_that_is_a_test_changes_nothing_that_is_public(setup: Setup) {
+        let stage = open(setup.with("sender.test_addresses.0", ADA)).await;
+        stage.imported(ADA).await;
+        stage.pushes("harbour", "The harbour is closed", true).await;
+        stage.settle().await;
+        let issue = stage.newest_issue().await;
+        let before = stage.open(FEED).await;
+        let stage = stage.restarted_with(|setup| setup.with("sender.test_mode", "true")).await;
+        corrected(&stage, issue, "We only try this").await;
+        assert_eq!(stage.newest(ADA).subject(), "Correction: We only try this");
+        let stage = stage.restarted_with(|setup| setup.with("sender.test_mode", "false")).await;
+        let page = stage.open(&format!("/a/{issue}")).await;
+        page.says("It still stands");
+        assert!(!page.body.contains("We only try this"), "{}", page.body);
+        assert_eq!(titles(&stage.open("/archive").await), ["The harbour is closed"]);
+        assert_eq!(stage.open(FEED).await.body, before.body);
+        corrected(&stage, issue, "The harbour is open").await;
+        stage.open(&format!("/a/{issue}")).await.says("The harbour is open");
+        assert_eq!(titles(&stage.open("/archive").await), ["The harbour is open"]);
+    }
+
+    async fn a_digest_takes_no_word_from_a_correction_that_was_a_test(setup: Setup) {
+        let stage = open(setup.with("sender.test_addresses.0", ADA)).await;
+        stage.imported_silent(&["kim@example.com"]).await;
+        stage.imported(ADA).await;
+        stage.pushes("harbour", "The harbour is closed", true).await;
+        stage.settle().await;
+        let issue = stage.newest_issue().await;
+        let stage = stage.restarted_with(|setup| setup.with("sender.test_mode", "true")).await;
+        corrected(&stage, issue, "We only try this").await;
+        let stage = stage.restarted_with(|setup| setup.with("sender.test_mode", "false")).await;
+        publish_digest(&stage.cx, Digest::Daily).await.unwrap().unwrap();
+        stage.settle().await;
+        let text = stage.newest("kim@example.com").text();
+        assert!(text.contains("The harbour is closed") && !text.contains("We only try this"), "{text}");
+    }
+
+    async fn search_engines_are_told_what_is_for_them(setup: Setup) {
+        let stage = open(setup).await;
+        let page = stage.open("/robots.txt").await;
+        assert_eq!((page.status, page.header("content-type")), (200, "text/plain; charset=utf-8"));
+        assert_eq!(page.body, "User-agent: *\nDisallow: /admin/\nDisallow: /api/\n");
+        stage.reader(ADA).await;
+        for purpose in ["unsubscribe", "preferences"] {
+            stage.alert("Polls close at eight").sent().await;
+            let page = stage.open(&stage.newest(ADA).link(purpose)).await;
+            assert_eq!((page.status, page.header("x-robots-tag")), (200, "noindex"), "{purpose}");
+        }
+    }
+
     async fn a_digests_page_tells_what_is_public_anyway(setup: Setup) {
         let stage = open(setup.with("schedules.0.digest", "daily").with("schedules.0.public", "true")).await;
         stage.reader_of(ADA, "topics=election-alerts&topics=members&digest=daily").await;

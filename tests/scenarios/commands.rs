@@ -12,17 +12,17 @@ use bellwether::config::EXAMPLE;
 use crate::stage::program::{self, Running};
 
 /// A folder with a configuration, in which commands run.
-struct Installation(tempfile::TempDir);
+pub struct Installation(tempfile::TempDir);
 
 /// What a command gave.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Installation {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::with_relay_port(1)
     }
 
@@ -48,7 +48,7 @@ impl Installation {
         self.0.path()
     }
 
-    fn write(&self, file: &str, text: &str) {
+    pub fn write(&self, file: &str, text: &str) {
         fs::write(self.path().join(file), text).unwrap();
     }
 
@@ -66,7 +66,7 @@ impl Installation {
         self.write("config.toml", &config.replace("listen = \"127.0.0.1:1\"", &listen));
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         let output = program::command(self.path(), arguments).output().unwrap();
         Ran {
             code: output.status.code().unwrap(),
@@ -76,17 +76,17 @@ impl Installation {
     }
 
     /// What a command prints that must succeed.
-    fn output(&self, arguments: &[&str]) -> String {
+    pub fn output(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
         ran.out
     }
 
-    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
         serde_json::from_str(&self.output(arguments)).unwrap()
     }
 
-    fn import(&self, csv: &str) -> serde_json::Value {
+    pub fn import(&self, csv: &str) -> serde_json::Value {
         self.write("readers.csv", csv);
         self.json(&[
             "subscribers",
@@ -110,7 +110,7 @@ impl Installation {
 }
 
 /// The only line on standard error, without the program's name.
-fn complaint(ran: &Ran) -> &str {
+pub fn complaint(ran: &Ran) -> &str {
     let line = ran.err.strip_prefix("bellwether: ").unwrap_or_else(|| panic!("{}", ran.err)).trim_end();
     assert!(!line.contains('\n'), "one line: {line}");
     line
@@ -263,98 +263,6 @@ fn a_token_is_printed_once_and_kept_as_a_hash() {
 }
 
 #[test]
-fn an_import_wants_to_be_told_that_everybody_agreed() {
-    let here = Installation::new();
-    here.write("readers.csv", "email\nada@example.org\n");
-    let refused = here.run(&["subscribers", "import", "readers.csv", "--topic", "election-alerts"]);
-    assert_eq!(refused.code, 2);
-    assert!(complaint(&refused).contains("--confirmed"));
-    assert_eq!(here.run(&["subscribers", "show", "ada@example.org"]).code, 1);
-}
-
-#[test]
-fn an_import_takes_the_good_rows_and_reports_the_bad_ones() {
-    let here = Installation::new();
-    here.write(
-        "readers.csv",
-        "email,topics,digest,name\nada@example.org,,weekly,Ada\nbad@,,,\nADA@example.org,culture,none,\n\
-         bob@example.org,weather,,\ncy@example.org,,,\n",
-    );
-    let import =
-        ["subscribers", "import", "readers.csv", "--topic", "election-alerts", "--no-alerts", "--confirmed"];
-    let ran = here.run(&import);
-    assert_eq!(ran.code, 0);
-    let counts: Vec<_> = ran.out.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(counts, ["2", "0", "0", "1", "2", "Columns"], "{}", ran.out);
-    let bad: Vec<_> = ran.err.lines().collect();
-    assert!(bad[0].starts_with("readers.csv, line 3: email: "), "{bad:?}");
-    assert!(bad[1].starts_with("readers.csv, line 5: there is no topic \"weather\""), "{bad:?}");
-
-    // The second row of an address brings the topic that the first lacked.
-    let ada = here.json(&["subscribers", "show", "ada@example.org", "--json"]);
-    assert_eq!(
-        ada["subscriber"]["subscriptions"],
-        serde_json::json!([
-            { "topic": "election-alerts", "alerts": false, "digest": "weekly" },
-            { "topic": "culture", "alerts": false, "digest": "none" },
-        ])
-    );
-    let cy = here.json(&["subscribers", "show", "cy@example.org", "--json"]);
-    assert_eq!(cy["subscriber"]["subscriptions"][0]["digest"], "daily");
-    assert_eq!(cy["subscriber"]["consents"][0]["detail"]["file"], "readers.csv");
-
-    here.write("readers.csv", "email\nnobody\n");
-    assert_eq!(here.run(&import).code, 1, "no row could be read");
-}
-
-#[test]
-fn an_import_never_revives_who_left_or_was_erased() {
-    let here = Installation::new();
-    let readers = "email\nada@example.org\nbob@example.org\ncy@example.org\n";
-    assert_eq!(here.import(readers)["added"], 3);
-    here.output(&["subscribers", "remove", "ada@example.org"]);
-    here.output(&["subscribers", "erase", "bob@example.org", "--yes"]);
-
-    let again = here.import(readers);
-    assert_eq!((&again["added"], &again["known"], &again["left_out"]), (&0.into(), &1.into(), &2.into()));
-    let ada = here.json(&["subscribers", "show", "ada@example.org", "--json"]);
-    assert_eq!(ada["subscriber"]["state"], "unsubscribed");
-    let bob = here.json(&["subscribers", "show", "bob@example.org", "--json"]);
-    assert_eq!(bob["subscriber"], serde_json::Value::Null);
-}
-
-#[test]
-fn an_export_is_imported_elsewhere_as_it_was_without_those_who_left() {
-    let here = Installation::new();
-    here.import(
-        "email,topics,alerts,digest,confirmed_at\n\
-         ada@example.org,election-alerts culture,true,weekly,2026-01-02\n\
-         +bob@example.org,culture,false,daily,2026-01-03\n\
-         +bob@example.org,election-alerts,true,none,2026-01-03\n\
-         cy@example.org,,,,\n",
-    );
-    here.output(&["subscribers", "remove", "cy@example.org"]);
-    let export = here.output(&["subscribers", "export"]);
-    assert_eq!(
-        export.lines().take(4).collect::<Vec<_>>(),
-        [
-            "email,state,topics,alerts,digest,confirmed_at",
-            "ada@example.org,active,culture|election-alerts,true,weekly,2026-01-02T00:00:00Z",
-            "'+bob@example.org,active,culture,false,daily,2026-01-03T00:00:00Z",
-            "'+bob@example.org,active,election-alerts,true,none,2026-01-03T00:00:00Z",
-        ]
-    );
-    assert!(export.contains("\ncy@example.org,unsubscribed,"));
-
-    let elsewhere = Installation::new();
-    let report = elsewhere.import(&export);
-    let counts = ["added", "left_out", "duplicates"].map(|count| report[count].as_u64().unwrap());
-    assert_eq!(counts, [2, 1, 1], "{report}");
-    let active: Vec<_> = export.lines().filter(|line| !line.contains(",unsubscribed,")).collect();
-    assert_eq!(elsewhere.output(&["subscribers", "export"]).lines().collect::<Vec<_>>(), active);
-}
-
-#[test]
 fn who_is_erased_stands_in_no_file_any_more() {
     let here = Installation::new();
     here.import("email,source\nada.field@example.org,from ada.field@example.org\nbob@example.org,\n");
@@ -395,11 +303,19 @@ fn an_alert_is_queued_when_no_service_runs_and_can_be_cancelled() {
     let id = taken["id"].as_str().unwrap();
     assert!(here.output(&["issues"]).contains("Polls have closed"));
     assert_eq!(here.json(&["issues", "show", id, "--json"])["state"], "publishing");
+    assert!(here.output(&["issues", "pause", id]).contains(&format!("bellwether issues resume {id}")));
+    assert!(here.output(&["issues", "show", id]).contains("paused since "));
+    assert_eq!(here.output(&["issues", "pause", id]), "It was paused before.\n");
+    assert_eq!(here.output(&["issues", "resume", id]), "It goes on.\n");
+    assert!(complaint(&here.run(&["issues", "resume", id])).contains("it isn't paused"));
     here.output(&["issues", "cancel", id]);
+    assert!(complaint(&here.run(&["issues", "pause", id])).contains("it isn't on its way"));
     assert_eq!(here.json(&["issues", "show", id, "--json"])["state"], "cancelled");
     here.output(&["issues", "cancel", id]);
     let nobody = "00000000-0000-0000-0000-000000000000";
-    assert_eq!(here.run(&["issues", "cancel", nobody]).code, 1);
+    for action in ["pause", "resume", "cancel"] {
+        assert_eq!(here.run(&["issues", action, nobody]).code, 1);
+    }
 
     let queued = here.output(&alert);
     assert!(queued.contains("no service answers at 127.0.0.1:1."), "{queued}");
@@ -420,7 +336,14 @@ async fn an_alert_is_queued_when_the_service_that_answers_is_another_installatio
     let queued = here.output(&alert);
     let why = format!("Queued for 1 reader: the service at {address} is another installation's.");
     assert!(queued.starts_with(&why), "{queued}");
-    assert!(here.output(&["token", "list"]).starts_with("editor      bellwether alert"));
+    assert!(!here.output(&["token", "list"]).contains("bellwether alert"), "nobody else is handed a token");
+    let ours = there.output(&["check"]);
+    assert!(ours.contains(&format!("service: runs at {address}")), "{ours}");
+    let theirs = here.run(&["check"]).out;
+    assert!(
+        theirs.contains(&format!("warning  service: the one at {address} works on another database")),
+        "{theirs}"
+    );
     assert_eq!(there.output(&["issues"]), "Nothing has been published yet.\n");
     assert_eq!(service.stop("TERM"), 0);
 }

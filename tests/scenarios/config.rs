@@ -81,7 +81,7 @@ fn every_setting_that_the_example_comments_out_exists() {
         let said = parse(&uncommented).map_or_else(|error| error.to_string(), |_| String::new());
         assert!(!said.contains("no setting"), "{said}");
     }
-    assert_eq!(checked, 16);
+    assert_eq!(checked, 17);
 }
 
 #[test]
@@ -183,6 +183,14 @@ fn a_wrong_setting_is_named_with_its_key_and_what_is_allowed() {
         ("per_day = 0", "line 8: relays.0.per_day: must be a whole number from 1 to 1000000000"),
         ("weight = 0", "line 8: relays.0.weight: must be a whole number from 1 to 1000"),
         ("messages_per_connection = 0", "relays.0.messages_per_connection: must be a whole number from 1"),
+        (
+            "message_id = \"250 Ok {id}\"",
+            "line 8: relays.0.message_id: has no \" -> \" in it; write what the relay answers with {id} for the id",
+        ),
+        (
+            "message_id = \"Ok {id} -> <{id}@x>\"",
+            "line 8: relays.0.message_id: must begin with the code of a mail",
+        ),
         ("pipelining = \"on\"", "line 8: relays.0.pipelining: must be one of: full, envelope, off"),
         (
             "lanes = [\"urgent\"]",

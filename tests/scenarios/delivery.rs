@@ -222,7 +222,7 @@ both! {
         stage.imported(ADA).await;
         stage.imported("eve@example.org").await;
         let issue = stage.alert("Polls close at eight").queued().await;
-        let (node, journal) = journal(&stage);
+        let (node, journal) = stage.journal();
         let mut tx = stage.cx.db.begin().await.unwrap();
         let claimed = store::claims::claim(&mut tx, node, 10, (0, 99), Default::default()).await.unwrap();
         tx.commit().await.unwrap();
@@ -282,13 +282,4 @@ async fn suppressions(stage: &Stage, address: &str) -> Vec<Kind> {
 async fn troubles(stage: &Stage) -> Vec<store::nodes::Trouble> {
     let mut tx = stage.cx.db.read().await.unwrap();
     store::nodes::troubles(&mut tx).await.unwrap()
-}
-
-/// The node's name, and the file of its journal.
-fn journal(stage: &Stage) -> (Uuid, std::path::PathBuf) {
-    let mut files = std::fs::read_dir(stage.folder()).unwrap().map(|entry| entry.unwrap().path());
-    let file =
-        files.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("journal-")).unwrap();
-    let text = std::fs::read_to_string(&file).unwrap();
-    (text.lines().next().unwrap().parse().unwrap(), file)
 }

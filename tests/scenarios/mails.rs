@@ -70,6 +70,7 @@ pub fn slots() -> Slots<'static> {
         preferences: "cHJlZmVyZW5jZXM-cHJlZmVyZW5jZXM_cHJlZmVyZW5jZXM-cHJlZmVyZW5jZXM",
         confirm: "Y29uZmlybQ-Y29uZmlybQ_Y29uZmlybQ-Y29uZmlybQ_Y29uZmlybQ-Y29uZmlybQ",
         original: "4710",
+        answers: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bellwether::cli::demo::mailbox::Received;
 use bellwether::config::Pipelining;
+use bellwether::delivering::Until;
 use bellwether::domain::issue::Level;
 
 use crate::stage::{Logs, Relay, Setup, Span, Stage, both};
@@ -69,6 +70,36 @@ both! {
         assert!(second.asked() <= tried + 20, "{} after {tried}: one at a time, and not often", second.asked());
         let said = stage.operator_reads(&["queue"]).await;
         assert!(said.contains("rests since ") && said.contains("the connection broke at "), "{said}");
+    }
+
+    async fn a_relay_that_says_nothing_is_shown_so_before_its_time_is_up(stage: Stage) {
+        let who = "silence@example.org";
+        stage.imported(who).await;
+        stage.alert("Polls close at eight").queued().await;
+        let looks = async || {
+            stage.engine.tend().await.unwrap();
+            stage.operator_reads(&["queue"]).await
+        };
+        let meanwhile = async {
+            while stage.relay.asked_for(who) == 0 {
+                tokio::task::yield_now().await;
+            }
+            stage.cx.clock.advance(9.seconds());
+            assert!(looks().await.contains("primary  working"));
+            stage.cx.clock.advance(1.seconds());
+            let said = looks().await;
+            assert!(said.contains("primary  has not answered since 2026-10-30 12:00:00 UTC"), "{said}");
+            stage.viewer("mary").await.opens("/admin").await.says("has not answered since");
+        };
+        tokio::select! {
+            sent = stage.engine.pump(Until::Idle) => panic!("{sent:?}"),
+            () = meanwhile => {}
+        }
+        looks().await;
+        assert!(looks().await.contains("primary  working"), "nothing is asked of it any more");
+        let stage = stage.restarted().await;
+        stage.settle().await;
+        assert_eq!(stage.mailbox.len(), 1);
     }
 
     async fn a_relay_gets_no_other_lanes_than_its_own(setup: Setup) {

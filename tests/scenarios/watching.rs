@@ -6,6 +6,7 @@ use bellwether::clock::{Clock, Entropy};
 use bellwether::context::Context;
 use bellwether::delivering::pausing;
 use bellwether::domain::{pause, role::Role, time::Timestamp};
+use bellwether::publishing;
 use bellwether::store;
 use bellwether::watching::{self, Caller};
 use serde_json::json;
@@ -67,7 +68,10 @@ both! {
         stage.prepare().await;
         stage.watches().await;
         assert_eq!(hook.kinds(), ["alert.missing", "alert.missing.resolved"]);
-        assert_eq!(hook.calls()[1].event()["data"]["incident"], data["incident"]);
+        let over = hook.calls()[1].event()["data"].clone();
+        assert_eq!(over["incident"], data["incident"]);
+        assert_eq!(over["title"], "Over: No alert: The count begins");
+        assert_eq!(over["what"], "There is an alert of it since 12:39 UTC on 30 Oct.");
         assert_ne!(hook.calls()[1].id, hook.calls()[0].id, "another message");
 
         stage.pushes("result", "A result", true).await;
@@ -82,10 +86,7 @@ both! {
         stage.imported(ADA).await;
         stage.pushes("count", "The count begins", true).await;
         stage.prepare().await;
-        let mut tx = stage.cx.db.read().await.unwrap();
-        let issue = store::issues::page(&mut tx, None, i64::MAX, 1).await.unwrap()[0].public_id;
-        drop(tx);
-        stage.cancels(issue).await;
+        stage.cancels(stage.newest_issue().await).await;
         watched(&stage, 20).await;
         assert_eq!(hook.kinds(), [""; 0], "it is neither missing nor slow");
     }
@@ -122,6 +123,28 @@ both! {
         grace.sends(&format!("/admin/desk/{id}"), &format!("/admin/desk/{id}/discard"), "").await;
         stage.watches().await;
         assert_eq!(hook.kinds(), ["alert.missing", "alert.missing.resolved"]);
+        assert_eq!(hook.calls()[1].event()["data"]["what"], "It was thrown away.");
+    }
+
+    async fn the_time_in_which_an_alert_is_paused_makes_it_no_slower(setup: Setup) {
+        let hook = Hook::opens().await;
+        let stage = setup.webhook(&hook).with("relays.0.rate", "0.02").open().await;
+        stage.imported_all(&readers(20, 0)).await;
+        let alert = stage.alert("Polls close at eight").sent().await;
+        watched(&stage, 10).await;
+        let kim = Actor::user("kim@example.org", "");
+        publishing::pausing::pause(&stage.cx, &kim, alert).await.unwrap();
+        watched(&stage, 40).await;
+        assert_eq!(hook.kinds(), [""; 0], "it waits because somebody wants it to");
+        publishing::pausing::resume(&stage.cx, &kim, alert).await.unwrap();
+        watched(&stage, 4).await;
+        assert_eq!(hook.kinds(), [""; 0], "ten minutes and four were its own");
+        watched(&stage, 1).await;
+        assert_eq!(hook.kinds(), ["alert.slow"]);
+        publishing::pausing::pause(&stage.cx, &kim, alert).await.unwrap();
+        watched(&stage, 1).await;
+        assert_eq!(hook.kinds(), ["alert.slow", "alert.slow.resolved"]);
+        assert_eq!(hook.calls()[1].event()["data"]["what"], "It was paused at 12:55 UTC on 30 Oct. 1 of 20 have it.");
     }
 
     async fn an_alert_that_too_few_have_is_told_and_that_it_is_over(setup: Setup) {
@@ -141,6 +164,7 @@ both! {
         assert_eq!(stage.outcome(alert).await, "20 sent");
         watched(&stage, 5).await;
         assert_eq!(hook.kinds(), ["alert.slow", "alert.slow.resolved"]);
+        assert_eq!(hook.calls()[1].event()["data"]["what"], "20 of 20 have it.");
     }
 
     async fn ninety_five_in_a_hundred_are_enough_and_ninety_four_are_not(setup: Setup) {
@@ -173,6 +197,7 @@ both! {
         stage.cancels(alert.id).await;
         watched(&stage, 1).await;
         assert_eq!(hook.kinds(), ["alert.slow", "alert.slow.resolved"]);
+        assert_eq!(hook.calls()[1].event()["data"]["what"], "It was stopped. 0 have it.");
         let stopped = stage.alert("Not so fast").accepted().await;
         stage.cancels(stopped.id).await;
         watched(&stage, 20).await;
@@ -202,6 +227,8 @@ both! {
         site.publishes(Post::titled("A word at last"));
         looks(1).await;
         assert_eq!(hook.kinds(), ["feed.silent", "feed.silent.resolved"]);
+        let over = hook.calls()[1].event()["data"]["what"].as_str().unwrap().to_owned();
+        assert!(over.starts_with(&format!("The last that was new came from {} at ", site.feed_url())), "{over}");
         // A change of what is known is no sign of life.
         site.answers(500, &[], b"");
         looks(8).await;
@@ -234,6 +261,7 @@ both! {
         let data = hook.calls()[0].event()["data"].clone();
         assert_eq!(data["title"], "Relay primary is paused");
         assert!(data["what"].as_str().unwrap().ends_with("paused by hand at 12:00 UTC on 30 Oct: its bill is unpaid."), "{data}");
+        assert!(data["todo"].as_str().unwrap().ends_with("Until then its mail waits."), "there is no other: {data}");
         resumes(&stage, "primary").await;
         watched(&stage, 4).await;
         pauses(&stage, "primary").await;
@@ -242,9 +270,28 @@ both! {
         resumes(&stage, "primary").await;
         watched(&stage, 6).await;
         assert_eq!(hook.kinds(), ["relay.paused", "relay.paused.resolved"]);
+        assert_eq!(hook.calls()[1].event()["data"]["what"], "Relay primary may be handed mail again.");
         pauses(&stage, "primary").await;
         watched(&stage, 1).await;
         assert_eq!(hook.kinds().len(), 3, "anew");
+    }
+
+    async fn what_a_paused_relay_leaves_to_others_is_what_they_take(setup: Setup) {
+        let hook = Hook::opens().await;
+        let setup = setup.webhook(&hook).with("relays.1.url", "smtp://127.0.0.1:9").with("relays.2.url", "smtp://127.0.0.1:9");
+        let setup = setup.with("relays.1.lanes", "[\"digest\", \"broadcast\"]").with("relays.2.lanes", "[]");
+        let stage = setup.with("watch.to", "grace@example.org").with("watch.relay", "relay-3").open().await;
+        let todo = |call: usize| hook.calls()[call].event()["data"]["todo"].as_str().unwrap().to_owned();
+        pauses(&stage, "primary").await;
+        stage.watches().await;
+        let told = "Until then its mail of these lanes waits: transactional, correction, alert. The rest goes by other relays.";
+        assert!(todo(0).ends_with(told), "{}", todo(0));
+        resumes(&stage, "primary").await;
+        pauses(&stage, "relay-2").await;
+        pauses(&stage, "relay-3").await;
+        stage.watches().await;
+        assert!(todo(1).ends_with("Until then its mail goes by other relays."), "{}", todo(1));
+        assert!(todo(2).ends_with("Until then the watch can’t mail."), "{}", todo(2));
     }
 
     async fn a_relay_that_refuses_us_is_told_by_mail_over_another_one(setup: Setup) {
@@ -262,6 +309,7 @@ both! {
         let [mail] = &second.mailbox.messages()[..] else { panic!("{}", second.mailbox.len()) };
         assert_eq!(mail.to, ["grace@example.org"], "the watch's mail and nothing else goes there");
         let raw = String::from_utf8_lossy(&mail.raw);
+        assert!(raw.replace("=\r\n", "").contains("Until then its mail waits."), "the other is not for it: {raw}");
         assert!(raw.contains("Subject: Relay primary refuses our mail\r\n"), "{raw}");
         assert!(raw.contains("https://news.example.org/admin"), "{raw}");
         // The other way round: it waits for its relay, and takes no other.

@@ -39,6 +39,11 @@ impl Mail {
         &self.0.raw
     }
 
+    /// What the relay called it in its reply.
+    pub fn kept_as(&self) -> u64 {
+        self.0.id
+    }
+
     pub fn subject(&self) -> String {
         self.parsed().subject().unwrap_or_default().to_owned()
     }

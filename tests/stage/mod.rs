@@ -166,6 +166,22 @@ impl Stage {
         self.setup.database_url()
     }
 
+    /// The name of what was published last.
+    pub async fn newest_issue(&self) -> uuid::Uuid {
+        let mut tx = self.cx.db.read().await.unwrap();
+        bellwether::store::issues::page(&mut tx, None, i64::MAX, 1).await.unwrap()[0].public_id
+    }
+
+    /// The node's name, and the file of its journal.
+    pub fn journal(&self) -> (uuid::Uuid, std::path::PathBuf) {
+        let mut files = std::fs::read_dir(self.folder()).unwrap().map(|entry| entry.unwrap().path());
+        let is_journal =
+            |file: &std::path::PathBuf| file.file_name().unwrap().to_str().unwrap().starts_with("journal-");
+        let file = files.find(is_journal).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        (text.lines().next().unwrap().parse().unwrap(), file)
+    }
+
     /// The folder of the journal and of what a story puts there.
     pub fn folder(&self) -> &std::path::Path {
         self.setup.folder()

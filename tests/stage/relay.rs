@@ -15,16 +15,20 @@ use tokio::task::JoinHandle;
 
 /// How addresses are treated whose local part begins so, and how often where they don't say: `451-2-ada@…` is turned
 /// away twice, `451-ada@…` always.
-const RULES: [(&str, Moment, &str, usize); 7] = [
+const RULES: [(&str, Moment, &str, usize); 10] = [
     ("421", Moment::Recipient, "421 4.7.0 <{}> has too many mails from you, slow down", usize::MAX),
     ("451", Moment::Recipient, "451 4.3.2 <{}> can't take mail now, try again later", usize::MAX),
     ("550", Moment::Recipient, "550 5.1.1 <{}>: there is no such user", usize::MAX),
     ("552", Moment::Recipient, "552 5.2.2 <{}> is over quota", usize::MAX),
     ("relaying-denied", Moment::Recipient, "554 5.7.1 <{}>: Relay access denied", usize::MAX),
+    ("silence", Moment::Recipient, SILENCE, 1),
     ("disconnect-in-data", Moment::Body, DISCONNECT, 1),
     ("disconnect-after-data", Moment::Stored, DISCONNECT, 1),
+    ("says-nothing", Moment::Stored, "250 2.0.0 Kept", usize::MAX),
+    ("forges", Moment::Stored, "250 2.0.0 Kept as a@b> \tBcc:<{}>", usize::MAX),
 ];
 const DISCONNECT: &str = "";
+const SILENCE: &str = "...";
 
 /// The server, and what it got.
 pub struct Relay {
@@ -71,6 +75,11 @@ impl Relay {
     /// It hangs up in the middle of every mail from now on.
     pub fn breaks_off(&self) {
         self.asked.breaks_off.store(true, Ordering::SeqCst);
+    }
+
+    /// It does so no more.
+    pub fn breaks_off_no_more(&self) {
+        self.asked.breaks_off.store(false, Ordering::SeqCst);
     }
 
     /// How often recipients were named to it.
@@ -123,6 +132,7 @@ impl Asked {
         *times += 1;
         Some(match *reply {
             DISCONNECT => Answer::Disconnect,
+            SILENCE => Answer::Silence,
             reply => Answer::Reply(reply.replace("{}", address)),
         })
     }

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// A site with a feed.
 #[derive(Clone)]
@@ -17,7 +18,6 @@ pub struct Site {
     inner: Arc<Mutex<Inner>>,
 }
 
-#[derive(Default)]
 struct Inner {
     posts: Vec<Post>,
     requests: usize,
@@ -26,6 +26,21 @@ struct Inner {
     instead: Option<(StatusCode, HeaderMap, Vec<u8>)>,
     /// It takes a request and never answers.
     hangs: bool,
+    /// It answers once this says so.
+    answers: watch::Sender<bool>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            posts: Vec::new(),
+            requests: 0,
+            not_modified: 0,
+            instead: None,
+            hangs: false,
+            answers: watch::Sender::new(true),
+        }
+    }
 }
 
 /// An article in the feed.
@@ -85,6 +100,15 @@ impl Site {
         self.lock().hangs = true;
     }
 
+    /// Takes requests and answers them when it [`Site::answers_now`].
+    pub fn takes_its_time(&self) {
+        self.lock().answers.send_replace(false);
+    }
+
+    pub fn answers_now(&self) {
+        self.lock().answers.send_replace(true);
+    }
+
     /// Answers so until it [`Site::recovers`].
     pub fn answers(&self, status: u16, headers: &[(header::HeaderName, &str)], body: &[u8]) {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
@@ -122,6 +146,8 @@ async fn feed(State(site): State<Site>, headers: HeaderMap) -> Response {
     if site.asked() {
         return std::future::pending().await;
     }
+    let mut answers = site.lock().answers.subscribe();
+    answers.wait_for(|now| *now).await.unwrap();
     let mut inner = site.lock();
     if let Some((status, headers, body)) = &inner.instead {
         return (*status, headers.clone(), body.clone()).into_response();

@@ -88,7 +88,7 @@ const HOT: &[(&str, &[&str])] = &[
     ("UPDATE feeds SET next_poll_at = $2", &["feeds_due"]),
     ("SELECT p.public_id, p.title, p.wanted_at", &["posts_wanted (wanted_at>? AND wanted_at<?)", "issues_by_post"]),
     ("SELECT public_id, text, asked_by", &["drafts_asked (asked_at>? AND asked_at<?)"]),
-    ("SELECT id, public_id, subject, state, created_at", &["issues_unreached (created_at>? AND created_at<?)"]),
+    ("SELECT id, public_id, subject, state, created_at", &["issues_unreached (<expr>>? AND <expr><?)"]),
     ("SELECT id, public_id, kind, subject, title", &["incidents_open"]),
     ("UPDATE webhook_calls SET due_at = $2", &["webhook_calls_waiting (due_at<?)"]),
     ("SELECT p.id, p.public_id, p.url", &["k USING PRIMARY KEY"]),

@@ -1,6 +1,9 @@
 //! `bellwether queue`: what waits, by lane and by issue, and how the relays stand.
 
-use super::super::{issues::progress, service::Service};
+use super::super::{
+    issues::progress,
+    service::{Found, Service},
+};
 use super::Failure;
 use crate::cli::{print, print_json};
 use crate::context::Context;
@@ -25,8 +28,9 @@ struct Overview {
 
 pub(super) async fn list(cx: &Context, json: bool) -> Result<(), Failure> {
     let mut overview = look(cx).await?;
-    let service = Service::find(cx.config.server.listen).await?;
-    overview.service_trouble = service.and_then(|service| service.trouble().map(ToOwned::to_owned));
+    if let Found::Ours(service) = Service::find(cx).await? {
+        overview.service_trouble = service.trouble().map(ToOwned::to_owned);
+    }
     if json { print_json(&overview) } else { tell(&overview, cx.clock.now()) }
 }
 

@@ -1,6 +1,6 @@
 //! `bellwether subscribers import`: readers from a CSV file.
 
-use std::fs::File;
+use std::io::{Cursor, Read, Seek};
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -60,19 +60,20 @@ impl Import {
                     .to_owned(),
             ));
         }
-        let file = File::open(&self.file).map_err(|error| {
+        // As a whole, for it is read twice, and may be no file that can be begun again.
+        let rows = std::fs::read(&self.file).map_err(|error| {
             Failure::Failed(format!("{}: the file can't be read: {error}", self.file.display()))
         })?;
-        let size = file.metadata().map_or(0, |metadata| metadata.len());
         // Hidden by itself where standard error is no terminal.
-        let bar = ProgressBar::new(size).with_style(style());
+        let bar = ProgressBar::new(rows.len() as u64).with_style(style());
+        let rows = Cursor::new(rows);
         let report =
-            surroundings.with_database(async |cx| self.import(cx, bar.wrap_read(file)).await).await?;
+            surroundings.with_database(async |cx| self.import(cx, bar.wrap_read(rows)).await).await?;
         bar.finish_and_clear();
         self.tell(&report)
     }
 
-    async fn import(&self, cx: &Context, input: impl std::io::Read + Send) -> Result<Report, Failure> {
+    async fn import(&self, cx: &Context, input: impl Read + Seek + Send) -> Result<Report, Failure> {
         known_topics(cx, std::slice::from_ref(&self.topic)).await?;
         let defaults = Defaults {
             topic: self.topic.clone(),
@@ -82,7 +83,7 @@ impl Import {
         };
         let name = self.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let run = if self.dry_run { Run::Dry } else { Run::For(Actor::command()) };
-        importing::file(cx, input, &defaults, &name, &run).await.map_err(|error| match error {
+        importing::file(cx, input, None, &defaults, &name, &run).await.map_err(|error| match error {
             FileError::Unreadable(error) => Failure::Failed(format!("{}: {error}", self.file.display())),
             FileError::Failed(error) => error.into(),
         })

@@ -264,8 +264,8 @@ pub(super) async fn show(
         .collect();
     let draft = &written.draft;
     let open = draft.state == DraftState::Open;
-    let second_person = releasing::is_second_person(&me.actor(), written);
-    let two_people = releasing::asks_another(cx, &me.actor(), written);
+    let second_person = releasing::is_second_person(&me.actor(), &written.authors());
+    let two_people = releasing::draft_asks_another(cx, &me.actor(), written);
     let bar = race.as_ref().and_then(|race| races::bar(race, written)).filter(|_| open);
     let content = json!({
         "race": race.as_ref().map(|race| json!({ "id": race.row.public_id, "name": race.row.name })),
@@ -312,7 +312,7 @@ async fn standing(
     let others = desk::visit(cx, &me.actor(), &written.draft).await?;
     let bar = races::of(cx, written).await?.and_then(|race| races::bar(&race, written));
     Ok(json!({
-        "stands": stands(releasing::asks_another(cx, &me.actor(), written), bar.as_ref()),
+        "stands": stands(releasing::draft_asks_another(cx, &me.actor(), written), bar.as_ref()),
         "version": written.draft.version,
         "text": written.text,
         "conflicts": conflicts,

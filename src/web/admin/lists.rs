@@ -1,6 +1,8 @@
 //! `/admin/subscribers/import` and `export`: lists in and out. An import is looked at first: it is done and taken back, and
 //! what came of it is shown; only then the button that does it.
 
+use std::io::Cursor;
+
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
@@ -90,10 +92,9 @@ pub async fn import(State(cx): State<Context>, frame: Frame, me: Me, mut request
     // On its own, so that a browser that is closed doesn't leave half a list.
     let (context, rows, name) = (cx.clone(), fields.rows.clone(), fields.file.clone());
     let columns = fields.said();
-    let imported =
-        tokio::spawn(
-            async move { importing::whole_file(&context, &rows, columns, &defaults, &name, &run).await },
-        );
+    let imported = tokio::spawn(async move {
+        importing::file(&context, Cursor::new(rows), columns, &defaults, &name, &run).await
+    });
     match imported.await.map_err(|error| Refusal::ours(&error))? {
         Ok(report) => show(&cx, &frame, StatusCode::OK, &fields, None, told(&report, go, &fields)).await,
         Err(importing::FileError::Unreadable(error)) => refuse(&fields, &sentence(&error.to_string())).await,

@@ -195,7 +195,8 @@ pub async fn correct(
             let text = "Only an alert or a newsletter that left can be corrected, as long as it is known who got it. Nothing was changed.";
             Err(Refusal::new(StatusCode::CONFLICT, "This can’t be corrected", text))
         }
-        Ok(Corrected::Unknown | Corrected::Before) => Err(missing()),
+        // A person may correct alone, and has no key.
+        Ok(Corrected::Unknown | Corrected::Before | Corrected::SecondPerson) => Err(missing()),
         Err(publishing::Error::Phrase(phrase)) => {
             let text = format!(
                 "“{phrase}” stands in it, which must not go out. Go back; what you wrote is still there. Nothing was changed."

@@ -219,6 +219,7 @@ fn relay(relay: &AtRelay, accepted: &[(String, i64)], now: Timestamp) -> Value {
     let state = match (&relay.paused, &relay.trouble) {
         (Some(_), _) => json!({ "word": "paused", "look": "bad" }),
         (None, Some(trouble)) if trouble.paused => json!({ "word": "refuses our mail", "look": "bad" }),
+        (None, Some(trouble)) if trouble.is_silence() => json!({ "word": "silent", "look": "warn" }),
         (None, Some(_)) => json!({ "word": "rests", "look": "warn" }),
         (None, None) => json!({ "word": "working", "look": "good" }),
     };

@@ -123,8 +123,8 @@ fn called(race: &Race, call: &Call) -> Value {
 
 fn outcome(cx: &Context, me: &Me, race: &Race, written: &Written, look: &Look) -> Value {
     let draft = &written.draft;
-    let second_person = releasing::is_second_person(&me.actor(), written);
-    let two_people = releasing::asks_another(cx, &me.actor(), written);
+    let second_person = releasing::is_second_person(&me.actor(), &written.authors());
+    let two_people = releasing::draft_asks_another(cx, &me.actor(), written);
     let open = draft.state == DraftState::Open && race.state() == RaceState::Open;
     let releases = open && me.user.role.may(Right::Release) && !two_people;
     json!({

@@ -23,7 +23,7 @@ use crate::mail::preview::preview;
 use crate::publishing::{
     self, Once,
     alerting::{self, AlertRequest, Body, Published},
-    desk,
+    desk, releasing,
 };
 use crate::store::{self, tokens::Used};
 use crate::web::{json, problem::Problem};
@@ -102,7 +102,8 @@ pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -
         return answer(&cx, &used).await;
     }
     let (actor, once) = (caller.actor(), Some(key.once()));
-    if cx.config.newsroom.two_person.contains(&alert.level) {
+    let of = (alert.kind, alert.level);
+    if releasing::asks_another(&cx, &actor, of, &[actor.to_string()]) {
         if let Some(draft) = desk::create_for_release(&cx, &actor, &alert, once).await? {
             return Ok(waiting(&cx, draft));
         }

@@ -96,7 +96,7 @@ pub struct Words {
 }
 
 /// 202 with the correction, on its way to those who got the alert or may have, which nobody more gets. 409 where it is no
-/// alert that left, and where two people are asked for at its level.
+/// alert that left, and where two people are asked for.
 pub async fn correct(
     State(cx): State<Context>,
     caller: Caller,
@@ -116,9 +116,6 @@ pub async fn correct(
     if let Some(used) = key.earlier(&cx).await? {
         return accepted(&cx, used.issue_id).await;
     }
-    if cx.config.newsroom.two_person.contains(&original.level) {
-        return Err(second_person());
-    }
     let correction = Correction { subject, body: words.markdown, link };
     let once = Some(key.once());
     match correcting::correct(&cx, &caller.actor(), original.public_id, &correction, once).await? {
@@ -131,6 +128,7 @@ pub async fn correct(
             let detail = "Only an alert or a newsletter that left can be corrected, as long as it is known who got it.";
             Err(Problem::new(StatusCode::CONFLICT, detail))
         }
+        Corrected::SecondPerson => Err(second_person()),
         Corrected::Unknown => Err(unknown()),
     }
 }
@@ -145,7 +143,7 @@ async fn accepted(cx: &Context, issue_id: Option<i64>) -> Result<Response, Probl
 }
 
 fn second_person() -> Problem {
-    let detail = "Two people are asked for at this level, and a token is none: a person corrects it in the newsroom. \
+    let detail = "Two people are asked for here, and a token is none: a person corrects it in the newsroom. \
                   Cancel it meanwhile, and nobody more gets it.";
     kinds::SECOND_PERSON.conflict(detail)
 }

@@ -54,13 +54,8 @@ async fn find(cx: &Context, issue: Uuid) -> Result<Option<Page>, store::Error> {
     if !shown || found.state == IssueState::Held || undone {
         return Ok(None);
     }
-    let correction = match store::corrections::of(&mut tx, found.id).await? {
-        Some((_, _, content, at)) => {
-            let page = store::archive::correction(&mut tx, found.id).await?;
-            Some(said(&content, at, page.map(|(_, page)| page)))
-        }
-        None => None,
-    };
+    let correction = store::corrections::public_of(&mut tx, found.id).await?;
+    let correction = correction.map(|(at, content, page)| said(&content, at, page));
     let withdrawn = found.state == IssueState::Cancelled;
     Ok(Some(Page::Issue {
         word: match found.kind {

@@ -1,6 +1,7 @@
 //! Nothing is lost and next to nothing comes twice, whatever happens to the process, the relay, the database, the disk
 //! or another node: the real binary against a sink that records everything.
 
+mod corrected;
 mod disk;
 mod faults;
 mod kills;

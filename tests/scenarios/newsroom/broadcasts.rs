@@ -149,10 +149,25 @@ both! {
         assert_eq!(kim.sends(&page, &format!("{page}/release"), "version=1&audience=1").await.status, 303);
         stage.advance(30.seconds()).await;
         assert_eq!(stage.subjects(ADA), ["Our week"]);
+        let issue = stage.newest_issue().await;
+        let words = json!({ "subject": "Our real week", "markdown": "It was longer." });
+        desk.posts_once("key-3", &format!("/issues/{issue}/correct"), &words).await.fails(409, "second-person");
         let alert = json!({ "subject": "An alert", "markdown": "Words.", "topics": ["election-alerts"] });
         desk.posts_once("key-2", "/alerts", &alert).await.is(202);
         stage.settle().await;
         assert_eq!(stage.newest(ADA).subject(), "An alert", "of alerts nobody said so");
+    }
+
+    async fn where_two_people_are_asked_for_of_alerts_a_program_corrects_a_newsletter(setup: Setup) {
+        let stage = setup.with("newsroom.two_person", "[\"all\", \"major\", \"critical\"]").open().await;
+        stage.imported(ADA).await;
+        let desk = stage.program("desk", Role::Editor).await;
+        let (_, issue) = releases(&desk, &letter(), 1).await;
+        stage.advance(30.seconds()).await;
+        let words = json!({ "subject": "Our real week", "markdown": "It was longer." });
+        desk.posts_once("key-1", &format!("/issues/{issue}/correct"), &words).await.is(202);
+        stage.advance(2.seconds()).await;
+        assert_eq!(stage.subjects(ADA), ["Our week", "Correction: Our real week"]);
     }
 
     async fn a_newsletter_is_corrected_like_an_alert(stage: Stage) {

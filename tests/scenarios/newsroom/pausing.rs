@@ -246,4 +246,29 @@ both! {
         stage.advance(1.minutes()).await;
         assert_eq!(stage.subjects(ADA), [CLOSED]);
     }
+
+    async fn what_was_paused_for_days_is_not_given_up_for_that(stage: Stage) {
+        let late = "451-2-late@example.com";
+        stage.imported(late).await;
+        let issue = stage.alert(CLOSED).expires_in(30.days()).sent().await;
+        assert_eq!(stage.outcome(issue).await, "1 deferred");
+        pauses(&stage, issue).await;
+        stage.live(6.days(), 12.hours()).await;
+        resumes(&stage, issue).await;
+        stage.settle().await;
+        assert_eq!(stage.relay.asked_for(late), 2);
+        assert_eq!(stage.outcome(issue).await, "1 deferred", "its five days are not over");
+        stage.advance(1.hour()).await;
+        assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
+    async fn what_is_useful_until_a_time_is_so_over_a_pause(stage: Stage) {
+        let late = "451-1-late@example.com";
+        stage.imported(late).await;
+        let issue = stage.alert(CLOSED).expires_in(1.hour()).sent().await;
+        pauses(&stage, issue).await;
+        stage.live(2.hours(), 10.minutes()).await;
+        assert_eq!(stage.outcome(issue).await, "1 expired");
+        assert_eq!(resumes(&stage, issue).await, Resumed::Already);
+    }
 }

@@ -323,6 +323,46 @@ both! {
         assert!(store::schedules::watched_until(&mut tx, &read, until).await.unwrap());
         assert!(!store::schedules::watched_until(&mut tx, &read, until).await.unwrap(), "once");
     }
+
+    async fn a_feed_that_is_retired_or_moved_while_it_is_read_brings_nothing(stage: Stage) {
+        for (retires, answer) in [(true, 200), (true, 304), (true, 500), (false, 200), (false, 304), (false, 500)] {
+            let (site, elsewhere) = (Site::opens().await, Site::opens().await.feed_url());
+            let url = site.feed_url();
+            let mut tx = stage.cx.db.begin().await.unwrap();
+            let topic_id = store::topics::all(&mut tx).await.unwrap()[0].id;
+            let reading = |url| store::feeds::Reading { url, topic_id, every_micros: 300_000_000, alert: true };
+            let id = store::feeds::insert(&mut tx, reading(&url), stage.now()).await.unwrap().unwrap();
+            tx.commit().await.unwrap();
+            stage.settle().await;
+            stage.cx.clock.advance(6.minutes());
+            match answer {
+                200 => site.publishes(Post::titled("Too late")),
+                500 => site.answers(500, &[], b""),
+                _ => {}
+            }
+            site.takes_its_time();
+            let mut poller = stage.poller();
+            poller.start_due().await.unwrap();
+            while site.requests() < 2 {
+                tokio::task::yield_now().await;
+            }
+            let mut tx = stage.cx.db.begin().await.unwrap();
+            let done = match retires {
+                true => store::feeds::set_active(&mut tx, id, false, stage.now()).await.unwrap(),
+                false => store::feeds::change(&mut tx, id, reading(&elsewhere), stage.now()).await.unwrap(),
+            };
+            let before = store::feeds::by_id(&mut tx, id).await.unwrap().unwrap();
+            tx.commit().await.unwrap();
+            site.answers_now();
+            poller.finish().await;
+            let mut tx = stage.cx.db.begin().await.unwrap();
+            let after = store::feeds::by_id(&mut tx, id).await.unwrap().unwrap();
+            assert_eq!(format!("{after:?}"), format!("{before:?}"), "retired: {retires}, answer {answer}");
+            assert!(done && store::posts::newest(&mut tx, 1).await.unwrap().is_empty(), "retired: {retires}");
+            store::feeds::set_active(&mut tx, id, false, stage.now()).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

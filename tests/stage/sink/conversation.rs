@@ -209,7 +209,7 @@ impl Conversation {
         self.messages += 1;
         self.sink.meet(Moment::Dot, self.door).await;
         match answer {
-            Answer::Usual | Answer::Say(_) => self.say("250 2.0.0 Ok: kept").await?,
+            Answer::Usual | Answer::Say(_) => self.say(&format!("250 2.0.0 Ok: kept as {index}")).await?,
             other => return self.odd(other).await,
         }
         self.flush().await?;
