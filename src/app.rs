@@ -97,6 +97,8 @@ pub async fn connect(config: Config, clock: Clock, entropy: Entropy) -> Result<C
         left: Arc::default(),
         cancelled: Arc::default(),
         spreads: Arc::default(),
+        audiences: Arc::default(),
+        topic_readers: Arc::default(),
         speed: Arc::default(),
         paused: Arc::default(),
         config: Arc::new(config),

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+pub use crate::domain::change::{Act, Thing};
 use crate::domain::time::Timestamp;
 use crate::store::{
     self, Tx,
@@ -52,20 +53,19 @@ impl std::fmt::Display for Actor {
     }
 }
 
-/// A change: `action` is a verb of the past ("role changed"), the subject a kind and what that is known by ("user",
-/// "ada@example.org").
+/// A change: what was done, to which kind of thing, and what that is known by, as in "ada@example.org".
 #[derive(Clone, Debug)]
 pub struct Change<'a> {
-    pub action: &'a str,
-    pub subject_kind: &'a str,
+    pub act: Act,
+    pub thing: Thing,
     pub subject: &'a str,
     before: Option<String>,
     after: Option<String>,
 }
 
 impl<'a> Change<'a> {
-    pub const fn new(action: &'a str, subject_kind: &'a str, subject: &'a str) -> Self {
-        Self { action, subject_kind, subject, before: None, after: None }
+    pub const fn new(act: Act, thing: Thing, subject: &'a str) -> Self {
+        Self { act, thing, subject, before: None, after: None }
     }
 
     /// How it was. No secrets, also no hashed ones.
@@ -92,8 +92,8 @@ pub async fn record(tx: &mut Tx, now: Timestamp, actor: &Actor, change: Change<'
         at: now,
         actor_kind: actor.kind,
         actor: &actor.name,
-        action: change.action,
-        subject_kind: change.subject_kind,
+        action: change.act.as_str(),
+        subject_kind: change.thing.as_str(),
         subject: change.subject,
         before: change.before,
         after: change.after,

@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
+use crate::domain::draft::Kind;
+use crate::domain::issue::Level;
 use crate::domain::spread::Spread;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::domain::token::{AddressHasher, Keys};
@@ -39,6 +41,10 @@ pub struct Context {
     pub cancelled: Arc<CalledOff<Uuid>>,
     /// How far issues were at relays and domains when that was last counted.
     pub spreads: Arc<Spreads>,
+    /// How many readers drafts went to when that was last counted.
+    pub audiences: Arc<Audiences>,
+    /// How many readers topics had when that was last counted.
+    pub topic_readers: Arc<TopicReaders>,
     /// How fast the last large issue went, in mails a second, by its row.
     pub speed: Arc<tokio::sync::Mutex<Option<(i64, f64)>>>,
     /// Issues that are paused.
@@ -47,6 +53,13 @@ pub struct Context {
 
 /// With how many were accepted, waited and bounced then. One counts at a time; who asks meanwhile has that count too.
 pub type Spreads = tokio::sync::Mutex<HashMap<Uuid, ([i64; 3], Spread)>>;
+
+/// By the topic's key: who get alerts on it, who find them in their digest, and when that was counted.
+pub type TopicReaders = tokio::sync::Mutex<HashMap<i64, (i64, i64, Timestamp)>>;
+
+/// By what is written, the keys of its topics, and how much it matters: how many, and when that was counted. One counts at
+/// a time; who asks meanwhile has that count too.
+pub type Audiences = tokio::sync::Mutex<HashMap<(Kind, Vec<i64>, Level), (i64, Timestamp)>>;
 
 impl Context {
     /// A name of this installation, the same for all that work on its database, and for no others. It gives nothing away.

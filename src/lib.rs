@@ -15,6 +15,7 @@ pub mod watching;
 pub mod audit;
 pub mod handover;
 pub mod metrics;
+pub mod once;
 pub mod outbox;
 
 pub mod mail;

@@ -50,14 +50,15 @@ fn allowed(part: &str) -> Vec<&'static str> {
         "handover" => vec!["store"],
         "context" => vec!["clock", "config", "domain", "handover", "mail", "metrics", "store"],
         "outbox" => base.to_vec(),
-        verb if VERBS.contains(&verb) => [&base[..], &["audit", "outbox"]].concat(),
+        "once" => vec!["context", "store"],
+        verb if VERBS.contains(&verb) => [&base[..], &["audit", "once", "outbox"]].concat(),
         // A command runs the service, or does one thing of it; the demo runs both sides.
-        "web" | "cli" => [&base[..], &VERBS[..], &["app", "audit", "outbox", "web"]].concat(),
+        "web" | "cli" => [&base[..], &VERBS[..], &["app", "audit", "once", "outbox", "web"]].concat(),
         _ => vec![],
     }
 }
 
-const PARTS: [&str; 19] = [
+const PARTS: [&str; 20] = [
     "app",
     "audit",
     "cli",
@@ -71,6 +72,7 @@ const PARTS: [&str; 19] = [
     "mail",
     "metrics",
     "newsroom",
+    "once",
     "outbox",
     "publishing",
     "store",

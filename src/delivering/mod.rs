@@ -31,6 +31,7 @@ pub mod retrying;
 mod settling;
 mod sharing;
 mod silence;
+mod slots;
 mod stored_mail;
 mod telling;
 mod threading;
@@ -42,6 +43,7 @@ use claiming::Claims;
 use deadline::Deadline;
 use journal::Journal;
 use outlet::Outlet;
+use slots::Slots;
 
 /// How long a node lives without a heartbeat; past it other nodes take over its claims, and it sends no further body.
 pub const LIFE: Duration = Duration::from_secs(30);
@@ -72,6 +74,7 @@ pub struct Engine {
     cx: Context,
     node: Uuid,
     journal: Journal,
+    handing_over: Slots,
     outlets: Vec<Outlet>,
     /// How much each relay was dealt so far, per weight.
     dealt: Mutex<Vec<f64>>,
@@ -140,9 +143,12 @@ impl Engine {
             journal::open(&data, installation, || cx.entropy.uuid(cx.clock.now()))?;
         let relays = cx.config.relays.iter();
         let outlets: Vec<_> = relays.map(|relay| Outlet::new(relay, Arc::clone(&cx.bells))).collect();
+        let connections = outlets.iter().map(Outlet::connections).sum();
+        let (handing_over, handed_over) = slots::open(&data, installation, connections)?;
         let engine = Self {
             node,
             journal,
+            handing_over,
             dealt: Mutex::new(vec![0.0; outlets.len()]),
             outlets,
             paused: Mutex::default(),
@@ -157,11 +163,11 @@ impl Engine {
             stopping: AtomicBool::new(false),
             cx,
         };
-        engine.recover(&accepted).await?;
+        engine.recover(&accepted, &handed_over).await?;
         Ok(engine)
     }
 
-    async fn recover(&self, accepted: &[journal::Accepted]) -> Result<(), Error> {
+    async fn recover(&self, accepted: &[journal::Accepted], handed_over: &[i64]) -> Result<(), Error> {
         let moment = self.deadline.moment();
         let now = moment.wall;
         let mut replayed = 0;
@@ -172,10 +178,12 @@ impl Engine {
             tx.commit().await?;
         }
         let mut tx = self.cx.db.begin().await?;
+        // Accepted or not: whoever asks who may have got it hears of these.
+        store::deliveries::broke_off(&mut tx, self.node, handed_over, now).await?;
         let mut released = store::deliveries::release(&mut tx, self.node).await?;
         if matches!(self.cx.db, Db::Sqlite { .. }) {
             // The only node there can be: whatever else is claimed was claimed in another data folder.
-            released += store::deliveries::rescue(&mut tx, now.plus(DAY)).await?;
+            released += store::deliveries::rescue(&mut tx, now.plus(DAY), now).await?;
         }
         for outlet in &self.outlets {
             // A person may have put it right: what the pause put off is tried at once.
@@ -187,6 +195,7 @@ impl Engine {
         tx.commit().await?;
         self.adjust(&shared);
         self.journal.clear()?;
+        self.handing_over.clear()?;
         self.deadline.extend(moment, LIFE);
         if replayed + released > 0 {
             tracing::info!(replayed, queued_again = released, "took up where the last run stopped");
@@ -219,14 +228,16 @@ impl Engine {
         }
         let due = store::deliveries::requeue_due(&mut tx, now).await?;
         // Its own among them, while it is past its deadline itself.
-        let rescued = if lapsed { 0 } else { store::deliveries::rescue(&mut tx, now.minus(LIFE)).await? };
+        let rescued =
+            if lapsed { 0 } else { store::deliveries::rescue(&mut tx, now.minus(LIFE), now).await? };
         let ended = store::issues::end_finished(&mut tx, now).await?;
         let left = store::subscribers::left_since(&mut tx, now.minus(LOOK_BACK)).await?;
         let cancelled = store::issues::cancelled_since(&mut tx, now.minus(LOOK_BACK)).await?;
         let paused = store::pausing::paused(&mut tx).await?;
-        self.note_silence(&mut tx, now).await?;
+        let silent = self.note_silence(&mut tx, now).await?;
         let shared = Shared::read(&mut tx, now).await?;
         tx.commit().await?;
+        self.silence_noted(&silent);
         self.adjust(&shared);
         self.cx.metrics.rescued(rescued);
         if beats {
@@ -311,6 +322,13 @@ impl Engine {
 
     fn lock_dealt(&self) -> MutexGuard<'_, Vec<f64>> {
         self.dealt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing more goes out until the database has what was accepted.
+    fn goes_on_hold(&self, error: &std::io::Error, or: &str) {
+        self.hold.store(true, Ordering::SeqCst);
+        self.cx.metrics.sending_on_hold(true);
+        tracing::error!(%error, "the data folder can't be written: sending is on hold, for {or}");
     }
 
     /// Whether nothing is claimed that isn't settled, and nothing is being claimed.

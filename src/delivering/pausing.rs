@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change};
 use crate::context::Context;
 use crate::domain::pause::{self, Kind, Pause};
 use crate::store;
@@ -15,7 +15,7 @@ pub async fn pause(cx: &Context, by: &Actor, wanted: Pause) -> store::Result<Pau
     let mut tx = cx.db.begin().await?;
     store::pauses::set(&mut tx, &wanted).await?;
     let change =
-        Change::new("paused", wanted.kind.as_str(), &wanted.name).to(&json!({ "reason": wanted.reason }));
+        Change::new(Act::Paused, wanted.kind.into(), &wanted.name).to(&json!({ "reason": wanted.reason }));
     audit::record(&mut tx, cx.clock.now(), by, change).await?;
     let all = store::pauses::all(&mut tx).await?;
     tx.commit().await?;
@@ -46,7 +46,7 @@ pub async fn resume(cx: &Context, by: &Actor, kind: Kind, name: &str) -> store::
     }
     store::bells::ring(&mut tx).await?;
     if lifted || tried {
-        audit::record(&mut tx, cx.clock.now(), by, Change::new("resumed", kind.as_str(), name)).await?;
+        audit::record(&mut tx, cx.clock.now(), by, Change::new(Act::Resumed, kind.into(), name)).await?;
     }
     tx.commit().await?;
     Ok(Resumed { lifted, tried })

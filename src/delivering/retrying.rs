@@ -4,7 +4,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{delivery::State, issue};
 use crate::store::{self, Tx};
@@ -36,7 +36,7 @@ pub async fn one(cx: &Context, actor: &Actor, id: i64) -> store::Result<Option<R
             store::issues::reopen(&mut tx, issue.id).await?;
         }
         let (delivery, before) = (id.to_string(), found.state);
-        let change = Change::new("tried again", "delivery", &delivery)
+        let change = Change::new(Act::TriedAgain, Thing::Delivery, &delivery)
             .from(&json!({ "state": before }))
             .to(&json!({ "state": State::Queued }));
         audit::record(&mut tx, cx.clock.now(), actor, change).await?;
@@ -104,11 +104,11 @@ impl Which<'_> {
         }
     }
 
-    fn subject(self) -> (&'static str, String) {
+    fn subject(self) -> (Thing, String) {
         match self {
-            Self::All => ("queue", "all".to_owned()),
-            Self::OfRelay(relay) => ("relay", relay.to_owned()),
-            Self::OfIssue(_, issue) | Self::GivenUp(_, issue) => ("issue", issue.to_string()),
+            Self::All => (Thing::Queue, "all".to_owned()),
+            Self::OfRelay(relay) => (Thing::Relay, relay.to_owned()),
+            Self::OfIssue(_, issue) | Self::GivenUp(_, issue) => (Thing::Issue, issue.to_string()),
         }
     }
 }
@@ -122,7 +122,7 @@ async fn in_chunks(cx: &Context, actor: &Actor, which: Which<'_>) -> store::Resu
         let mut tx = cx.db.begin().await?;
         let queued = which.queue(&mut tx).await?;
         if queued > 0 {
-            let change = Change::new("tried again", kind, &subject).to(&json!({ "queued": queued }));
+            let change = Change::new(Act::TriedAgain, kind, &subject).to(&json!({ "queued": queued }));
             audit::record(&mut tx, began, actor, change).await?;
             store::bells::ring(&mut tx).await?;
         }

@@ -13,8 +13,9 @@ use crate::store::{self, Tx, nodes::Trouble};
 const LONG: Duration = Duration::from_secs(10);
 
 impl Engine {
-    /// Writes down which relays are silent, and which of those are no more.
-    pub(super) async fn note_silence(&self, tx: &mut Tx, now: Timestamp) -> store::Result<()> {
+    /// Writes down which relays are silent, and which are no more; to be told to [`Engine::silence_noted`] once it is committed.
+    pub(super) async fn note_silence(&self, tx: &mut Tx, now: Timestamp) -> store::Result<Vec<bool>> {
+        let mut noted = Vec::with_capacity(self.outlets.len());
         for outlet in &self.outlets {
             // What failed is told with what failed.
             let well = outlet.gate.state(now) == RelayState::Closed;
@@ -22,19 +23,25 @@ impl Engine {
             let shown = outlet.shown_silent.load(Ordering::SeqCst);
             match silent {
                 Some(since) if !shown => {
-                    let reason = "it has not answered".to_owned();
                     let relay = outlet.name().to_owned();
-                    store::nodes::trouble(tx, &Trouble { relay, paused: false, reason, since, until: since })
-                        .await?;
+                    let reason = "it has not answered".to_owned();
+                    let trouble = Trouble { relay, paused: false, reason, since, until: since };
+                    store::nodes::trouble(tx, &trouble).await?;
                 }
                 None if shown && well => {
                     store::nodes::trouble_over(tx, outlet.name()).await?;
                 }
                 _ => {}
             }
-            outlet.shown_silent.store(silent.is_some(), Ordering::SeqCst);
+            noted.push(silent.is_some());
         }
-        Ok(())
+        Ok(noted)
+    }
+
+    pub(super) fn silence_noted(&self, noted: &[bool]) {
+        for (outlet, silent) in self.outlets.iter().zip(noted) {
+            outlet.shown_silent.store(*silent, Ordering::SeqCst);
+        }
     }
 }
 

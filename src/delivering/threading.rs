@@ -2,6 +2,7 @@
 //! reply was kept when the original was settled; it is read when the correction is claimed, and what it says is
 //! written down then, so that a second copy of the correction names the same.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::{Engine, Error, outlet::Outlet};
@@ -22,20 +23,15 @@ impl Engine {
             return Ok(());
         }
         let answered = corrections::answered(tx, &ids).await?;
-        let told: Vec<_> = answered.iter().map(|it| (it.delivery_id, self.told(it))).collect();
+        let mut told: HashMap<_, _> = answered.iter().map(|it| (it.delivery_id, self.told(it))).collect();
         if self.outlets.iter().any(|outlet| outlet.renames().is_some()) {
-            let fresh = answered.iter().zip(&told).filter(|(it, _)| it.answers.is_none());
-            let fresh: Vec<_> = fresh
-                .map(|(it, (_, id))| (it.delivery_id, id.as_ref().map_or("", MessageId::as_str)))
-                .collect();
-            if !fresh.is_empty() {
-                corrections::answer(tx, &fresh).await?;
-            }
+            let name = |id| told.get(id).and_then(Option::as_ref).map_or("", MessageId::as_str);
+            let fresh = answered.iter().filter(|it| it.answers.is_none());
+            let fresh: Vec<_> = fresh.map(|it| (it.delivery_id, name(&it.delivery_id))).collect();
+            corrections::answer(tx, &fresh).await?;
         }
-        for (delivery, id) in told {
-            if let Some(one) = claimed.iter_mut().find(|it| it.id == delivery) {
-                one.answers = id;
-            }
+        for one in claimed {
+            one.answers = told.remove(&one.id).flatten();
         }
         Ok(())
     }

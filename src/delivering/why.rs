@@ -1,8 +1,6 @@
 //! Why a delivery waits, or how it ended, in sentences: what its state means, what is in its way, what to do. Asked at the
 //! terminal and on the newsroom's pages.
 
-use std::time::Duration;
-
 use super::{
     LIFE, judging,
     waiting::{UsedUp, used_up},
@@ -12,7 +10,7 @@ use crate::domain::{
     delivery::State,
     issue::{self, Lane},
     pause::{self, Kind, Pause},
-    time::Timestamp,
+    time::{Timestamp, span},
 };
 use crate::store::{self, Tx, nodes::Trouble, queue::Found};
 
@@ -200,18 +198,6 @@ pub fn moment(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A span for people, in its largest two units.
-pub fn span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{minutes} min {} s", seconds % 60),
-        3_600..86_400 => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
-    }
-}
-
 /// As in "by hand since …: moving the account".
 pub fn by_hand(pause: &Pause) -> String {
     let why = if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
@@ -230,15 +216,4 @@ pub fn told(trouble: &Trouble, now: Timestamp) -> String {
     };
     let what = if trouble.paused { "refuses our mail" } else { "rests" };
     format!("{what} since {}: {}; {when}", moment(trouble.since), trouble.reason)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_are_told_in_their_largest_two_units() {
-        let told = [0, 59, 61, 3_600, 90_061, 432_000].map(|seconds| span(Duration::from_secs(seconds)));
-        assert_eq!(told, ["0 s", "59 s", "1 min 1 s", "1 h 0 min", "1 d 1 h", "5 d 0 h"]);
-    }
 }

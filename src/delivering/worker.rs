@@ -47,6 +47,8 @@ pub struct Outcome {
 struct Line<'a> {
     engine: &'a Engine,
     relay: usize,
+    /// Where it notes what it hands over.
+    slot: usize,
     outlet: &'a Outlet,
     /// The lowest lane that it serves.
     reach: Lane,
@@ -61,8 +63,9 @@ impl Engine {
     pub(super) async fn work(self: Arc<Self>, relay: usize, index: usize, reports: UnboundedSender<Report>) {
         let outlet = &self.outlets[relay];
         let reach = outlet.reach(index);
+        let slot = self.outlets[..relay].iter().map(Outlet::connections).sum::<usize>() + index;
         let mut line =
-            Line { engine: &self, relay, outlet, reach, connection: None, not_before: None, reports };
+            Line { engine: &self, relay, slot, outlet, reach, connection: None, not_before: None, reports };
         while line.wait_for_mail().await {
             let _busy = outlet.busy(line.engine.cx.clock.now());
             if line.connection.is_none() && !line.connect().await {
@@ -204,9 +207,7 @@ impl Line<'_> {
             && let Err(error) = self.engine.journal.accepted(job.delivery.id, self.outlet.name(), reply)
         {
             // Nothing more goes out until the database has this.
-            self.engine.hold.store(true, Ordering::SeqCst);
-            metrics.sending_on_hold(true);
-            tracing::error!(%error, "the journal can't be written: sending is on hold, for a kill now would send this mail again");
+            self.engine.goes_on_hold(&error, "a kill now would send this mail again");
         }
         let at = self.engine.cx.clock.now();
         self.outlet.hears(at);
@@ -324,7 +325,14 @@ impl Line<'_> {
         let Some(smtp) = &mut self.connection else {
             return (Err(Failure::Broken(Stage::Connect, "no connection".to_owned())), None);
         };
-        if !wanted {
+        let noted = match wanted {
+            true => self.engine.handing_over.begins(self.slot, job.delivery.id),
+            false => Ok(()),
+        };
+        if let Err(error) = &noted {
+            self.engine.goes_on_hold(error, "nobody would know after a kill who may have a mail");
+        }
+        if !wanted || noted.is_err() {
             smtp.withdraw();
             return (Err(Failure::Withdrawn), None);
         }

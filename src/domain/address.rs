@@ -215,7 +215,7 @@ fn is_invisible_mark(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-super::described!(EmailAddress, { "type": "string", "format": "email" });
+super::described!(EmailAddress, { "type": "string", "format": "email", "maxLength": LONGEST });
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,10 @@
 //! Reads a CSV file of people to import, row by row: a row that is no good says why and never keeps the others out.
 //! Who may be imported, and what stands twice in the file, is the caller's to decide.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use super::address::EmailAddress;
+use super::csv::{UNCLOSED, next_line, next_record, separator_of, split};
 use super::import_columns::{Column, Gone};
 use super::subscription::Digest;
 use super::time::Timestamp;
@@ -28,7 +29,7 @@ pub struct ImportRow {
     pub source: Option<String>,
 }
 
-/// One line of the file, counted from 1, and its person or what is wrong with it.
+/// One row of the file, by the number of its first line, from 1, and its person or what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub line: u64,
@@ -44,6 +45,8 @@ pub enum ImportError {
     Empty,
     #[error("the file isn't UTF-8 text; save it as \"CSV UTF-8\" and import that")]
     NotUtf8,
+    #[error("its lines end as old Macs ended them (CR alone); save it as \"CSV UTF-8\" and import that")]
+    OldLineEnds,
     #[error("the first line, which names the columns, can't be read: {0}")]
     Header(String),
     #[error(
@@ -54,7 +57,7 @@ pub enum ImportError {
     Twice(&'static str),
 }
 
-/// A CSV file (RFC 4180) with a header line, fields parted by commas, semicolons or tabs, one row to a line. Known are
+/// A CSV file (RFC 4180) with a header line, fields parted by commas, semicolons or tabs. Known are
 /// the columns email, state, alerts, digest, topics, confirmed_at (or consented_at) and source; only email must be there.
 pub struct ImportReader<R> {
     lines: BufReader<R>,
@@ -82,7 +85,8 @@ pub struct Seen {
 /// When the header line can't be read.
 pub fn columns(input: impl Read) -> Result<Vec<Seen>, ImportError> {
     let (mut lines, _, separator, names) = header(input)?;
-    let first = next_line(&mut lines)?.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let first = next_record(&mut lines, separator)?.and_then(|record| String::from_utf8(record.bytes).ok());
+    let first = first.unwrap_or_default();
     let mut samples = split(&first, separator).unwrap_or_default().into_iter();
     let mut sample = || samples.next().unwrap_or_default().chars().take(60).collect();
     Ok(names.into_iter().map(|name| Seen { sample: sample(), guess: Column::named(&name), name }).collect())
@@ -97,6 +101,9 @@ fn header<R: Read>(input: R) -> Result<(BufReader<R>, u64, char, Vec<String>), I
         line += 1;
         let text = String::from_utf8(bytes).map_err(|_| ImportError::NotUtf8)?;
         let text = text.trim_start_matches('\u{feff}').trim_end();
+        if text.contains('\r') {
+            return Err(ImportError::OldLineEnds);
+        }
         if !text.is_empty() {
             break text.to_owned();
         }
@@ -180,17 +187,32 @@ impl<R: Read> Iterator for ImportReader<R> {
 
     fn next(&mut self) -> Option<Row> {
         while !self.failed {
-            let read = next_line(&mut self.lines).transpose()?;
-            self.line += 1;
+            let read = next_record(&mut self.lines, self.separator).transpose()?;
+            let line = self.line + 1;
             let outcome = match read {
-                Ok(bytes) => self.row(bytes).transpose(),
+                Ok(record) => {
+                    self.line += record.lines;
+                    self.failed = record.open;
+                    match record.open {
+                        true => Some(Err(UNCLOSED.to_owned())),
+                        false => self.row(record.bytes).transpose().map(|outcome| {
+                            outcome.map_err(|why| match record.lines {
+                                1 => why,
+                                _ => format!(
+                                    "{why} (a quotation mark holds lines {line} to {} together)",
+                                    self.line
+                                ),
+                            })
+                        }),
+                    }
+                }
                 Err(error) => {
                     self.failed = true;
                     Some(Err(format!("the file can't be read any further: {error}")))
                 }
             };
             if let Some(outcome) = outcome {
-                return Some(Row { line: self.line, outcome });
+                return Some(Row { line, outcome });
             }
         }
         None
@@ -200,61 +222,6 @@ impl<R: Read> Iterator for ImportReader<R> {
 /// A cell of an export without the mark that keeps a spreadsheet from running it as a formula.
 fn without_guard(field: &str) -> &str {
     field.strip_prefix('\'').filter(|cell| cell.starts_with(['=', '+', '-', '@'])).unwrap_or(field)
-}
-
-/// The separator that the header has most of.
-fn separator_of(header: &str) -> char {
-    // Of several with the same count `max_by_key` takes the last.
-    ['\t', ';', ','].into_iter().max_by_key(|&separator| header.matches(separator).count()).unwrap_or(',')
-}
-
-/// The fields of one line. The csv crate's reader lets an open quotation mark swallow the lines that follow; here it
-/// spoils its own row alone.
-fn split(line: &str, separator: char) -> Result<Vec<String>, String> {
-    let mut fields = Vec::new();
-    let mut rest = Some(line);
-    while let Some(text) = rest {
-        let field;
-        (field, rest) = first_field(text, separator)?;
-        fields.push(field);
-    }
-    Ok(fields)
-}
-
-/// The first field, and what follows behind its separator.
-fn first_field(text: &str, separator: char) -> Result<(String, Option<&str>), String> {
-    let until_separator = |text| match str::split_once(text, separator) {
-        Some((field, rest)) => (field, Some(rest)),
-        None => (text, None),
-    };
-    let Some(mut quoted) = text.trim_start_matches(' ').strip_prefix('"') else {
-        let (field, rest) = until_separator(text);
-        return Ok((field.trim().to_owned(), rest));
-    };
-    let mut field = String::new();
-    loop {
-        let (part, behind) = quoted
-            .split_once('"')
-            .ok_or("a quotation mark isn't closed in this line; a row must stand on one line")?;
-        field.push_str(part);
-        // Inside quotation marks a doubled one stands for one.
-        let Some(more) = behind.strip_prefix('"') else {
-            let (nothing, rest) = until_separator(behind);
-            if !nothing.trim().is_empty() {
-                return Err("text follows a closing quotation mark; double a mark that belongs to the text"
-                    .to_owned());
-            }
-            return Ok((field.trim().to_owned(), rest));
-        };
-        field.push('"');
-        quoted = more;
-    }
-}
-
-/// The next line with its end; none at the end of the file.
-fn next_line(lines: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    Ok((lines.read_until(b'\n', &mut bytes)? > 0).then_some(bytes))
 }
 
 /// What a field says, when it says something; an error names the column.
@@ -304,7 +271,7 @@ fn source(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Gone, ImportError, ImportReader, ImportRow, Row};
+    use super::{Gone, ImportError, ImportReader, ImportRow, Row, UNCLOSED};
     use crate::domain::subscription::Digest;
     use crate::domain::time::Timestamp;
 
@@ -391,7 +358,7 @@ mod tests {
     fn a_bad_row_says_why_and_the_others_are_read() {
         let mut file = b"email,alerts,note\nada@\nbob@example.org,perhaps\ncy@example.org,1,a,b\n".to_vec();
         file.extend_from_slice(
-            b"dee@example.org,1,caf\xe9\neve@example.org,1,\"open\n,,\nfay@example.org,1\n",
+            b"dee@example.org,1,caf\xe9\neve@example.org,1,\"a\"b\n,,\nfay@example.org,1\n",
         );
         let rows = read(&file);
         let lines: Vec<_> = rows.iter().map(|row| (row.line, row.outcome.is_ok())).collect();
@@ -402,10 +369,40 @@ mod tests {
             "alerts \"perhaps\": must be one of",
             "4 fields for 3 columns",
             "isn't UTF-8",
-            "quotation mark isn't closed",
+            "follows a closing quotation mark",
         ]) {
             assert!(error.contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn a_line_break_within_quotation_marks_is_no_row() {
+        let rows = read(
+            b"email,note,status\n\"ada@example.org\",\"said\neve@example.org,x,active\n\",unsubscribed\nfay@example.org,\"one\ntwo\",\n",
+        );
+        let known: Vec<_> = rows
+            .iter()
+            .map(|row| (row.line, row.outcome.as_ref().unwrap()))
+            .map(|(line, row)| (line, row.address.as_str().to_owned(), row.left.is_some()))
+            .collect();
+        assert_eq!(
+            known,
+            [(2, "ada@example.org".to_owned(), true), (5, "fay@example.org".to_owned(), false)]
+        );
+    }
+
+    #[test]
+    fn what_stands_behind_an_open_quotation_mark_is_nobody() {
+        let rows = read(b"email,note\nada@example.org,\"open\neve@example.org,x\nfay@example.org,x\n");
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].line, rows[0].outcome.as_ref().unwrap_err().as_str()), (2, UNCLOSED));
+        let rows = read(b"email,note\nada@example.org,\"open\neve@example.org,\"x\nfay@example.org,x\n");
+        let lines: Vec<_> = rows.iter().map(|row| (row.line, row.outcome.is_ok())).collect();
+        assert_eq!(lines, [(2, false), (4, true)], "the mark is closed by the next, and that row is no good");
+        let why = rows[0].outcome.as_ref().unwrap_err();
+        assert!(why.ends_with("(a quotation mark holds lines 2 to 3 together)"), "{why}");
+        let endless = format!("email,note\nada@example.org,\"{}", "eve@example.org,x\n".repeat(100_000));
+        assert_eq!(read(endless.as_bytes()).len(), 1);
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Right {
             Self::Read => "read",
             Self::Compose => "write",
             Self::Release => "send mail to readers",
-            Self::Manage => "say who may",
+            Self::Manage => "change how the newsroom is set up, or who may",
         }
     }
 }

@@ -12,6 +12,10 @@ use super::time::{DAY, HOUR, Timestamp};
 pub struct Facts {
     /// The size of the mail, in bytes; none where it can't be composed.
     pub bytes: Option<usize>,
+    /// The phrases in the mail, as it is read, that must not go out; none where it can't be composed.
+    pub phrases: Option<Vec<String>>,
+    /// It has a link, in its own field or in the text.
+    pub linked: bool,
     /// When an alert with the same subject was last released.
     pub same_subject: Option<Timestamp>,
     /// The post was alerted before.
@@ -159,8 +163,9 @@ pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) 
         }
         Ok(at) => warn(at.is_some_and(|at| at <= now), Warning::TimePassed),
     }
-    for phrase in said([&text.subject, &text.preheader, &text.body], phrases) {
-        warn(true, Warning::Phrase(phrase.clone()));
+    let written = || said([&text.subject, &text.preheader, &text.body], phrases).cloned().collect();
+    for phrase in facts.phrases.clone().unwrap_or_else(written) {
+        warn(true, Warning::Phrase(phrase));
     }
     if let Some(bytes) = facts.bytes.filter(|bytes| *bytes > LARGEST) {
         warn(true, Warning::TooLarge(bytes));
@@ -177,7 +182,7 @@ pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) 
         .for_each(|(link, leads)| warn(true, Warning::DeadLink(link.clone(), leads.clone())));
     warn(facts.not_today > 0, Warning::NotToday(facts.not_today));
     warn(facts.alerted, Warning::AlertedBefore);
-    warn(text.kind == Kind::Alert && text.link.is_empty(), Warning::NoLink);
+    warn(text.kind == Kind::Alert && text.link.is_empty() && !facts.linked, Warning::NoLink);
     found.sort_by_key(|warning| !warning.blocks());
     found
 }
@@ -216,7 +221,15 @@ mod tests {
             link: "https://site.example.org/a".to_owned(),
             ..text("Polls", "words")
         };
-        assert!(warnings(&ready, &Facts { audience: 1, ..Facts::default() }, &[], now).is_empty());
+        let facts = Facts { audience: 1, ..Facts::default() };
+        assert!(warnings(&ready, &facts, &[], now).is_empty());
+        let without = Text { link: String::new(), ..ready };
+        assert_eq!(warnings(&without, &facts, &[], now), [Warning::NoLink]);
+        assert_eq!(
+            warnings(&without, &Facts { linked: true, ..facts }, &[], now),
+            [],
+            "one in the text counts"
+        );
     }
 
     #[test]

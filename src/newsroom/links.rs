@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::attempts::{self, Door};
 use super::signing_in::{self, Origin, SignIn};
 use super::{Error, hashed, refused, secret};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     address::EmailAddress,
@@ -15,6 +15,7 @@ use crate::domain::{
     token::sha256,
 };
 use crate::mail::compose::Account;
+use crate::once::{self, Came, Once};
 use crate::outbox::{self, Envelope};
 use crate::store::{
     self, Tx,
@@ -130,12 +131,12 @@ pub async fn accept(
     }
     let Some(user) = store::users::by_id(&mut tx, id).await? else { return Ok(None) };
     let action = match link.purpose {
-        LinkPurpose::FirstOwner => "first owner made",
-        LinkPurpose::Invitation => "invitation accepted",
-        LinkPurpose::Reset => "password reset",
+        LinkPurpose::FirstOwner => Act::FirstOwnerMade,
+        LinkPurpose::Invitation => Act::InvitationAccepted,
+        LinkPurpose::Reset => Act::PasswordReset,
     };
     let actor = signing_in::visitor(origin);
-    audit::record(&mut tx, now, &actor, Change::new(action, "user", &user.email)).await?;
+    audit::record(&mut tx, now, &actor, Change::new(action, Thing::User, &user.email)).await?;
     let signed_in = signing_in::enter(cx, &mut tx, user, origin).await?;
     tx.commit().await?;
     Ok(Some(signed_in))
@@ -144,16 +145,25 @@ pub async fn accept(
 /// Adds somebody and mails them a link.
 ///
 /// # Errors
-/// [`Error::Refused`] where the address or the name is none, or the address is somebody's.
-pub async fn invite(cx: &Context, actor: &Actor, email: &str, name: &str, role: Role) -> Result<User, Error> {
+/// [`Error::Refused`] where the address or the name is none, [`Error::Taken`] where the address is somebody's,
+/// [`Error::Repeated`] where a call with the key came before.
+pub async fn invite(
+    cx: &Context,
+    actor: &Actor,
+    (email, name, role): (&str, &str, Role),
+    once: Option<Once<'_>>,
+) -> Result<User, Error> {
     let (address, name) = (email_address(email)?, person_name(name)?);
     let mut tx = cx.db.begin().await?;
     let id = add(cx, &mut tx, &address, &name, role, None).await?;
     let Some(user) = store::users::by_id(&mut tx, id).await? else { return refused("They are gone again.") };
-    let change =
-        Change::new("invited", "user", &user.email).to(&serde_json::json!({ "role": role, "name": name }));
+    let change = Change::new(Act::Invited, Thing::User, &user.email)
+        .to(&serde_json::json!({ "role": role, "name": name }));
     audit::record(&mut tx, cx.clock.now(), actor, change).await?;
     mail_link(cx, &mut tx, &user).await?;
+    if !once::note(cx, &mut tx, once, Came::Made(&user.public_id.to_string())).await? {
+        return Err(Error::Repeated);
+    }
     tx.commit().await?;
     cx.bells.deliver.notify_one();
     Ok(user)
@@ -162,11 +172,23 @@ pub async fn invite(cx: &Context, actor: &Actor, email: &str, name: &str, role: 
 /// Mails somebody a link anew: an invitation, or to choose another password.
 ///
 /// # Errors
-/// A database that can't be written.
-pub async fn send_link(cx: &Context, actor: &Actor, user: &User) -> Result<(), Error> {
+/// [`Error::Refused`] for who is kept out, [`Error::Repeated`] where a call with the key came before.
+pub async fn send_link(
+    cx: &Context,
+    actor: &Actor,
+    user: &User,
+    once: Option<Once<'_>>,
+) -> Result<(), Error> {
+    if user.disabled_at.is_some() {
+        return refused("They are kept out, so the link would open nothing. Let them in first.");
+    }
     let mut tx = cx.db.begin().await?;
-    audit::record(&mut tx, cx.clock.now(), actor, Change::new("link mailed", "user", &user.email)).await?;
+    audit::record(&mut tx, cx.clock.now(), actor, Change::new(Act::LinkMailed, Thing::User, &user.email))
+        .await?;
     mail_link(cx, &mut tx, user).await?;
+    if !once::note(cx, &mut tx, once, Came::Made(&user.public_id.to_string())).await? {
+        return Err(Error::Repeated);
+    }
     tx.commit().await?;
     cx.bells.deliver.notify_one();
     Ok(())
@@ -181,7 +203,8 @@ pub async fn link_for(cx: &Context, actor: &Actor, user: &User) -> Result<String
     let (purpose, holds) = link_kind(user);
     store::user_links::end_of_user(&mut tx, user.id).await?;
     let url = make(cx, &mut tx, Some(user.id), purpose, holds).await?;
-    audit::record(&mut tx, cx.clock.now(), actor, Change::new("link made", "user", &user.email)).await?;
+    audit::record(&mut tx, cx.clock.now(), actor, Change::new(Act::LinkMade, Thing::User, &user.email))
+        .await?;
     tx.commit().await?;
     Ok(url)
 }
@@ -220,7 +243,7 @@ pub async fn answer_requests(cx: &Context) -> Result<usize, Error> {
             && user.disabled_at.is_none()
         {
             let actor = Actor::visitor(&request.network);
-            let change = Change::new("link asked for", "user", &user.email);
+            let change = Change::new(Act::LinkAskedFor, Thing::User, &user.email);
             audit::record(&mut tx, cx.clock.now(), &actor, change).await?;
             mail_link(cx, &mut tx, &user).await?;
         }
@@ -251,7 +274,7 @@ pub(super) async fn add(
     };
     match store::users::insert(tx, &user).await? {
         Some(id) => Ok(id),
-        None => refused("There is somebody with this address already."),
+        None => Err(Error::Taken("There is somebody with this address already.".to_owned())),
     }
 }
 

@@ -28,6 +28,12 @@ pub enum Error {
     /// What was asked can't be done; a sentence for whoever asked.
     #[error("{0}")]
     Refused(String),
+    /// There is one of this name or address already; a sentence for whoever asked.
+    #[error("{0}")]
+    Taken(String),
+    /// Another call with the same Idempotency-Key came first, and nothing was done.
+    #[error("a call with this key came before")]
+    Repeated,
 }
 
 /// A refusal, in words for whoever asked.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::second_factor::prove;
 use super::signing_in::{idle_since, renew};
 use super::{Error, Me, hashed, links, refused};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{password, role::Role, time::Timestamp};
 use crate::store::{self, Tx, sessions::Session, users::User};
@@ -71,8 +71,8 @@ pub async fn create(
     let mut tx = cx.db.begin().await?;
     let id = links::add(cx, &mut tx, &address, &name, role, hash.as_deref()).await?;
     store::user_links::end_first_owner(&mut tx).await?;
-    let change =
-        Change::new("user created", "user", address.as_str()).to(&json!({ "role": role, "name": name }));
+    let change = Change::new(Act::UserCreated, Thing::User, address.as_str())
+        .to(&json!({ "role": role, "name": name }));
     audit::record(&mut tx, cx.clock.now(), actor, change).await?;
     let user = store::users::by_id(&mut tx, id).await?;
     tx.commit().await?;
@@ -85,7 +85,7 @@ pub async fn rename(cx: &Context, me: &Me, name: &str) -> Result<(), Error> {
     let name = links::person_name(name)?;
     let mut tx = cx.db.begin().await?;
     store::users::set_name(&mut tx, me.user.id, &name).await?;
-    let change = Change::new("renamed", "user", &me.user.email)
+    let change = Change::new(Act::Renamed, Thing::User, &me.user.email)
         .from(&json!({ "name": me.user.name }))
         .to(&json!({ "name": name }));
     audit::record(&mut tx, cx.clock.now(), &me.actor(), change).await?;
@@ -108,7 +108,8 @@ pub async fn change_password(cx: &Context, me: &Me, present: &str, new: &str) ->
     store::user_links::end_of_user(&mut tx, me.user.id).await?;
     store::sessions::end_all(&mut tx, me.user.id, me.session.id, now).await?;
     let cookie = renew(cx, &mut tx, me, me.session.second_factor).await?;
-    audit::record(&mut tx, now, &me.actor(), Change::new("password changed", "user", &me.user.email)).await?;
+    audit::record(&mut tx, now, &me.actor(), Change::new(Act::PasswordChanged, Thing::User, &me.user.email))
+        .await?;
     tx.commit().await?;
     Ok(cookie)
 }
@@ -123,31 +124,31 @@ pub async fn sessions(cx: &Context, user: &User) -> Result<Vec<Session>, Error> 
     Ok(store::sessions::of_user(&mut tx, user.id, now, idle_since(cx, now)).await?)
 }
 
-/// Ends one of one's own sessions; another's is none of them.
+/// Ends a session of somebody's; false where they have none of that id.
 ///
 /// # Errors
 /// A database that can't be written.
-pub async fn end_session(cx: &Context, me: &Me, session: Uuid) -> Result<(), Error> {
+pub async fn end_session(cx: &Context, actor: &Actor, user: &User, session: Uuid) -> Result<bool, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
-    if store::sessions::end(&mut tx, me.user.id, session, now).await? {
-        audit::record(&mut tx, now, &me.actor(), Change::new("session ended", "user", &me.user.email))
-            .await?;
+    let ended = store::sessions::end(&mut tx, user.id, session, now).await?;
+    if ended {
+        audit::record(&mut tx, now, actor, Change::new(Act::SessionEnded, Thing::User, &user.email)).await?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(ended)
 }
 
-/// Ends all of one's sessions but this one.
+/// Ends all of somebody's sessions but `but`, by its key; 0 ends all.
 ///
 /// # Errors
 /// A database that can't be written.
-pub async fn end_other_sessions(cx: &Context, me: &Me) -> Result<u64, Error> {
+pub async fn end_sessions(cx: &Context, actor: &Actor, user: &User, but: i64) -> Result<u64, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
-    let ended = store::sessions::end_all(&mut tx, me.user.id, me.session.id, now).await?;
-    let change = Change::new("sessions ended", "user", &me.user.email).to(&json!({ "ended": ended }));
-    audit::record(&mut tx, now, &me.actor(), change).await?;
+    let ended = store::sessions::end_all(&mut tx, user.id, but, now).await?;
+    let change = Change::new(Act::SessionsEnded, Thing::User, &user.email).to(&json!({ "ended": ended }));
+    audit::record(&mut tx, now, actor, change).await?;
     tx.commit().await?;
     Ok(ended)
 }
@@ -160,7 +161,7 @@ pub async fn change_role(cx: &Context, actor: &Actor, user: &User, role: Role) -
         keep_an_owner(&mut tx, user).await?;
     }
     store::users::set_role(&mut tx, user.id, role).await?;
-    let change = Change::new("role changed", "user", &user.email)
+    let change = Change::new(Act::RoleChanged, Thing::User, &user.email)
         .from(&json!({ "role": user.role }))
         .to(&json!({ "role": role }));
     audit::record(&mut tx, cx.clock.now(), actor, change).await?;
@@ -179,7 +180,7 @@ pub async fn disable(cx: &Context, actor: &Actor, user: &User) -> Result<(), Err
     store::users::set_disabled(&mut tx, user.id, Some(now)).await?;
     store::sessions::end_all(&mut tx, user.id, 0, now).await?;
     store::user_links::end_of_user(&mut tx, user.id).await?;
-    audit::record(&mut tx, now, actor, Change::new("disabled", "user", &user.email)).await?;
+    audit::record(&mut tx, now, actor, Change::new(Act::Disabled, Thing::User, &user.email)).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -191,7 +192,8 @@ pub async fn disable(cx: &Context, actor: &Actor, user: &User) -> Result<(), Err
 pub async fn enable(cx: &Context, actor: &Actor, user: &User) -> Result<(), Error> {
     let mut tx = cx.db.begin().await?;
     store::users::set_disabled(&mut tx, user.id, None).await?;
-    audit::record(&mut tx, cx.clock.now(), actor, Change::new("enabled", "user", &user.email)).await?;
+    audit::record(&mut tx, cx.clock.now(), actor, Change::new(Act::Enabled, Thing::User, &user.email))
+        .await?;
     tx.commit().await?;
     Ok(())
 }

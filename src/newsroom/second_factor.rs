@@ -5,7 +5,7 @@ use serde_json::json;
 use super::attempts::{self, Door};
 use super::signing_in::renew;
 use super::{Error, Me, is_right, refused};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{token::sha256, totp};
 use crate::store::{self, Tx, users::User};
@@ -53,7 +53,7 @@ pub async fn confirm(cx: &Context, me: &Me, code: &str) -> Result<SetUp, Error> 
     let codes = new_codes(cx, &mut tx, user.id).await?;
     store::sessions::end_all(&mut tx, user.id, me.session.id, now).await?;
     let cookie = renew(cx, &mut tx, me, true).await?;
-    audit::record(&mut tx, now, &me.actor(), Change::new("second factor set up", "user", &user.email))
+    audit::record(&mut tx, now, &me.actor(), Change::new(Act::SecondFactorSetUp, Thing::User, &user.email))
         .await?;
     tx.commit().await?;
     Ok(SetUp { cookie, codes })
@@ -70,7 +70,7 @@ pub async fn renew_codes(cx: &Context, me: &Me, password: &str) -> Result<Vec<St
     prove(cx, me, password).await?;
     let mut tx = cx.db.begin().await?;
     let codes = new_codes(cx, &mut tx, me.user.id).await?;
-    let change = Change::new("recovery codes renewed", "user", &me.user.email);
+    let change = Change::new(Act::RecoveryCodesRenewed, Thing::User, &me.user.email);
     audit::record(&mut tx, cx.clock.now(), &me.actor(), change).await?;
     tx.commit().await?;
     Ok(codes)
@@ -92,7 +92,7 @@ pub async fn turn_off(cx: &Context, me: &Me, password: &str) -> Result<(), Error
 pub async fn forget(cx: &Context, actor: &Actor, user: &User) -> Result<(), Error> {
     let mut tx = cx.db.begin().await?;
     store::users::forget_totp(&mut tx, user.id).await?;
-    let change = Change::new("second factor ended", "user", &user.email)
+    let change = Change::new(Act::SecondFactorEnded, Thing::User, &user.email)
         .from(&json!({ "second_factor": user.has_second_factor() }))
         .to(&json!({ "second_factor": false }));
     audit::record(&mut tx, cx.clock.now(), actor, change).await?;

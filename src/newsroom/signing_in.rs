@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::attempts::{self, Door};
 use super::{Error, Me, Standing, is_right, secret};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     address::EmailAddress,
@@ -87,8 +87,8 @@ pub(super) async fn enter(cx: &Context, tx: &mut Tx, user: User, origin: &Origin
     let entered = store::sessions::by_hash(tx, &hash, now, idle_since(cx, now)).await?;
     let Some(session) = entered else { return Ok(SignIn::Wrong) };
     let me = Me { user, session };
-    let action = if me.user.has_second_factor() { "password accepted" } else { "signed in" };
-    audit::record(tx, now, &me.actor(), Change::new(action, "user", &me.user.email)).await?;
+    let action = if me.user.has_second_factor() { Act::PasswordAccepted } else { Act::SignedIn };
+    audit::record(tx, now, &me.actor(), Change::new(action, Thing::User, &me.user.email)).await?;
     Ok(SignIn::Right { cookie, standing: me.standing(cx) })
 }
 
@@ -104,7 +104,7 @@ pub async fn second_step(cx: &Context, me: &Me, code: &str) -> Result<SignIn, Er
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
     let Some(how) = spend_code(cx, &mut tx, me, code).await? else {
-        let refusal = Change::new("code refused", "user", &me.user.email);
+        let refusal = Change::new(Act::CodeRefused, Thing::User, &me.user.email);
         audit::record(&mut tx, now, &me.actor(), refusal).await?;
         tx.commit().await?;
         return Ok(SignIn::Wrong);
@@ -112,8 +112,8 @@ pub async fn second_step(cx: &Context, me: &Me, code: &str) -> Result<SignIn, Er
     store::login_attempts::forgive(&mut tx, &attempts::account(Door::Code, &me.user.email_key), network)
         .await?;
     let cookie = renew(cx, &mut tx, me, true).await?;
-    let entry =
-        Change::new("signed in", "user", &me.user.email).to(&serde_json::json!({ "second_factor": how }));
+    let entry = Change::new(Act::SignedIn, Thing::User, &me.user.email)
+        .to(&serde_json::json!({ "second_factor": how }));
     audit::record(&mut tx, now, &me.actor(), entry).await?;
     tx.commit().await?;
     Ok(SignIn::Right { cookie, standing: Standing::In })
@@ -175,7 +175,8 @@ pub async fn sign_out(cx: &Context, me: &Me) -> Result<(), Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
     store::sessions::end(&mut tx, me.user.id, me.session.public_id, now).await?;
-    audit::record(&mut tx, now, &me.actor(), Change::new("signed out", "user", &me.user.email)).await?;
+    audit::record(&mut tx, now, &me.actor(), Change::new(Act::SignedOut, Thing::User, &me.user.email))
+        .await?;
     tx.commit().await?;
     Ok(())
 }

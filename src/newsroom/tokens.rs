@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Error, refused};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     role::{Area, Role},
     token::{api_token, sha256},
 };
+use crate::once::{self, Came, Once};
 use crate::store::{self, tokens::Listed};
 
 /// A new token and how far it goes.
@@ -23,11 +24,24 @@ pub struct Wanted {
     pub holds: Option<Duration>,
 }
 
-/// Makes a token and gives it, this once.
+/// Makes a token and gives it, this once. It is known by its name, which no other that holds has.
 ///
 /// # Errors
-/// [`Error::Refused`] for a name that is none.
+/// [`Error::Refused`] for a name that is none, [`Error::Taken`] for one that another has.
 pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<String, Error> {
+    create_once(cx, actor, wanted, None).await
+}
+
+/// The same for a call with a key.
+///
+/// # Errors
+/// As [`create`]; [`Error::Repeated`] where it isn't the first.
+pub async fn create_once(
+    cx: &Context,
+    actor: &Actor,
+    wanted: &Wanted,
+    once: Option<Once<'_>>,
+) -> Result<String, Error> {
     let name = wanted.name.trim();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         return refused("Give a name of at most 100 characters on one line.");
@@ -36,11 +50,23 @@ pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<Stri
     let (hash, now) = (sha256(token.as_bytes()), cx.clock.now());
     let expires_at = wanted.holds.map(|holds| now.plus(holds));
     let mut tx = cx.db.begin().await?;
+    store::tokens::lock(&mut tx).await?;
+    if store::tokens::all(&mut tx, now).await?.iter().any(|other| other.name == name) {
+        let why =
+            format!("There is a token of the name {name}. Choose another name, or revoke that one first.");
+        return Err(Error::Taken(why));
+    }
     store::tokens::insert(&mut tx, name, wanted.role, &hash, now, expires_at).await?;
     store::tokens::set_scope(&mut tx, &hash, &wanted.areas).await?;
-    let change = Change::new("token created", "token", name)
+    let change = Change::new(Act::TokenCreated, Thing::Token, name)
         .to(&json!({ "role": wanted.role, "scope": wanted.areas, "ends": expires_at }));
     audit::record(&mut tx, now, actor, change).await?;
+    let Some(made) = store::tokens::by_hash(&mut tx, &hash, now).await? else {
+        return refused("It ended at once.");
+    };
+    if !once::note(cx, &mut tx, once, Came::Made(&made.id.to_string())).await? {
+        return Err(Error::Repeated);
+    }
     tx.commit().await?;
     Ok(token)
 }
@@ -72,7 +98,7 @@ pub async fn by_hash(cx: &Context, hash: &[u8]) -> Result<Option<Listed>, Error>
 pub async fn revoke(cx: &Context, actor: &Actor, id: i64) -> Result<bool, Error> {
     let mut tx = cx.db.begin().await?;
     let Some((name, role)) = store::tokens::revoke_one(&mut tx, id).await? else { return Ok(false) };
-    let change = Change::new("token revoked", "token", &name).from(&json!({ "role": role }));
+    let change = Change::new(Act::TokenRevoked, Thing::Token, &name).from(&json!({ "role": role }));
     audit::record(&mut tx, cx.clock.now(), actor, change).await?;
     tx.commit().await?;
     Ok(true)
@@ -86,7 +112,8 @@ pub async fn revoke_all(cx: &Context, actor: &Actor, name: &str) -> Result<u64, 
     let mut tx = cx.db.begin().await?;
     let revoked = store::tokens::revoke(&mut tx, name).await?;
     if revoked > 0 {
-        audit::record(&mut tx, cx.clock.now(), actor, Change::new("token revoked", "token", name)).await?;
+        audit::record(&mut tx, cx.clock.now(), actor, Change::new(Act::TokenRevoked, Thing::Token, name))
+            .await?;
     }
     tx.commit().await?;
     Ok(revoked)

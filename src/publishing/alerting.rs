@@ -3,11 +3,8 @@
 
 use uuid::Uuid;
 
-use super::{
-    Error, archive,
-    once::{self, Came},
-};
-use crate::audit::{self, Actor, Change};
+use super::{Error, archive};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     draft,
@@ -21,6 +18,7 @@ use crate::mail::{
     compose::{Alert, Draft},
     html,
 };
+use crate::once::{self, Came, Once};
 use crate::outbox;
 use crate::store::{self, Tx, archive::Page, issues::NewIssue, posts::Post, topics::Topic};
 
@@ -71,8 +69,6 @@ pub struct Preview {
     pub draft: Draft,
 }
 
-pub use super::once::Once;
-
 /// A request made ready: the mail is composed and the names are resolved.
 pub(super) struct Prepared {
     pub public_id: Uuid,
@@ -82,15 +78,15 @@ pub(super) struct Prepared {
     content: String,
     page: Page,
     public: bool,
-    /// One of the phrases that must not go out, if it says one.
-    phrase: Option<String>,
+    /// The phrases in it that must not go out.
+    pub phrases: Vec<String>,
 }
 
 impl Prepared {
     /// # Errors
     /// It says what must not go out.
     fn may_go(&self) -> Result<(), Error> {
-        self.phrase.clone().map_or(Ok(()), |phrase| Err(Error::Phrase(phrase)))
+        self.phrases.first().map_or(Ok(()), |phrase| Err(Error::Phrase(phrase.clone())))
     }
 }
 
@@ -135,7 +131,7 @@ pub async fn publish(
     let mut tx = cx.db.begin().await?;
     let issue_id = insert(cx, &mut tx, &prepared, request, &by.to_string(), State::Publishing).await?;
     let id = prepared.public_id.to_string();
-    let change = Change::new("alert released", "issue", &id)
+    let change = Change::new(Act::AlertReleased, Thing::Issue, &id)
         .to(&serde_json::json!({ "subject": prepared.draft.subject, "level": request.level, "topics": request.topics }));
     audit::record(&mut tx, cx.clock.now(), by, change).await?;
     if !once::note(cx, &mut tx, once, Came::Issue(issue_id)).await? {
@@ -298,14 +294,14 @@ pub(super) async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -
     let public_id = cx.entropy.uuid(cx.clock.now());
     let draft = cx.composer.alert(public_id, &alert)?;
     let words = html::plain_text(&alert.html);
-    let phrase = blocked(cx, &alert.subject, alert.preheader.as_deref(), &words);
+    let phrases = blocked(cx, &alert.subject, alert.preheader.as_deref(), &words);
     let content = super::stories::Carried {
         title: alert.subject.clone(),
         summary: text::multi_line(&words, 2_000),
         link: alert.link.clone(),
     };
     Ok(Prepared {
-        phrase,
+        phrases,
         public_id,
         draft,
         topic_ids: topics.iter().map(|topic| topic.id).collect(),
@@ -316,10 +312,10 @@ pub(super) async fn prepare(cx: &Context, tx: &mut Tx, request: &AlertRequest) -
     })
 }
 
-/// One of the phrases that must not go out, if it stands there.
-pub(super) fn blocked(cx: &Context, subject: &str, preheader: Option<&str>, words: &str) -> Option<String> {
+/// The phrases that must not go out and stand there.
+pub(super) fn blocked(cx: &Context, subject: &str, preheader: Option<&str>, words: &str) -> Vec<String> {
     let texts = [subject, preheader.unwrap_or_default(), words];
-    text::said(texts, &cx.config.newsroom.blocked_phrases).next().cloned()
+    text::said(texts, &cx.config.newsroom.blocked_phrases).cloned().collect()
 }
 
 async fn resolve(tx: &mut Tx, request: &AlertRequest) -> Result<(Alert, Vec<Topic>, Option<i64>), Error> {

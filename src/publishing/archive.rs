@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::{Error, stories::marked};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     issue::{Kind, State},
@@ -158,8 +158,8 @@ pub async fn mark(cx: &Context, actor: &Actor, issue: Uuid, public: bool) -> Res
     if store::archive::mark(&mut tx, found.id, public).await? {
         store::archive::touch(&mut tx, found.id, now).await?;
         let name = issue.to_string();
-        let action = if public { "put into the archive" } else { "took out of the archive" };
-        audit::record(&mut tx, now, actor, Change::new(action, "issue", &name)).await?;
+        let action = if public { Act::PutIntoArchive } else { Act::TookOutOfArchive };
+        audit::record(&mut tx, now, actor, Change::new(action, Thing::Issue, &name)).await?;
         tx.commit().await?;
     }
     Ok(Marked::Done)

@@ -8,9 +8,8 @@ use super::{
     Error,
     alerting::{self, AlertRequest, Body},
     desk::{json, outcomes},
-    once::{self, Came, Once},
 };
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     draft::{LONGEST_BODY, Text},
@@ -18,6 +17,7 @@ use crate::domain::{
     text::multi_line,
 };
 use crate::mail::html;
+use crate::once::{self, Came, Once};
 use crate::store::{self, Tx, posts::Post};
 
 /// A new draft, from nothing or from a post.
@@ -169,7 +169,7 @@ async fn insert(
     let now = cx.clock.now();
     let id = cx.entropy.uuid(now);
     let draft_id = store::drafts::insert(tx, id, &json(text), belongs, &actor.to_string(), now).await?;
-    audit::record(tx, now, actor, Change::new("began", "draft", &id.to_string()).to(text)).await?;
+    audit::record(tx, now, actor, Change::new(Act::Began, Thing::Draft, &id.to_string()).to(text)).await?;
     Ok((id, draft_id))
 }
 

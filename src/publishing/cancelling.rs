@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::Error;
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::store;
 
@@ -39,7 +39,7 @@ pub async fn cancel(cx: &Context, issue: Uuid, by: &Actor) -> Result<Cancelled, 
         return Ok(if already { Cancelled::Already } else { Cancelled::TooLate });
     }
     let id = issue.to_string();
-    let change = Change::new("issue cancelled", "issue", &id)
+    let change = Change::new(Act::IssueCancelled, Thing::Issue, &id)
         .from(&serde_json::json!({ "state": found.state }))
         .to(&serde_json::json!({ "state": crate::domain::issue::State::Cancelled }));
     audit::record(&mut tx, now, by, change).await?;

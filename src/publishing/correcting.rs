@@ -5,13 +5,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{
-    Error, Once, archive,
-    fan_out::WINDOW,
-    once::{self, Came},
-    releasing,
-};
-use crate::audit::{self, Actor, Change};
+use super::{Error, archive, fan_out::WINDOW, releasing};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     decision::{Decision, Matter, Reader, decide},
@@ -22,6 +17,7 @@ use crate::domain::{
     time::Timestamp,
 };
 use crate::mail::{compose::Alert, html};
+use crate::once::{self, Came, Once};
 use crate::store::{
     self,
     deliveries::Batch,
@@ -74,7 +70,8 @@ pub async fn correct(
     if subject.is_empty() || html::is_blank(&body) {
         return Ok(Corrected::Blank);
     }
-    if let Some(phrase) = super::alerting::blocked(cx, &subject, None, &html::plain_text(&body)) {
+    let said = super::alerting::blocked(cx, &subject, None, &html::plain_text(&body));
+    if let Some(phrase) = said.into_iter().next() {
         return Err(Error::Phrase(phrase));
     }
     let mut tx = cx.db.read().await?;
@@ -155,7 +152,7 @@ pub async fn correct(
     }
     let name = issue.to_string();
     let after = serde_json::json!({ "correction": public_id, "subject": draft.subject, "stopped": stopped });
-    audit::record(&mut tx, now, actor, Change::new("corrected", "issue", &name).to(&after)).await?;
+    audit::record(&mut tx, now, actor, Change::new(Act::Corrected, Thing::Issue, &name).to(&after)).await?;
     if stopped {
         // Before the commit: what is held back for a rollback goes out later.
         cx.cancelled.add(issue, now);
@@ -167,7 +164,8 @@ pub async fn correct(
     Ok(Corrected::Now(public_id))
 }
 
-/// Writes the next window of a correction's deliveries. False when nothing is to be done now.
+/// Writes the next window of a correction's deliveries. False when nothing is to be done now: all who are known to have the
+/// original have theirs, and of others it isn't known yet.
 pub(super) async fn fan_out(cx: &Context, issue: &Issue) -> Result<bool, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
@@ -178,14 +176,15 @@ pub(super) async fn fan_out(cx: &Context, issue: &Issue) -> Result<bool, Error> 
     };
     let after = issue.next_subscriber;
     let mut ids = store::corrections::window(&mut tx, original, after, WINDOW).await?;
-    let last = ids.last().copied();
-    if last.is_none() {
+    // Behind the last of them the cursor says so: nothing less pressing waits for this fan-out any more.
+    let last = ids.last().copied().unwrap_or(issue.last_subscriber);
+    if ids.is_empty() {
         ids = store::corrections::missed(&mut tx, issue.id, original, WINDOW).await?;
-        if ids.is_empty() && now.since(issue.created_at) < HEARD {
+    }
+    if ids.is_empty() && after == last {
+        if now.since(issue.created_at) < HEARD || store::deliveries::are_sending(&mut tx, original).await? {
             return Ok(false);
         }
-    }
-    if ids.is_empty() {
         store::issues::fanned_out(&mut tx, issue.id).await?;
         tx.commit().await?;
         cx.bells.deliver.notify_one();
@@ -206,7 +205,7 @@ pub(super) async fn fan_out(cx: &Context, issue: &Issue) -> Result<bool, Error> 
         wanted => store::deliveries::insert_for(&mut tx, batch, wanted).await?,
     };
     let added = i64::try_from(added).unwrap_or(0);
-    if store::issues::advance(&mut tx, issue.id, after, last.unwrap_or(after), added).await? {
+    if store::issues::advance(&mut tx, issue.id, after, last, added).await? {
         store::bells::ring(&mut tx).await?;
         tx.commit().await?;
         cx.bells.deliver.notify_one();

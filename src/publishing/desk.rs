@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use url::Url;
 use uuid::Uuid;
 
 use super::{
     Error,
-    alerting::{self, AlertRequest, Body},
+    alerting::{self, AlertRequest, Body, Prepared},
     beginning::check_topics,
     estimating::{Estimate, estimate},
-    once::Once,
     reading,
 };
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     draft::{State, Text, differing, merge},
@@ -26,12 +26,15 @@ use crate::mail::{
     html,
     preview::{Preview, preview},
 };
+use crate::once::Once;
 use crate::store::{self, Tx, drafts::Draft};
 
 pub use super::beginning::{Begin, create, create_for_release, create_outcome, create_with};
 
 /// So many saves of others are merged with, one after the other, before it is given up.
 const TRIES: usize = 20;
+/// For so long a count of readers will do while somebody types; a release counts anew.
+const COUNTED: Duration = Duration::from_secs(15);
 /// Whose page said nothing for so long has closed it.
 const GONE: Duration = Duration::from_secs(15);
 
@@ -42,7 +45,7 @@ pub struct Written {
 }
 
 impl Written {
-    pub(super) fn of(draft: Draft) -> Self {
+    pub fn of(draft: Draft) -> Self {
         let text = serde_json::from_str(&draft.text).unwrap_or_default();
         Self { draft, text }
     }
@@ -233,7 +236,7 @@ async fn write(
     let goes_on = draft.updated_by == by && now.since(draft.updated_at) < MINUTE;
     if !goes_on {
         let subject = draft.public_id.to_string();
-        let change = Change::new("wrote", "draft", &subject).from(&written.text).to(text);
+        let change = Change::new(Act::Wrote, Thing::Draft, &subject).from(&written.text).to(text);
         audit::record(tx, now, actor, change).await?;
     }
     Ok(true)
@@ -252,15 +255,25 @@ pub async fn visit(cx: &Context, actor: &Actor, draft: &Draft) -> Result<Vec<Str
     Ok(others)
 }
 
-/// The topics there are, with their readers.
+/// The topics there are, with their readers as they were counted within the last minute.
 ///
 /// # Errors
 /// A database that can't be read.
 pub async fn choices(cx: &Context) -> Result<Vec<Choice>, Error> {
     let mut tx = cx.db.read().await?;
     let mut choices = Vec::new();
+    let at = cx.clock.now();
     for topic in store::topics::all(&mut tx).await? {
-        let (now, later) = store::drafts::topic_readers(&mut tx, topic.id).await?;
+        let mut known = cx.topic_readers.lock().await;
+        let counted = known.get(&topic.id).filter(|(.., then)| at.since(*then) <= MINUTE).copied();
+        let (now, later) = match counted {
+            Some((now, later, _)) => (now, later),
+            None => {
+                let (now, later) = store::drafts::topic_readers(&mut tx, topic.id).await?;
+                known.insert(topic.id, (now, later, at));
+                (now, later)
+            }
+        };
         choices.push(Choice { slug: topic.slug, name: topic.name, now, later, test: topic.test });
     }
     Ok(choices)
@@ -274,18 +287,16 @@ pub async fn mail(cx: &Context, written: &Written, to: &str) -> Result<Option<Pr
     let now = cx.clock.now();
     let mut tx = cx.db.read().await?;
     let request = request(&mut tx, written, now).await?;
-    composed(cx, &mut tx, &request, to, now).await
+    Ok(composed(cx, &mut tx, &request).await?.map(|prepared| preview(&prepared.draft, to, now)))
 }
 
-async fn composed(
+pub(super) async fn composed(
     cx: &Context,
     tx: &mut Tx,
     request: &AlertRequest,
-    to: &str,
-    now: Timestamp,
-) -> Result<Option<Preview>, Error> {
+) -> Result<Option<Prepared>, Error> {
     match alerting::prepare(cx, tx, request).await {
-        Ok(prepared) => Ok(Some(preview(&prepared.draft, to, now))),
+        Ok(prepared) => Ok(Some(prepared)),
         Err(Error::Store(error)) => Err(error.into()),
         // What is missing is told by the warnings.
         Err(_) => Ok(None),
@@ -297,17 +308,34 @@ async fn composed(
 /// # Errors
 /// A database that can't be read.
 pub async fn look(cx: &Context, written: &Written, to: &str) -> Result<Look, Error> {
+    look_counted(cx, written, to, Duration::ZERO).await
+}
+
+/// The same on a page and while somebody types: how many it goes to is counted anew where topics or level are others, and
+/// else every [`COUNTED`].
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn look_meanwhile(cx: &Context, written: &Written, to: &str) -> Result<Look, Error> {
+    look_counted(cx, written, to, COUNTED).await
+}
+
+async fn look_counted(cx: &Context, written: &Written, to: &str, age: Duration) -> Result<Look, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.read().await?;
     let request = request(&mut tx, written, now).await?;
-    let mail = composed(cx, &mut tx, &request, to, now).await?;
-    let audience = audience(&mut tx, &written.text).await?;
+    let prepared = composed(cx, &mut tx, &request).await?;
+    let mail = prepared.as_ref().map(|prepared| preview(&prepared.draft, to, now));
+    let audience = audience(cx, &mut tx, &written.text, age).await?;
     let Estimate { takes, not_today } = estimate(cx, &mut tx, written.text.kind.issue(), audience).await?;
+    let links = html::links(&written.text.link, &written.text.body);
     let facts = Facts {
         not_today,
-        dead_links: dead_links(&mut tx, &written.text).await?,
+        dead_links: dead_links(&mut tx, &links).await?,
+        linked: !links.is_empty(),
         tests: reading::tests(cx, &mut tx, written, now).await?,
         bytes: mail.as_ref().map(|mail| mail.bytes),
+        phrases: prepared.map(|prepared| prepared.phrases),
         same_subject: store::drafts::last_with_subject(&mut tx, &written.text.subject, now.minus(HOUR))
             .await?,
         alerted: alerted(&mut tx, written.draft.post_id).await?,
@@ -326,9 +354,21 @@ pub(super) async fn topic_ids(tx: &mut Tx, text: &Text) -> Result<Vec<i64>, Erro
     Ok(topics.iter().filter(|topic| text.topics.contains(&topic.slug)).map(|topic| topic.id).collect())
 }
 
-async fn audience(tx: &mut Tx, text: &Text) -> Result<i64, Error> {
-    let ids = topic_ids(tx, text).await?;
-    Ok(alerting::audience(tx, text.kind, &ids, text.level).await?)
+/// As it was counted last, where that is no older than `age`.
+async fn audience(cx: &Context, tx: &mut Tx, text: &Text, age: Duration) -> Result<i64, Error> {
+    let (ids, now) = (topic_ids(tx, text).await?, cx.clock.now());
+    let asked = (text.kind, ids, text.level);
+    let mut audiences = cx.audiences.lock().await;
+    if let Some((audience, at)) = audiences.get(&asked)
+        && !age.is_zero()
+        && now.since(*at) <= age
+    {
+        return Ok(*audience);
+    }
+    let audience = alerting::audience(tx, text.kind, &asked.1, text.level).await?;
+    audiences.retain(|_, (_, at)| now.since(*at) <= COUNTED);
+    audiences.insert(asked, (audience, now));
+    Ok(audience)
 }
 
 /// What the outcomes of a race are called, but one, and but those that are thrown away.
@@ -338,11 +378,11 @@ pub(super) async fn outcomes(tx: &mut Tx, race_id: i64, but: Option<i64>) -> Res
     Ok(there.map(|draft| Written::of(draft).text.outcome).collect())
 }
 
-async fn dead_links(tx: &mut Tx, text: &Text) -> Result<Vec<(String, String)>, Error> {
+async fn dead_links(tx: &mut Tx, links: &[Url]) -> Result<Vec<(String, String)>, Error> {
     let mut dead = Vec::new();
-    for link in html::links(&text.link, &text.body) {
+    for link in links {
         if let Some(fault) = store::links::known(tx, link.as_str()).await?.and_then(|known| known.fault) {
-            dead.push((link.into(), fault));
+            dead.push((link.to_string(), fault));
         }
     }
     Ok(dead)
@@ -404,7 +444,7 @@ pub async fn ask(cx: &Context, actor: &Actor, written: &Written) -> Result<bool,
         return Ok(false);
     }
     let subject = written.draft.public_id.to_string();
-    audit::record(&mut tx, now, actor, Change::new("asked to release", "draft", &subject)).await?;
+    audit::record(&mut tx, now, actor, Change::new(Act::AskedToRelease, Thing::Draft, &subject)).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -422,8 +462,8 @@ pub async fn put_away(cx: &Context, actor: &Actor, draft: &Draft, back: bool) ->
     };
     if done {
         let subject = draft.public_id.to_string();
-        let action = if back { "took back" } else { "threw away" };
-        audit::record(&mut tx, now, actor, Change::new(action, "draft", &subject)).await?;
+        let action = if back { Act::TookBack } else { Act::ThrewAway };
+        audit::record(&mut tx, now, actor, Change::new(action, Thing::Draft, &subject)).await?;
         tx.commit().await?;
     }
     Ok(done)

@@ -22,6 +22,8 @@ use crate::store::{self, Tx, deliveries::Batch, issues::Issue, subscribers::Read
 /// How many readers one transaction takes: few, so that the first mails leave at once and nobody waits long behind it for
 /// SQLite's only writer.
 pub(super) const WINDOW: i64 = 500;
+/// Before the priority and the key of any issue.
+const FIRST: (i64, i64) = (-1, 0);
 
 /// Writes the next window of deliveries of the most pressing issue. False when no issue waits for its fan-out.
 ///
@@ -31,20 +33,25 @@ pub(super) const WINDOW: i64 = 500;
 /// # Errors
 /// A template that can't be rendered, a database that can't be written.
 pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
-    let mut tx = cx.db.read().await?;
-    let Some(mut issue) = store::issues::next_to_fan_out(&mut tx).await? else {
-        return Ok(false);
-    };
-    if issue.kind == Kind::Correction {
+    let mut behind = FIRST;
+    let (mut tx, mut issue) = loop {
+        let mut tx = cx.db.read().await?;
+        let Some(issue) = store::issues::next_to_fan_out(&mut tx, behind).await? else {
+            return Ok(false);
+        };
+        if issue.kind != Kind::Correction {
+            break (tx, issue);
+        }
         drop(tx);
-        return super::correcting::fan_out(cx, &issue).await;
-    }
+        if super::correcting::fan_out(cx, &issue).await? {
+            return Ok(true);
+        }
+        behind = (issue.priority, issue.id);
+    };
     if issue.kind == Kind::Digest {
         tx = cx.db.now_writing(tx).await?;
-        let Some(same) = store::issues::next_to_fan_out(&mut tx).await?.filter(|next| next.id == issue.id)
-        else {
-            return Ok(true);
-        };
+        let next = store::issues::next_to_fan_out(&mut tx, behind).await?;
+        let Some(same) = next.filter(|next| next.id == issue.id) else { return Ok(true) };
         issue = same;
     }
     let after = issue.next_subscriber;

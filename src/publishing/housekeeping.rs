@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Error;
 use crate::context::Context;
 use crate::domain::time::{DAY, Timestamp};
+use crate::once::KEYS_KEPT;
 use crate::store::{self, Tx};
 
 /// How long each recipient's delivery is kept.
@@ -15,8 +16,6 @@ const CHUNK: i64 = 2_000;
 const SIGNUPS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long it is known where somebody signed in.
 const SESSIONS_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-/// How long the answer to an idempotency key is kept.
-pub const KEYS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Clears away what is old and logs what that was. Returns how many issues were reduced to totals.
 ///

@@ -27,6 +27,8 @@ pub struct Live {
     pub kind: Kind,
     pub subject: String,
     pub state: State,
+    /// It was stopped in its hold: nobody got it.
+    pub undone: bool,
     /// While it is held: until when it can be undone.
     pub held_until: Option<Timestamp>,
     /// While it is paused: since when.
@@ -41,6 +43,8 @@ pub struct Live {
     pub bounced: i64,
     /// Nobody more was to get it, or too late.
     pub called_off: i64,
+    /// Of those called off, who may have it all the same: the connection broke off, or the service ended, in the middle.
+    pub uncertain: i64,
     /// The newest issue that corrects it.
     pub correction: Option<Uuid>,
     /// Nobody but test addresses gets it, for it is on a test topic.
@@ -72,6 +76,7 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
     let mut live = Live {
         issue,
         kind: found.kind,
+        undone: found.was_undone(),
         subject: found.subject,
         state: found.state,
         held_until: store::drafts::held_until(&mut tx, found.id).await?,
@@ -89,6 +94,10 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
         waiting: progress.count(&[Queued, Sending, Deferred]),
         bounced: progress.count(&[Bounced, Failed]),
         called_off: progress.count(&[Cancelled, Expired]),
+        uncertain: match found.state {
+            State::Cancelled => store::outcomes::uncertain(&mut tx, found.id).await?,
+            _ => 0,
+        },
         correction,
         test: store::issues::is_test(&mut tx, found.id).await?,
         spread: Spread::of((None, None), Vec::new(), Vec::new(), now),

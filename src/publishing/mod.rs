@@ -16,7 +16,6 @@ mod fan_out;
 pub mod foreseeing;
 mod housekeeping;
 pub mod live;
-mod once;
 pub mod pausing;
 pub mod progress;
 pub mod races;
@@ -27,8 +26,7 @@ mod stories;
 
 pub use cancelling::{Cancelled, call_off, cancel};
 pub use digesting::publish_digest;
-pub use housekeeping::{KEYS_KEPT, keep_house};
-pub use once::Once;
+pub use housekeeping::keep_house;
 pub use scheduling::run_due_schedules;
 
 #[derive(Debug, thiserror::Error)]

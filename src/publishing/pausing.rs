@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Error;
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{issue::State, time::MINUTE};
 use crate::store::{self, Tx};
@@ -40,7 +40,7 @@ pub async fn pause(cx: &Context, actor: &Actor, issue: Uuid) -> Result<Paused, E
         let under_way = matches!(found.state, State::Publishing | State::Sending);
         return Ok(if under_way { Paused::Already } else { Paused::NotUnderWay });
     }
-    audit::record(&mut tx, now, actor, Change::new("paused", "issue", &issue.to_string())).await?;
+    audit::record(&mut tx, now, actor, Change::new(Act::Paused, Thing::Issue, &issue.to_string())).await?;
     // Before the commit, as for what is stopped.
     cx.paused.add(issue, now);
     tx.commit().await?;
@@ -69,7 +69,7 @@ pub async fn resume(cx: &Context, actor: &Actor, issue: Uuid) -> Result<Resumed,
     if !store::pausing::resume(&mut tx, found.id, now).await? {
         return Ok(Resumed::Already);
     }
-    audit::record(&mut tx, now, actor, Change::new("resumed", "issue", &issue.to_string())).await?;
+    audit::record(&mut tx, now, actor, Change::new(Act::Resumed, Thing::Issue, &issue.to_string())).await?;
     tx.commit().await?;
     goes_on(cx, issue);
     Ok(Resumed::Now)
@@ -140,7 +140,7 @@ async fn end_useless(cx: &Context) -> Result<(), Error> {
     let useless = store::pausing::resume_useless(&mut tx, now.minus(AGREED), now).await?;
     for issue in &useless {
         let name = issue.to_string();
-        let change = Change::new("ended the pause of", "issue", &name).to(&"It is too late for it.");
+        let change = Change::new(Act::PauseEnded, Thing::Issue, &name).to(&"It is too late for it.");
         audit::record(&mut tx, now, &Actor::service(), change).await?;
     }
     tx.commit().await?;

@@ -5,7 +5,7 @@
 use uuid::Uuid;
 
 use super::{Error, beginning::check_topics, desk::Written};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     draft::State as DraftState,
@@ -235,7 +235,8 @@ pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<Uuid
     store::races::insert(&mut tx, id, (name, topics), (*not_before, timezone), &by, now).await?;
     let after =
         serde_json::json!({ "name": name, "not_before": not_before, "timezone": timezone, "topics": topics });
-    audit::record(&mut tx, now, actor, Change::new("prepared", "race", &id.to_string()).to(&after)).await?;
+    audit::record(&mut tx, now, actor, Change::new(Act::Prepared, Thing::Race, &id.to_string()).to(&after))
+        .await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -262,7 +263,7 @@ pub async fn edit(
     check_topics(&mut tx, new_topics).await?;
     store::races::edit(&mut tx, row.id, new_name, new_topics).await?;
     let subject = id.to_string();
-    let change = Change::new("changed", "race", &subject)
+    let change = Change::new(Act::Changed, Thing::Race, &subject)
         .from(&serde_json::json!({ "name": row.name, "topics": before }))
         .to(&serde_json::json!({ "name": new_name, "topics": new_topics }));
     audit::record(&mut tx, now, actor, change).await?;
@@ -303,7 +304,7 @@ pub async fn move_to(
         return Ok(Moved::TooLate);
     }
     let subject = id.to_string();
-    let change = Change::new("moved the moment of", "race", &subject)
+    let change = Change::new(Act::MovedMoment, Thing::Race, &subject)
         .from(&serde_json::json!({ "not_before": row.not_before, "timezone": row.timezone }))
         .to(&serde_json::json!({ "not_before": not_before, "timezone": timezone }));
     audit::record(&mut tx, now, actor, change).await?;
@@ -325,8 +326,8 @@ pub async fn put_away(cx: &Context, actor: &Actor, id: Uuid, back: bool) -> Resu
         false => store::races::close(&mut tx, row.id, now).await?,
     };
     if done {
-        let action = if back { "took out" } else { "put away" };
-        audit::record(&mut tx, now, actor, Change::new(action, "race", &id.to_string())).await?;
+        let action = if back { Act::TookOut } else { Act::PutAway };
+        audit::record(&mut tx, now, actor, Change::new(action, Thing::Race, &id.to_string())).await?;
         tx.commit().await?;
     }
     Ok(Some(done))

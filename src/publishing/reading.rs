@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{Error, alerting, desk, desk::Written};
+use super::{Error, desk, desk::Written};
 use crate::context::Context;
 use crate::domain::{
     address::EmailAddress,
@@ -29,6 +29,27 @@ pub struct Eyes {
     pub decision: Decision,
     /// Whether a test keeps it from them whatever is decided: of the installation or of a topic.
     pub kept_off: bool,
+}
+
+impl Eyes {
+    /// Whether they would get it now.
+    pub fn gets(&self) -> bool {
+        self.decision == Decision::Now && !self.kept_off
+    }
+
+    /// The same in words, with the reason.
+    pub fn as_sentence(&self) -> String {
+        match self.decision {
+            Decision::Now | Decision::IntoDigest if self.kept_off => {
+                "They would not get it: it is a test, and they are no test address.".to_owned()
+            }
+            Decision::Now => "They would get it now.".to_owned(),
+            Decision::IntoDigest => {
+                "It would be too late for a mail of its own: it stands in their next digest.".to_owned()
+            }
+            Decision::Never(reason) => format!("They would not get it: {reason}."),
+        }
+    }
 }
 
 /// The reader of this address or id, and whether they would get the draft now; none where there is no such reader.
@@ -125,12 +146,7 @@ pub async fn mail(cx: &Context, written: &Written, eyes: &Eyes) -> Result<Option
     let now = cx.clock.now();
     let mut tx = cx.db.read().await?;
     let request = desk::request(&mut tx, written, now).await?;
-    let prepared = match alerting::prepare(cx, &mut tx, &request).await {
-        Ok(prepared) => prepared,
-        Err(Error::Store(error)) => return Err(error.into()),
-        // What is missing is told by the warnings.
-        Err(_) => return Ok(None),
-    };
+    let Some(prepared) = desk::composed(cx, &mut tx, &request).await? else { return Ok(None) };
     let nobodys = Keys::new(&ticket(cx.entropy.bytes()), []);
     let token = |purpose| nobodys.sign(&nobodys.current(), purpose, eyes.subscriber);
     let slots = Slots {

@@ -4,14 +4,13 @@
 use uuid::Uuid;
 
 use super::{
-    Error, Once,
+    Error,
     alerting::{self, Prepared},
     cancelling::{self, Cancelled},
     desk::{self, Written},
-    once::{self, Came},
     races::{self, Bar},
 };
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     draft::{self, State as DraftState, has_moved},
@@ -19,6 +18,7 @@ use crate::domain::{
     time::Timestamp,
     warning::Warning,
 };
+use crate::once::{self, Came, Once};
 use crate::outbox;
 use crate::store::{self, audit::ActorKind};
 
@@ -145,7 +145,7 @@ async fn hold(
     store::issues::expect(&mut tx, issue_id, typed).await?;
     let subject = written.draft.public_id.to_string();
     let after = serde_json::json!({ "issue": prepared.public_id, "audience": typed, "until": until, "text": written.text });
-    audit::record(&mut tx, now, actor, Change::new("released", "draft", &subject).to(&after)).await?;
+    audit::record(&mut tx, now, actor, Change::new(Act::Released, Thing::Draft, &subject).to(&after)).await?;
     tx.commit().await?;
     tracing::info!(issue = %prepared.public_id, audience = typed, %until, "alert released and held");
     Ok(Some(prepared.public_id))
@@ -174,7 +174,7 @@ pub async fn undo(cx: &Context, actor: &Actor, issue: Uuid) -> Result<Undone, Er
     }
     store::races::uncall(&mut tx, found.id).await?;
     store::drafts::reopen(&mut tx, found.id, "The release was undone. Nobody got it.", now).await?;
-    audit::record(&mut tx, now, actor, Change::new("undid the release of", "issue", &issue.to_string()))
+    audit::record(&mut tx, now, actor, Change::new(Act::ReleaseUndone, Thing::Issue, &issue.to_string()))
         .await?;
     tx.commit().await?;
     tracing::info!(%issue, "release undone");
@@ -265,7 +265,7 @@ async fn lapse(
     store::races::uncall(tx, issue_id).await?;
     store::drafts::reopen(tx, issue_id, note, now).await?;
     let name = issue.to_string();
-    let change = Change::new("let the release lapse of", "issue", &name).to(&note);
+    let change = Change::new(Act::ReleaseLapsed, Thing::Issue, &name).to(&note);
     audit::record(tx, now, &Actor::service(), change).await?;
     let (subject, what) = match kind {
         draft::Kind::Alert => (

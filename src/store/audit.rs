@@ -1,7 +1,9 @@
 //! The log of changes: rows are added and read, never changed.
 
+use uuid::Uuid;
+
 use super::{Result, Tx, on, touched};
-use crate::domain::{time::Timestamp, words};
+use crate::domain::{change::Thing, time::Timestamp, words};
 
 words! {
     /// Who changed something.
@@ -65,19 +67,96 @@ pub async fn insert(tx: &mut Tx, entry: &NewEntry<'_>) -> Result<u64> {
     )
 }
 
-/// At most `limit` entries before the one of that id, the newest first. With `words` those alone that have them, in
-/// lower case, in whatever they say.
-pub async fn page(tx: &mut Tx, words: &str, before: i64, limit: i64) -> Result<Vec<Entry>> {
-    let pattern = format!("%{}%", words.replace('!', "!!").replace('%', "!%").replace('_', "!_"));
-    on!(tx, c => sqlx::query_as(
+/// Which entries are looked for: those that fulfil all of it. What is empty asks for nothing.
+#[derive(Clone, Debug)]
+pub struct Sought {
+    /// In lower case, anywhere in what an entry says.
+    pub words: String,
+    /// Or to one of these it was done, as [`named`] finds them.
+    pub subjects: Vec<String>,
+    pub actor_kind: Option<ActorKind>,
+    pub actor: String,
+    pub thing: Option<Thing>,
+    pub subject: String,
+    pub from: Timestamp,
+    /// The first moment that is too late.
+    pub until: Timestamp,
+}
+
+impl Default for Sought {
+    fn default() -> Self {
+        Self {
+            words: String::new(),
+            subjects: Vec::new(),
+            actor_kind: None,
+            actor: String::new(),
+            thing: None,
+            subject: String::new(),
+            from: Timestamp::from_micros(0),
+            until: Timestamp::from_micros(i64::MAX),
+        }
+    }
+}
+
+/// At most `limit` entries before the one of that id, the newest first.
+pub async fn page(tx: &mut Tx, sought: &Sought, before: i64, limit: i64) -> Result<Vec<Entry>> {
+    let sql = tx.fork(
         "SELECT id, at, actor_kind, actor, action, subject_kind, subject, before, after, network FROM audit_log
-         WHERE id < $1 AND ($2 = '%%' OR
+         WHERE id < $1 AND at >= $2 AND at < $3
+           AND ($4 = '' OR actor_kind = $4) AND ($5 = '' OR actor = $5)
+           AND ($6 = '' OR subject_kind = $6) AND ($7 = '' OR subject = $7)
+           AND ($8 = '%%' OR
                lower(actor || ' ' || action || ' ' || subject_kind || ' ' || subject || ' ' || coalesce(before, '') || ' ' ||
-                     coalesce(after, '') || ' ' || network) LIKE $2 ESCAPE '!')
-         ORDER BY id DESC LIMIT $3",
+                     coalesce(after, '') || ' ' || network) LIKE $8 ESCAPE '!'
+               OR subject IN (SELECT value FROM json_each($9)))
+         ORDER BY id DESC LIMIT $10",
+        "SELECT id, at, actor_kind, actor, action, subject_kind, subject, before, after, network FROM audit_log
+         WHERE id < $1 AND at >= $2 AND at < $3
+           AND ($4 = '' OR actor_kind = $4) AND ($5 = '' OR actor = $5)
+           AND ($6 = '' OR subject_kind = $6) AND ($7 = '' OR subject = $7)
+           AND ($8 = '%%' OR
+               lower(actor || ' ' || action || ' ' || subject_kind || ' ' || subject || ' ' || coalesce(before, '') || ' ' ||
+                     coalesce(after, '') || ' ' || network) LIKE $8 ESCAPE '!'
+               OR subject IN (SELECT jsonb_array_elements_text($9::JSONB)))
+         ORDER BY id DESC LIMIT $10",
+    );
+    on!(tx, c => sqlx::query_as(sql)
+        .bind(before)
+        .bind(sought.from)
+        .bind(sought.until)
+        .bind(sought.actor_kind.map_or("", ActorKind::as_str))
+        .bind(sought.actor.as_str())
+        .bind(sought.thing.map_or("", Thing::as_str))
+        .bind(sought.subject.as_str())
+        .bind(pattern(&sought.words))
+        .bind(super::word_list(&sought.subjects))
+        .bind(limit)
+        .fetch_all(c))
+}
+
+/// What issues, drafts and races with these words, in lower case, are known by in the log; of each kind the newest.
+pub async fn named(tx: &mut Tx, words: &str) -> Result<Vec<Uuid>> {
+    let pattern = pattern(words);
+    let mut found: Vec<Uuid> = on!(tx, c => sqlx::query_scalar(
+        "SELECT public_id FROM issues WHERE lower(subject) LIKE $1 ESCAPE '!' ORDER BY id DESC LIMIT 200",
     )
-    .bind(before)
-    .bind(pattern)
-    .bind(limit)
-    .fetch_all(c))
+    .bind(pattern.as_str())
+    .fetch_all(c))?;
+    let drafts: Vec<Uuid> = on!(tx, c => sqlx::query_scalar(
+        "SELECT public_id FROM drafts WHERE lower(text) LIKE $1 ESCAPE '!' ORDER BY id DESC LIMIT 200",
+    )
+    .bind(pattern.as_str())
+    .fetch_all(c))?;
+    let races: Vec<Uuid> = on!(tx, c => sqlx::query_scalar(
+        "SELECT public_id FROM races WHERE lower(name) LIKE $1 ESCAPE '!' ORDER BY id DESC LIMIT 200",
+    )
+    .bind(pattern.as_str())
+    .fetch_all(c))?;
+    found.extend(drafts);
+    found.extend(races);
+    Ok(found)
+}
+
+fn pattern(words: &str) -> String {
+    format!("%{}%", words.replace('!', "!!").replace('%', "!%").replace('_', "!_"))
 }

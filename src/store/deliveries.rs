@@ -7,6 +7,9 @@ use uuid::Uuid;
 use super::{Result, Tx, on, touched};
 use crate::domain::{delivery::State, issue::Kind, subscription::Digest, time::Timestamp};
 
+/// What a try says that the service did not live to see the end of.
+const BROKE_OFF: &str = "the service ended in the middle of it: the relay may have it";
+
 /// What the deliveries of one insert share.
 #[derive(Clone, Copy)]
 pub struct Batch {
@@ -136,8 +139,41 @@ pub async fn release(tx: &mut Tx, node: Uuid) -> Result<u64> {
     )
 }
 
-/// Queues again what nodes had claimed that have not been heard of since `before`.
-pub async fn rescue(tx: &mut Tx, before: Timestamp) -> Result<u64> {
+/// Whether some of an issue is with a sender, so that nobody knows yet what comes of it.
+pub async fn are_sending(tx: &mut Tx, issue_id: i64) -> Result<bool> {
+    on!(tx, c => sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = $1 AND state = 'sending')")
+        .bind(issue_id)
+        .fetch_one(c))
+}
+
+/// Notes of what this node was handing over when it was killed that the relay may have it.
+pub async fn broke_off(tx: &mut Tx, node: Uuid, deliveries: &[i64], now: Timestamp) -> Result<u64> {
+    let sql = tx.fork(
+        "INSERT INTO attempts (delivery_id, at, relay, verdict, reply_text)
+         SELECT d.id, $3, coalesce(d.relay, ''), 'broken', $4 FROM json_each($2) j CROSS JOIN deliveries d ON d.id = j.value
+         WHERE d.state = 'sending' AND d.node = $1",
+        "INSERT INTO attempts (delivery_id, at, relay, verdict, reply_text)
+         SELECT d.id, $3, coalesce(d.relay, ''), 'broken', $4
+         FROM jsonb_array_elements_text($2::JSONB) j(value) JOIN deliveries d ON d.id = j.value::BIGINT
+         WHERE d.state = 'sending' AND d.node = $1",
+    );
+    touched!(tx, sqlx::query(sql).bind(node).bind(super::key_set(deliveries)).bind(now).bind(BROKE_OFF))
+}
+
+/// Queues again what nodes had claimed that have not been heard of since `before`. Nobody knows which of it they were handing
+/// over: the relay may have any.
+pub async fn rescue(tx: &mut Tx, before: Timestamp, now: Timestamp) -> Result<u64> {
+    touched!(
+        tx,
+        sqlx::query(
+            "INSERT INTO attempts (delivery_id, at, relay, verdict, reply_text)
+             SELECT id, $2, coalesce(relay, ''), 'broken', $3 FROM deliveries
+             WHERE state = 'sending' AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = deliveries.node AND n.heartbeat_at >= $1)",
+        )
+        .bind(before)
+        .bind(now)
+        .bind(BROKE_OFF)
+    )?;
     touched!(
         tx,
         sqlx::query(

@@ -21,6 +21,7 @@ pub struct Incident {
     pub begun_at: Timestamp,
     /// Since when nothing is seen of it any more.
     pub calm_since: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
 }
 
 pub struct NewIncident<'a> {
@@ -38,9 +39,21 @@ pub struct NewIncident<'a> {
 /// Those that last, by kind.
 pub async fn open(tx: &mut Tx) -> Result<Vec<Incident>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT id, public_id, kind, subject, title, what, todo, link, since, begun_at, calm_since
+        "SELECT id, public_id, kind, subject, title, what, todo, link, since, begun_at, calm_since, ended_at
          FROM incidents WHERE ended_at IS NULL ORDER BY kind, subject",
     )
+    .fetch_all(c))
+}
+
+/// At most `limit` of them before the one of that id, the newest first: `open`, `over`, or all where it is empty.
+pub async fn page(tx: &mut Tx, state: &str, before: i64, limit: i64) -> Result<Vec<Incident>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT i.id, public_id, kind, subject, title, what, todo, link, since, begun_at, calm_since, ended_at
+         FROM incidents i WHERE i.id < $1 AND ($2 = '' OR ($2 = 'open') = (ended_at IS NULL)) ORDER BY i.id DESC LIMIT $3",
+    )
+    .bind(before)
+    .bind(state)
+    .bind(limit)
     .fetch_all(c))
 }
 

@@ -30,6 +30,17 @@ pub struct Issue {
     pub expires_at: Option<Timestamp>,
     /// Since when it is paused.
     pub paused_at: Option<Timestamp>,
+    /// How many readers it goes to, where somebody counted.
+    pub expected: Option<i64>,
+    /// When its hold ends, or ended; none where it had none.
+    pub held_until: Option<Timestamp>,
+}
+
+impl Issue {
+    /// It was stopped in its hold, so nobody got it. (When a hold is over, the issue is as young as that.)
+    pub fn was_undone(&self) -> bool {
+        self.state == State::Cancelled && self.held_until.is_some_and(|until| self.created_at < until)
+    }
 }
 
 pub struct NewIssue<'a> {
@@ -229,7 +240,7 @@ async fn fragments(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String, String)
 pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Issue>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
-                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at, expected, held_until
          FROM issues WHERE public_id = $1",
     )
     .bind(public_id)
@@ -240,7 +251,7 @@ pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Issue>>
 pub async fn last_large(tx: &mut Tx) -> Result<Vec<Issue>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
-                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at, expected, held_until
          FROM (SELECT * FROM issues WHERE kind <> 'notice' ORDER BY id DESC LIMIT 100) w
          WHERE state IN ('sending', 'sent') AND audience >= 500 AND totals IS NULL ORDER BY id DESC LIMIT 2",
     )
@@ -251,7 +262,7 @@ pub async fn last_large(tx: &mut Tx) -> Result<Vec<Issue>> {
 pub async fn page(tx: &mut Tx, state: Option<State>, before: i64, limit: i64) -> Result<Vec<Issue>> {
     on!(tx, c => sqlx::query_as(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
-                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at, expected, held_until
          FROM issues WHERE kind <> 'notice' AND id < $1 AND state = coalesce($2, state) ORDER BY id DESC LIMIT $3",
     )
     .bind(before)
@@ -270,23 +281,26 @@ pub async fn carried(tx: &mut Tx, ids: &[i64]) -> Result<Vec<TooLate>> {
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 
-/// The issue whose fan-out is most pressing, but for those that are paused or whose window another node is writing.
-pub async fn next_to_fan_out(tx: &mut Tx) -> Result<Option<Issue>> {
+/// The issue whose fan-out is most pressing behind another (its priority and key), but for those that are paused or whose window
+/// another node is writing.
+pub async fn next_to_fan_out(tx: &mut Tx, (priority, id): (i64, i64)) -> Result<Option<Issue>> {
     let sql = tx.fork(
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
-                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
-         FROM issues WHERE state = 'publishing' AND paused_at IS NULL ORDER BY priority, id LIMIT 1",
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at, expected, held_until
+         FROM issues WHERE state = 'publishing' AND paused_at IS NULL AND (priority, id) > ($1, $2) ORDER BY priority, id LIMIT 1",
         "SELECT id, public_id, kind, state, subject, level, digest, priority, post_id, content, next_subscriber,
-                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at
-         FROM issues WHERE state = 'publishing' AND paused_at IS NULL ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED",
+                last_subscriber, last_post, audience, totals, created_at, expires_at, paused_at, expected, held_until
+         FROM issues WHERE state = 'publishing' AND paused_at IS NULL AND (priority, id) > ($1, $2) ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED",
     );
-    on!(tx, c => sqlx::query_as(sql).fetch_optional(c))
+    on!(tx, c => sqlx::query_as(sql).bind(priority).bind(id).fetch_optional(c))
 }
 
-/// The most pressing priority of the issues published since `since` whose fan-out is not through, nor paused.
+/// The most pressing priority of the issues published since `since` whose readers are still being written, and that aren't
+/// paused.
 pub async fn most_pressing_fan_out(tx: &mut Tx, since: Timestamp) -> Result<Option<i64>> {
     on!(tx, c => sqlx::query_scalar(
-        "SELECT min(priority) FROM issues WHERE state = 'publishing' AND paused_at IS NULL AND created_at > $1",
+        "SELECT min(priority) FROM issues
+         WHERE state = 'publishing' AND paused_at IS NULL AND created_at > $1 AND next_subscriber < last_subscriber",
     )
     .bind(since)
     .fetch_one(c))

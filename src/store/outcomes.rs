@@ -13,6 +13,17 @@ pub async fn accepted_between(tx: &mut Tx, issue_id: i64) -> Result<(Option<Time
     .fetch_one(c))
 }
 
+/// How many may have an issue that was called off for them: their mail broke off in the middle.
+pub async fn uncertain(tx: &mut Tx, issue_id: i64) -> Result<i64> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT count(*) FROM deliveries d
+         WHERE d.issue_id = $1 AND d.state IN ('cancelled', 'expired')
+               AND d.id IN (SELECT a.delivery_id FROM attempts a WHERE a.verdict = 'broken')",
+    )
+    .bind(issue_id)
+    .fetch_one(c))
+}
+
 /// (step, how many were accepted in it) up to `until`, in order: step n begins n times `step` microseconds after `from`.
 pub async fn accepted_by_step(
     tx: &mut Tx,

@@ -162,6 +162,30 @@ pub async fn newest(tx: &mut Tx, limit: i64) -> Result<Vec<(Uuid, String, Timest
     .fetch_all(c))
 }
 
+/// A post in a list.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Listed {
+    pub id: i64,
+    pub public_id: Uuid,
+    pub title: String,
+    pub url: Option<String>,
+    pub published_at: Timestamp,
+    pub first_seen_at: Timestamp,
+    pub revision: i64,
+    pub alerted_at: Option<Timestamp>,
+}
+
+/// At most `limit` posts before the one of that id, the newest first.
+pub async fn page(tx: &mut Tx, before: i64, limit: i64) -> Result<Vec<Listed>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT id, public_id, title, url, published_at, first_seen_at, revision, alerted_at FROM posts
+         WHERE id > 0 AND id < $1 ORDER BY id DESC LIMIT $2",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(c))
+}
+
 pub async fn mark_alerted(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
     let rows = touched!(
         tx,

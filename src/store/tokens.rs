@@ -85,6 +85,15 @@ pub async fn all(tx: &mut Tx, now: Timestamp) -> Result<Vec<Listed>> {
     .fetch_all(c))
 }
 
+/// Holds back other tokens until this transaction ends, so that two don't get one name. On SQLite the only writer holds
+/// them back already.
+pub async fn lock(tx: &mut Tx) -> Result<()> {
+    if let Tx::Postgres(t) = tx {
+        sqlx::query("LOCK TABLE tokens IN SHARE ROW EXCLUSIVE MODE").execute(&mut **t).await?;
+    }
+    Ok(())
+}
+
 /// Removes every token of this name, with its idempotency keys.
 pub async fn revoke(tx: &mut Tx, name: &str) -> Result<u64> {
     touched!(tx, sqlx::query("DELETE FROM tokens WHERE name = $1").bind(name))
@@ -112,12 +121,14 @@ pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     touched!(tx, sqlx::query("DELETE FROM tokens WHERE expires_at <= $1").bind(now))
 }
 
-/// What a key stands for: the body it came with, and what came of it, an issue or a draft.
+/// What a key stands for: the body it came with, and what came of it: one of these.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Used {
     pub body_hash: Vec<u8>,
     pub issue_id: Option<i64>,
     pub draft_id: Option<i64>,
+    /// Anything else, by its id in the API.
+    pub made: Option<String>,
 }
 
 /// Notes the use of a key in the transaction of what it did; false when it was used already, and then the caller must
@@ -133,10 +144,11 @@ pub async fn use_key(
     let rows = touched!(
         tx,
         sqlx::query(
-            "INSERT INTO idempotency_keys (token_id, key, body_hash, issue_id, draft_id, created_at) VALUES ($1, $2, $3, $4, $7, $5)
+            "INSERT INTO idempotency_keys (token_id, key, body_hash, issue_id, draft_id, made, created_at)
+             VALUES ($1, $2, $3, $4, $7, $8, $5)
              ON CONFLICT (token_id, key) DO UPDATE
              SET body_hash = excluded.body_hash, issue_id = excluded.issue_id, draft_id = excluded.draft_id,
-                 created_at = excluded.created_at
+                 made = excluded.made, created_at = excluded.created_at
              WHERE idempotency_keys.created_at <= $6",
         )
         .bind(token_id)
@@ -146,13 +158,14 @@ pub async fn use_key(
         .bind(now)
         .bind(forgotten)
         .bind(used.draft_id)
+        .bind(&used.made)
     )?;
     Ok(rows == 1)
 }
 
 pub async fn used_key(tx: &mut Tx, token_id: i64, key: &str, since: Timestamp) -> Result<Option<Used>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT body_hash, issue_id, draft_id FROM idempotency_keys WHERE token_id = $1 AND key = $2 AND created_at > $3",
+        "SELECT body_hash, issue_id, draft_id, made FROM idempotency_keys WHERE token_id = $1 AND key = $2 AND created_at > $3",
     )
     .bind(token_id)
     .bind(key)

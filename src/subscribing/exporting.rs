@@ -1,7 +1,7 @@
 //! All readers as CSV, a piece at a time: for the operator's file and for a download. Import reads it again.
 
 use super::Error;
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::store::{self, subscribers::Exported};
 
@@ -25,7 +25,7 @@ impl Export {
     pub async fn begin(cx: &Context, by: &Actor) -> Result<Self, Error> {
         let mut tx = cx.db.begin().await?;
         let last = store::subscribers::last_id(&mut tx).await?;
-        audit::record(&mut tx, cx.clock.now(), by, Change::new("exported", "readers", "all")).await?;
+        audit::record(&mut tx, cx.clock.now(), by, Change::new(Act::Exported, Thing::Readers, "all")).await?;
         tx.commit().await?;
         Ok(Self { cx: cx.clone(), after: 0, last, begun: false })
     }

@@ -6,7 +6,7 @@ use std::io::{Read, Seek};
 use serde_json::json;
 
 use super::Error;
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     import::{ImportError, ImportReader, ImportRow, Row},
@@ -115,7 +115,7 @@ pub async fn file(
         return Err(Error::UnknownTopic(defaults.topic.clone()).into());
     }
     let of = json!({ "topic": defaults.topic, "alerts": defaults.alerts, "digest": defaults.digest, "source": defaults.source });
-    write_down(cx, run, "import begun", name, &of).await?;
+    write_down(cx, run, Act::ImportBegun, name, &of).await?;
     let mut report = Report { passed_over_columns: rows.unknown_columns().to_vec(), ..Report::default() };
     let mut seen = HashSet::new();
     // Duplicates come last: they may bring their reader further topics, and count as nobody.
@@ -147,20 +147,20 @@ pub async fn file(
         take(cx, rows, defaults, name, run).await?;
     }
     let came = json!({ "added": report.tally.added, "known": report.tally.known, "left_out": report.tally.left_out, "bad": report.bad.len() });
-    write_down(cx, run, "imported", name, &came).await?;
+    write_down(cx, run, Act::Imported, name, &came).await?;
     Ok(report)
 }
 
 async fn write_down(
     cx: &Context,
     run: &Run,
-    action: &str,
+    act: Act,
     name: &str,
     what: &serde_json::Value,
 ) -> Result<(), Error> {
     if let Run::For(actor) = run {
         let mut tx = cx.db.begin().await?;
-        audit::record(&mut tx, cx.clock.now(), actor, Change::new(action, "list", name).to(what)).await?;
+        audit::record(&mut tx, cx.clock.now(), actor, Change::new(act, Thing::List, name).to(what)).await?;
         tx.commit().await?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use serde_json::json;
 
 use super::{Error, leaving};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     address::EmailAddress, delivery, issue, subscription::Digest, suppression, time::Timestamp,
@@ -160,7 +160,7 @@ pub async fn remove(cx: &Context, address: &EmailAddress, by: &Actor) -> Result<
     let ended = leaving::end(cx, &mut tx, &subscriber, "operator").await?;
     if ended {
         let name = subscriber.public_id.to_string();
-        let change = Change::new("unsubscribed", "subscriber", &name)
+        let change = Change::new(Act::Unsubscribed, Thing::Subscriber, &name)
             .from(&json!({ "state": subscriber.state }))
             .to(&json!({ "state": store::subscribers::State::Unsubscribed }));
         audit::record(&mut tx, cx.clock.now(), by, change).await?;
@@ -231,7 +231,7 @@ async fn end_and_delete(
     }
     if subscriber.is_some() || signups + bare > 0 {
         let name = subscriber.map_or_else(|| "who was no reader".to_owned(), |it| it.public_id.to_string());
-        audit::record(&mut tx, now, by, Change::new("erased", "subscriber", &name)).await?;
+        audit::record(&mut tx, now, by, Change::new(Act::Erased, Thing::Subscriber, &name)).await?;
     }
     tx.commit().await?;
     Ok(Some(known))

@@ -78,6 +78,7 @@ pub fn table(cx: &Context) -> Table {
         .get("/api/v1/openapi.json", Anyone, openapi::show)
         .get("/api/v1/docs", Anyone, docs::page)
         // A post with `alert`, and an alert that is no dry run, are for who may release; their handlers say so.
+        .get("/api/v1/posts", Token(Read, Area::Posts), posts::list)
         .post("/api/v1/posts", Token(Compose, Area::Posts), posts::push)
         .post("/api/v1/alerts", Token(Compose, Area::Alerts), alerts::send)
         .post("/api/v1/alerts/test", Token(Compose, Area::Alerts), alerts::test)
@@ -198,24 +199,32 @@ pub fn table(cx: &Context) -> Table {
 
 /// For programs, what the newsroom has beside its desk.
 fn programs(t: Table) -> Table {
-    use api::{audit, races, sources, subscribers, tokens, under_way, users};
+    use api::{
+        audit, draft_views, issue_views, lists, overview, races, sources, subscribers, tokens, under_way,
+        users,
+    };
     t.get("/api/v1/topics", Token(Read, Area::Sources), sources::topics::list)
         .post("/api/v1/topics", Token(Manage, Area::Sources), sources::topics::create)
+        .get("/api/v1/topics/{slug}", Token(Read, Area::Sources), sources::topics::show)
         .patch("/api/v1/topics/{slug}", Token(Manage, Area::Sources), sources::topics::change)
         .post("/api/v1/topics/{slug}/retire", Token(Manage, Area::Sources), sources::topics::retire)
         .post("/api/v1/topics/{slug}/restore", Token(Manage, Area::Sources), sources::topics::restore)
         .get("/api/v1/feeds", Token(Read, Area::Sources), sources::feeds::list)
         .post("/api/v1/feeds", Token(Manage, Area::Sources), sources::feeds::create)
+        .get("/api/v1/feeds/{id}", Token(Read, Area::Sources), sources::feeds::show)
         .patch("/api/v1/feeds/{id}", Token(Manage, Area::Sources), sources::feeds::change)
         .post("/api/v1/feeds/{id}/retire", Token(Manage, Area::Sources), sources::feeds::retire)
         .post("/api/v1/feeds/{id}/restore", Token(Manage, Area::Sources), sources::feeds::restore)
         .get("/api/v1/schedules", Token(Read, Area::Sources), sources::schedules::list)
         .post("/api/v1/schedules", Token(Manage, Area::Sources), sources::schedules::create)
+        .get("/api/v1/schedules/{name}", Token(Read, Area::Sources), sources::schedules::show)
         .patch("/api/v1/schedules/{name}", Token(Manage, Area::Sources), sources::schedules::change)
         .get("/api/v1/schedules/{name}/preview", Token(Read, Area::Sources), sources::schedules::preview)
         .post("/api/v1/schedules/{name}/retire", Token(Manage, Area::Sources), sources::schedules::retire)
         .post("/api/v1/schedules/{name}/restore", Token(Manage, Area::Sources), sources::schedules::restore)
         .get("/api/v1/subscribers", Token(Read, Area::Subscribers), subscribers::list)
+        .post("/api/v1/subscribers/import", Token(Manage, Area::Subscribers), lists::import)
+        .post("/api/v1/subscribers/export", Token(Manage, Area::Subscribers), lists::export)
         .get("/api/v1/subscribers/{id}", Token(Read, Area::Subscribers), subscribers::show)
         .get("/api/v1/subscribers/{id}/why", Token(Read, Area::Subscribers), subscribers::why)
         .post("/api/v1/subscribers/{id}/suppress", Token(Release, Area::Subscribers), subscribers::suppress)
@@ -224,6 +233,11 @@ fn programs(t: Table) -> Table {
         .post("/api/v1/users", Token(Manage, Area::Users), users::invite)
         .get("/api/v1/users/{id}", Token(Manage, Area::Users), users::show)
         .post("/api/v1/users/{id}/role", Token(Manage, Area::Users), users::change_role)
+        .post("/api/v1/users/{id}/link", Token(Manage, Area::Users), users::send_link)
+        .post("/api/v1/users/{id}/forget-codes", Token(Manage, Area::Users), users::forget_codes)
+        .get("/api/v1/users/{id}/sessions", Token(Manage, Area::Users), users::sessions)
+        .post("/api/v1/users/{id}/sessions/end", Token(Manage, Area::Users), users::end_sessions)
+        .post("/api/v1/users/{id}/sessions/{session}/end", Token(Manage, Area::Users), users::end_session)
         .post("/api/v1/users/{id}/disable", Token(Manage, Area::Users), users::disable)
         .post("/api/v1/users/{id}/enable", Token(Manage, Area::Users), users::enable)
         .get("/api/v1/tokens", Token(Manage, Area::Tokens), tokens::list)
@@ -233,6 +247,17 @@ fn programs(t: Table) -> Table {
         .post("/api/v1/issues/{id}/pause", Token(Release, Area::Issues), under_way::pause)
         .post("/api/v1/issues/{id}/resume", Token(Release, Area::Issues), under_way::resume)
         .post("/api/v1/issues/{id}/correct", Token(Release, Area::Issues), under_way::correct)
+        .get("/api/v1/issues/{id}/progress", Token(Read, Area::Issues), issue_views::progress)
+        .get("/api/v1/issues/{id}/curve", Token(Read, Area::Issues), issue_views::curve)
+        .get("/api/v1/issues/{id}/mail", Token(Read, Area::Issues), issue_views::mail)
+        .get("/api/v1/deliveries/{id}", Token(Read, Area::Issues), issue_views::delivery)
+        .post("/api/v1/deliveries/{id}/retry", Token(Release, Area::Issues), issue_views::retry)
+        .get("/api/v1/overview", Token(Read, Area::Issues), overview::overview)
+        .get("/api/v1/incidents", Token(Read, Area::Issues), overview::incidents)
+        .post("/api/v1/lanes/{name}/resume", Token(Release, Area::Issues), overview::resume_lane)
+        .post("/api/v1/relays/{name}/resume", Token(Release, Area::Issues), overview::resume_relay)
+        .get("/api/v1/drafts/{id}/mail", Token(Read, Area::Alerts), draft_views::mail)
+        .get("/api/v1/drafts/{id}/audience", Token(Read, Area::Alerts), draft_views::audience)
         .get("/api/v1/races", Token(Read, Area::Alerts), races::list)
         .post("/api/v1/races", Token(Release, Area::Alerts), races::create)
         .get("/api/v1/races/{id}", Token(Read, Area::Alerts), races::show)
@@ -275,7 +300,8 @@ impl Table {
         let guarded = match who {
             Anyone | Link => route,
             Token(right, area) => {
-                route.route_layer(from_fn_with_state((self.cx.clone(), right, area), api::caller::admit))
+                let call = api::caller::Call { method, path, right, area };
+                route.route_layer(from_fn_with_state((self.cx.clone(), call), api::caller::admit))
             }
             Visitor | HalfWay | SignedIn | User(_) => {
                 route.route_layer(from_fn_with_state((self.cx.clone(), who), admin::gate::admit))

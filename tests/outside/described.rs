@@ -21,8 +21,14 @@ fn is_long() -> bool {
 async fn whatever_is_called_is_answered_as_the_document_says() {
     let Some(program) = find("schemathesis", WHAT) else { return };
     let newsroom = Newsroom::open(Backend::Sqlite).await;
-    for role in ["owner", "viewer"] {
-        newsroom.is_called(&program, role).await;
+    newsroom.is_called(&program, &["--role", "owner"]).await;
+    for kept in [
+        &["--role", "editor"][..],
+        &["--role", "contributor"],
+        &["--role", "viewer"],
+        &["--role", "owner", "--scope", "posts,subscribers"],
+    ] {
+        newsroom.refuses(&program, kept).await;
     }
     newsroom.loses_tokens(&program).await;
     assert_eq!(newsroom.service.panic(), None);
@@ -35,7 +41,7 @@ async fn postgresql_answers_whatever_is_called_as_the_document_says() {
         return;
     }
     let newsroom = Newsroom::open(Backend::Postgres).await;
-    newsroom.is_called(&program, "owner").await;
+    newsroom.is_called(&program, &["--role", "owner"]).await;
     newsroom.loses_tokens(&program).await;
     assert_eq!(newsroom.service.panic(), None);
 }
@@ -79,10 +85,11 @@ impl Newsroom {
         std::fs::write(self.installation.folder().join("schemathesis.toml"), settings).unwrap();
     }
 
-    /// Everything, as a token of this role.
-    async fn is_called(&self, program: &Path, role: &str) {
-        let token =
-            self.calls(program, role, ["--exclude-operation-id", REVOKE], "coverage,fuzzing,stateful").await;
+    /// Everything, by one that may all.
+    async fn is_called(&self, program: &Path, owner: &[&str]) {
+        let which = ["--exclude-operation-id", REVOKE];
+        let examples = if is_long() { 1_000 } else { 20 };
+        let token = self.calls(program, owner, which, ("coverage,fuzzing,stateful", examples)).await;
         let look = self.installation.http.get(format!("{}/api/v1/topics", self.installation.url));
         assert_eq!(
             look.bearer_auth(token).send().await.unwrap().status(),
@@ -91,19 +98,32 @@ impl Newsroom {
         );
     }
 
-    /// As one that may end tokens, also its own.
-    async fn loses_tokens(&self, program: &Path) {
-        self.calls(program, "owner", ["--include-operation-id", REVOKE], "coverage,fuzzing").await;
+    /// Everything, by one that may some of it.
+    async fn refuses(&self, program: &Path, kept: &[&str]) {
+        let phases = if is_long() { "coverage,fuzzing,stateful" } else { "coverage" };
+        self.calls(program, kept, ["--exclude-operation-id", REVOKE], (phases, 50)).await;
     }
 
-    /// Gives the token.
-    async fn calls(&self, program: &Path, role: &str, which: [&str; 2], phases: &str) -> String {
-        let token = self.installation.bellwether(&["token", "create", "--name", role, "--role", role]);
-        let token = token.trim().to_owned();
-        let (examples, seed) = match is_long() {
-            true => ("1000".to_owned(), std::process::id().to_string()),
-            false => ("20".to_owned(), "1".to_owned()),
-        };
+    /// By one that may end tokens, also its own.
+    async fn loses_tokens(&self, program: &Path) {
+        let which = ["--include-operation-id", REVOKE];
+        self.calls(program, &["--role", "owner"], which, ("coverage,fuzzing", 20)).await;
+    }
+
+    /// Gives the token, which is made for this.
+    async fn calls(
+        &self,
+        program: &Path,
+        token: &[&str],
+        which: [&str; 2],
+        (phases, examples): (&str, usize),
+    ) -> String {
+        let name = format!("{} {}", token[1..].join(" "), which[0]);
+        let whose = name.clone();
+        let create = [&["token", "create", "--name", &name], token].concat();
+        let token = self.installation.bellwether(&create).trim().to_owned();
+        let examples = examples.to_string();
+        let seed = if is_long() { std::process::id() } else { 1 }.to_string();
         let mut command = Command::new(program);
         command
             .current_dir(self.installation.folder())
@@ -116,7 +136,7 @@ impl Newsroom {
             .args(["--request-timeout", "20", "--warnings", "off", "--no-color"]);
         let done = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let said = String::from_utf8_lossy(&done.stdout);
-        assert!(done.status.success(), "as {role}:\n{said}\n{}", String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "as {whose}:\n{said}\n{}", String::from_utf8_lossy(&done.stderr));
         // Also where a document is so wrong that nothing is found in it.
         assert!(said.contains(" generated, "), "{said}");
         token

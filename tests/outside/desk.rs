@@ -69,7 +69,7 @@ async fn an_alert_to_thousands_is_undone_released_stopped_in_the_middle_and_corr
     browser.one("#link").await.send_keys("https://site.example.org/bridge").await.unwrap();
     browser.press("[name=topic]").await;
     browser.shows("[data-saved]", "Saved").await;
-    browser.shows(".reach", &format!("{readers} readers")).await;
+    browser.shows(".reach", &format!("{} readers", grouped(readers))).await;
     browser.one("#reader").await.send_keys("reader7@quick.example").await.unwrap();
     browser.press(".one-reader button").await;
     browser.shows(".look .notice.good strong", "They would get it now.").await;

@@ -101,7 +101,7 @@ async fn an_editor_on_a_phone_releases_undoes_releases_again_and_corrects() {
     browser.one("#link").await.send_keys("https://site.example.org/harbour").await.unwrap();
     browser.press("[name=topic]").await;
     browser.shows("[data-saved]", "Saved").await;
-    browser.shows(".reach", "2000 readers").await;
+    browser.shows(".reach", "2,000 readers").await;
     browser.pictures("newsroom-desk", "h1").await;
 
     browser.one("#audience").await.send_keys("2000").await.unwrap();

@@ -155,7 +155,7 @@ both! {
         desk.patches(&path, &json!({})).await.fails(422, "");
         desk.patches("/issues/7", &json!({ "public": true })).await.fails(404, "");
         let writer = stage.program("writer", Role::Contributor).await;
-        writer.patches(&path, &json!({ "public": false })).await.fails(403, "");
+        writer.patches(&path, &json!({ "public": false })).await.fails(403, "role");
         let changes = stage.changes().await;
         for line in [format!("kim@example.org: took out of the archive issue {issue}"), format!("desk: put into the archive issue {issue}")] {
             assert!(changes.contains(&line), "{line}: {changes:?}");

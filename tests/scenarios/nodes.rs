@@ -216,7 +216,7 @@ async fn two_nodes_never_write_the_same_window() {
     let critical = stage.alert("Results are in").level(Level::Critical).accepted().await;
     let other = stage.alert("Polls close at eight").accepted().await;
     let next = async |tx: &mut Tx| {
-        let next = store::issues::next_to_fan_out(tx).await.unwrap();
+        let next = store::issues::next_to_fan_out(tx, (-1, 0)).await.unwrap();
         next.map(|issue| issue.public_id)
     };
     let mut one = stage.cx.db.begin().await.unwrap();

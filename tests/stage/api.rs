@@ -64,6 +64,21 @@ impl Program<'_> {
         self.calls("DELETE", path, None, "").await
     }
 
+    /// A list, as CSV.
+    pub async fn uploads(&self, path: &str, rows: &str) -> Answer {
+        let mut request = self.request("POST", path, None, rows);
+        request.headers_mut().insert("content-type", "text/csv".parse().unwrap());
+        self.answered("POST", path, request).await
+    }
+
+    /// A file that a call hands out.
+    pub async fn downloads(&self, path: &str) -> String {
+        let response = self.stage.send(self.request("POST", path, None, "")).await;
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        self.is_described("POST", path, response.status().as_u16(), &kind);
+        String::from_utf8(to_bytes(response.into_body(), 1 << 22).await.unwrap().to_vec()).unwrap()
+    }
+
     /// The whole of a stream of events, by the JSON of each.
     pub async fn hears(&self, path: &str) -> Vec<Value> {
         let request = self.request("GET", path, None, "");
@@ -78,7 +93,11 @@ impl Program<'_> {
     }
 
     async fn calls(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> Answer {
-        let response = self.stage.send(self.request(method, path, key, body)).await;
+        self.answered(method, path, self.request(method, path, key, body)).await
+    }
+
+    async fn answered(&self, method: &str, path: &str, request: Request<Body>) -> Answer {
+        let response = self.stage.send(request).await;
         let status = response.status().as_u16();
         let kind = response.headers().get("content-type").map_or("", |it| it.to_str().unwrap()).to_owned();
         let body = to_bytes(response.into_body(), 1 << 22).await.unwrap();

@@ -9,9 +9,10 @@ use bellwether::domain::{
     token::{Role, sha256},
 };
 use bellwether::ingesting::{self, Received};
+use bellwether::once::Once;
 use bellwether::publishing::{
     self, Cancelled,
-    alerting::{AlertRequest, Body, Once, Preview, Published},
+    alerting::{AlertRequest, Body, Preview, Published},
 };
 use bellwether::store::{self, issues::Issue};
 use uuid::Uuid;
@@ -62,7 +63,7 @@ impl Stage {
     pub async fn token(&self) -> i64 {
         let hash = sha256(&self.cx.entropy.bytes::<32>());
         let mut tx = self.cx.db.begin().await.unwrap();
-        store::tokens::insert(&mut tx, "desk", Role::Editor, &hash, self.now(), None).await.unwrap();
+        store::tokens::insert(&mut tx, "stage", Role::Editor, &hash, self.now(), None).await.unwrap();
         let token = store::tokens::by_hash(&mut tx, &hash, self.now()).await.unwrap().unwrap();
         tx.commit().await.unwrap();
         token.id

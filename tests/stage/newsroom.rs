@@ -72,8 +72,9 @@ impl Stage {
 
     /// The log of changes, the oldest first, as in "ada@example.org: role changed user bob@example.org".
     pub async fn changes(&self) -> Vec<String> {
+        use store::audit::Sought;
         let mut tx = self.cx.db.read().await.unwrap();
-        let entries = store::audit::page(&mut tx, "", i64::MAX, 1_000).await.unwrap();
+        let entries = store::audit::page(&mut tx, &Sought::default(), i64::MAX, 1_000).await.unwrap();
         let line = |entry: &store::audit::Entry| {
             format!("{}: {} {} {}", entry.actor, entry.action, entry.subject_kind, entry.subject)
         };

@@ -102,7 +102,7 @@ fn the_statements_are_found() {
     assert!(of(Backend::Sqlite) > 10);
     assert_eq!(
         of(Backend::Postgres),
-        of(Backend::Sqlite) + 1,
-        "each fork has two texts, and there is the lock"
+        of(Backend::Sqlite) + 2,
+        "each fork has two texts, and there are the locks of posts and of tokens"
     );
 }

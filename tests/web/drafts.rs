@@ -95,7 +95,7 @@ both! {
         desk.posts_once("key-1", &release, &json!({})).await.fails(422, "");
         releases(&desk, "/drafts/7", "key-1", 2).await.fails(404, "");
         let writer = stage.program("writer", Role::Contributor).await;
-        releases(&writer, &path, "key-1", 2).await.fails(403, "");
+        releases(&writer, &path, "key-1", 2).await.fails(403, "role");
         stage.advance(1.hour()).await;
         assert!(stage.subjects(ADA).is_empty());
     }

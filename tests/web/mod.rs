@@ -4,12 +4,16 @@
 mod admin;
 mod alerts;
 mod drafts;
+mod examples;
 mod forms;
 mod http;
 mod issues;
 mod newsroom;
+mod office;
 mod openapi;
 mod pages;
+mod paging;
 mod published;
+mod repeats;
 mod routes;
 mod sources;

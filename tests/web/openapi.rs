@@ -77,7 +77,9 @@ async fn what_is_required_is_said_so_and_what_may_be_null_too() {
     let stage = Stage::new().await;
     let document = openapi::document(&stage.cx);
     let schemas = &document["components"]["schemas"];
-    assert_eq!(schemas["Post"]["required"], serde_json::json!(["title"]));
+    assert_eq!(schemas["Post"]["required"], serde_json::json!(["title", "topics"]));
+    assert_eq!(schemas["Post"]["properties"]["topics"]["minItems"], 1);
+    assert_eq!(schemas["NewDraft"]["properties"]["subject"]["maxLength"], 250);
     assert_eq!(schemas["Post"]["additionalProperties"], false);
     let issue = &schemas["Issue"];
     assert!(issue["required"].as_array().unwrap().contains(&"held_until".into()), "{issue}");
@@ -106,6 +108,24 @@ async fn the_page_shows_all_of_it_and_loads_nothing_from_elsewhere() {
     for operation in openapi::operations() {
         assert!(ids.contains(&operation.id().as_str()), "{}", operation.id());
     }
+    let shown = |call: &str| {
+        let command = Selector::parse(&format!("details#{call} [data-copy]")).unwrap();
+        html.select(&command).next().unwrap_or_else(|| panic!("{call}")).text().collect::<String>()
+    };
+    for operation in openapi::operations() {
+        let command = shown(&operation.id());
+        assert!(
+            command.starts_with("curl ") && !command.contains(['{', '}']) || operation.takes.is_some(),
+            "{command}"
+        );
+        assert!(!command.contains("null"), "{command}");
+    }
+    let release = shown("post-drafts-id-release");
+    assert!(
+        release.contains("-H \"Idempotency-Key: $(uuidgen)\"") && release.contains("-d '{\"audience\":2"),
+        "{release}"
+    );
+    assert!(shown("post-subscribers-import").contains("topic=election-alerts&source=Reader+survey+2026"));
     for kind in kinds::ALL {
         assert_eq!(kind.uri, format!("/api/v1/docs#{}", kind.anchor()));
         assert!(ids.contains(&kind.anchor()), "{}", kind.uri);

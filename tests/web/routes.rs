@@ -110,8 +110,12 @@ async fn a_token_gets_where_its_role_and_scope_say() {
     let mut made = Vec::new();
     for role in Role::ALL {
         for areas in [vec![], vec![Area::Alerts], vec![Area::Posts, Area::Issues]] {
-            let wanted =
-                tokens::Wanted { name: "site".to_owned(), role: *role, areas: areas.clone(), holds: None };
+            let wanted = tokens::Wanted {
+                name: format!("{role} {areas:?}"),
+                role: *role,
+                areas: areas.clone(),
+                holds: None,
+            };
             made.push((*role, areas, tokens::create(&stage.cx, &actor, &wanted).await.unwrap()));
         }
     }

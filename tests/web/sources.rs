@@ -28,7 +28,7 @@ both! {
         let all = office.gets("/topics").await.is(200);
         assert_eq!(named(&all["topics"], "slug", "election-alerts")["provisioned"], true);
         let editor = stage.program("desk", Role::Editor).await;
-        editor.posts("/topics", &json!({ "slug": "b" })).await.fails(403, "");
+        editor.posts("/topics", &json!({ "slug": "b" })).await.fails(403, "role");
         let mut changes = stage.changes().await;
         changes.retain(|change| change.starts_with("office: "));
         assert_eq!(changes, [

@@ -8,8 +8,8 @@ use super::Failure;
 use crate::cli::{print, print_json};
 use crate::context::Context;
 use crate::delivering::waiting::{AtRelay, InLane, Waiting};
-use crate::delivering::why::{by_hand, moment, span, told};
-use crate::domain::time::Timestamp;
+use crate::delivering::why::{by_hand, moment, told};
+use crate::domain::time::{Timestamp, span};
 use crate::publishing::progress::Progress;
 use crate::store;
 

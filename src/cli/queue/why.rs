@@ -4,12 +4,12 @@
 use super::Failure;
 use crate::cli::{print, print_json};
 use crate::context::Context;
-use crate::delivering::why::{Because, Obstacles, because, moment, span};
+use crate::delivering::why::{Because, Obstacles, because, moment};
 use crate::domain::{
     address::EmailAddress,
     delivery::State,
     issue::{self, Lane},
-    time::Timestamp,
+    time::{Timestamp, span},
 };
 use crate::store::{self, attempts::Tried, queue::Found};
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::places::Place;
 use super::room::Went;
-use super::words::{counted, speed, time};
+use super::words::{counted, speed};
 use crate::config::Pipelining;
 use crate::domain::{
     forecast::{self, Forecast, Limit, forecast},
     issue::Lane,
+    time::span,
 };
 
 /// More connections than this few relays allow.
@@ -106,7 +107,7 @@ impl<'a> Reckoning<'a> {
             "ask who runs relay {name} for a higher rate, or add a relay: {} a second{all} would have the last mail out \
              after {}",
             speed(needed),
-            time(target)
+            span(target)
         )
     }
 
@@ -120,7 +121,7 @@ impl<'a> Reckoning<'a> {
         let more = (connections > place.relay.connections && worth_it).then(|| {
             format!(
                 "set connections = {connections} at relay {name}, if it allows so many: the last mail would be out after {}",
-                time(took(connections))
+                span(took(connections))
             )
         });
         let trips = match (place.found.as_ref().ok()?.pipelining, place.relay.pipelining) {
@@ -179,7 +180,7 @@ impl Bound {
             }
             (Self::Way, Ok(found)) => format!(
                 "the way to relay {name}, a round trip of {} with {}",
-                time(found.round_trip),
+                span(found.round_trip),
                 counted(place.connections.into(), "connection")
             ),
             (Self::Way | Self::Unknown, _) => "not known, for no relay answers".to_owned(),

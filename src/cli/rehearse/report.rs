@@ -8,9 +8,9 @@ use super::piece::Piece;
 use super::places::Place;
 use super::reckoning::Reckoning;
 use super::room::Went;
-use super::words::{count, counted, speed, time};
+use super::words::{count, counted, speed};
 use crate::config::Pipelining;
-use crate::domain::{forecast::Forecast, issue::Kind};
+use crate::domain::{forecast::Forecast, issue::Kind, time::span};
 
 #[derive(serde::Serialize)]
 pub(super) struct Report {
@@ -118,7 +118,7 @@ impl Report {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let Self { measured, night, .. } = self;
-        let seconds = |seconds: f64| time(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+        let seconds = |seconds: f64| span(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
         writeln!(out, "Rehearsed: {}. Nobody was mailed.\n", self.what)?;
         writeln!(out, "On this machine")?;
         writeln!(
@@ -199,7 +199,7 @@ impl Told {
     }
 
     fn write(&self, out: &mut String, readers: u64) -> std::fmt::Result {
-        let seconds = |seconds: f64| time(Duration::from_secs_f64(seconds));
+        let seconds = |seconds: f64| span(Duration::from_secs_f64(seconds));
         writeln!(out, "\nAt {}", self.place)?;
         writeln!(out, "  {}{}", if self.answers { "" } else { "error: " }, self.text)?;
         if let (Some(round_trip), Some(opening)) = (self.round_trip_seconds, self.opening_seconds) {

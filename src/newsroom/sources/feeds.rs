@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::{Error, Faults, in_the_file, wrong};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::config;
 use crate::context::Context;
 use crate::domain::network::is_public;
@@ -106,7 +106,7 @@ pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<i64,
     let Some(id) = store::feeds::insert(&mut tx, checked.reading(), now).await? else {
         return wrong("url", "is another feed's already, or a retired one's");
     };
-    let change = Change::new("feed made", "feed", checked.url.as_str()).to(&checked.wanted());
+    let change = Change::new(Act::FeedMade, Thing::Feed, checked.url.as_str()).to(&checked.wanted());
     audit::record(&mut tx, now, actor, change).await?;
     tx.commit().await?;
     Ok(id)
@@ -131,7 +131,7 @@ pub async fn change(cx: &Context, actor: &Actor, id: i64, wanted: &Wanted) -> Re
         return in_the_file();
     }
     let typed = as_typed(&mut tx, &before).await?;
-    let change = Change::new("feed changed", "feed", &before.url).from(&typed).to(&checked.wanted());
+    let change = Change::new(Act::FeedChanged, Thing::Feed, &before.url).from(&typed).to(&checked.wanted());
     audit::record(&mut tx, now, actor, change).await?;
     tx.commit().await?;
     Ok(())
@@ -151,8 +151,8 @@ pub async fn set_active(cx: &Context, actor: &Actor, id: i64, active: bool) -> R
     if !store::feeds::set_active(&mut tx, id, active, now).await? {
         return Ok(false);
     }
-    let action = if active { "feed restored" } else { "feed retired" };
-    audit::record(&mut tx, now, actor, Change::new(action, "feed", &feed.url)).await?;
+    let action = if active { Act::FeedRestored } else { Act::FeedRetired };
+    audit::record(&mut tx, now, actor, Change::new(action, Thing::Feed, &feed.url)).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Faults, in_the_file, wrong};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::config;
 use crate::context::Context;
 use crate::domain::{cadence::Cadence, subscription::Digest};
@@ -100,7 +100,7 @@ pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<i64,
     let Some(id) = store::schedules::insert(&mut tx, checked.plan(), now).await? else {
         return wrong("name", TAKEN);
     };
-    let change = Change::new("schedule made", "schedule", &checked.name).to(&checked.wanted());
+    let change = Change::new(Act::ScheduleMade, Thing::Schedule, &checked.name).to(&checked.wanted());
     audit::record(&mut tx, now, actor, change).await?;
     tx.commit().await?;
     Ok(id)
@@ -130,7 +130,7 @@ pub async fn change(cx: &Context, actor: &Actor, id: i64, wanted: &Wanted) -> Re
     if !store::schedules::change(&mut tx, id, checked.plan(), now).await? {
         return in_the_file();
     }
-    let change = Change::new("schedule changed", "schedule", &before.name)
+    let change = Change::new(Act::ScheduleChanged, Thing::Schedule, &before.name)
         .from(&Wanted::from(before))
         .to(&checked.wanted());
     audit::record(&mut tx, now, actor, change).await?;
@@ -159,8 +159,8 @@ pub async fn set_active(cx: &Context, actor: &Actor, id: i64, active: bool) -> R
     if !store::schedules::set_active(&mut tx, id, active, now).await? {
         return Ok(false);
     }
-    let action = if active { "schedule restored" } else { "schedule retired" };
-    audit::record(&mut tx, now, actor, Change::new(action, "schedule", &schedule.name)).await?;
+    let action = if active { Act::ScheduleRestored } else { Act::ScheduleRetired };
+    audit::record(&mut tx, now, actor, Change::new(action, Thing::Schedule, &schedule.name)).await?;
     tx.commit().await?;
     Ok(true)
 }

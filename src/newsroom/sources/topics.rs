@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Faults, in_the_file, wrong};
-use crate::audit::{self, Actor, Change};
+use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::config;
 use crate::context::Context;
 use crate::domain::topic::Slug;
@@ -59,7 +59,7 @@ pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<Stri
     if !store::topics::insert(&mut tx, slug, name, description, *public).await? {
         return wrong("slug", "is another topic's already, or a retired one's");
     }
-    let change = Change::new("topic made", "topic", slug).to(&wanted);
+    let change = Change::new(Act::TopicMade, Thing::Topic, slug).to(&wanted);
     audit::record(&mut tx, cx.clock.now(), actor, change).await?;
     tx.commit().await?;
     Ok(wanted.slug)
@@ -77,7 +77,7 @@ pub async fn change(cx: &Context, actor: &Actor, slug: &str, wanted: &Wanted) ->
     if !store::topics::change(&mut tx, before.id, name, description, *public).await? {
         return in_the_file();
     }
-    let change = Change::new("topic changed", "topic", slug).from(&Wanted::from(&before)).to(&wanted);
+    let change = Change::new(Act::TopicChanged, Thing::Topic, slug).from(&Wanted::from(&before)).to(&wanted);
     audit::record(&mut tx, cx.clock.now(), actor, change).await?;
     tx.commit().await?;
     Ok(())
@@ -96,8 +96,8 @@ pub async fn set_retired(cx: &Context, actor: &Actor, slug: &str, retired: bool)
     if !store::topics::set_retired(&mut tx, topic.id, retired).await? {
         return Ok(false);
     }
-    let action = if retired { "topic retired" } else { "topic restored" };
-    audit::record(&mut tx, cx.clock.now(), actor, Change::new(action, "topic", slug)).await?;
+    let action = if retired { Act::TopicRetired } else { Act::TopicRestored };
+    audit::record(&mut tx, cx.clock.now(), actor, Change::new(action, Thing::Topic, slug)).await?;
     tx.commit().await?;
     Ok(true)
 }

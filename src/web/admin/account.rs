@@ -53,13 +53,13 @@ pub async fn change_password(
 
 /// `POST /admin/account/sessions/{id}/end`
 pub async fn end_session(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
-    people::end_session(&cx, &me, id).await?;
+    people::end_session(&cx, &me.actor(), &me.user, id).await?;
     done("/admin/account", "ended")
 }
 
 /// `POST /admin/account/sessions/end`
 pub async fn end_others(State(cx): State<Context>, me: Me) -> Answer {
-    people::end_other_sessions(&cx, &me).await?;
+    people::end_sessions(&cx, &me.actor(), &me.user, me.session.id).await?;
     done("/admin/account", "others-ended")
 }
 

@@ -73,7 +73,7 @@ impl IntoResponse for Refusal {
 impl From<newsroom::Error> for Refusal {
     fn from(error: newsroom::Error) -> Self {
         match error {
-            newsroom::Error::Refused(why) => Self::cant(&why),
+            newsroom::Error::Refused(why) | newsroom::Error::Taken(why) => Self::cant(&why),
             error => Self::ours(&error),
         }
     }

@@ -9,13 +9,18 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::races::{Fields, Refused, listed_race};
-use super::{Answer, At, Refusal, done, frame::Frame, go, missing, newsletter, race, when};
+use super::{
+    Answer, At, Refusal, done,
+    figures::{counted, number},
+    frame::Frame,
+    go, missing, newsletter, race, when,
+};
 use crate::context::Context;
 use crate::domain::{
     draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
     issue::Level,
     role::Right,
-    time::Timestamp,
+    time::{Timestamp, about},
     warning::Warning,
 };
 use crate::mail::preview::Preview;
@@ -178,7 +183,11 @@ pub async fn release(
     let fault = match releasing::release(&cx, &me.actor(), id, version, typed, None).await? {
         Some(Release::Held { issue, .. }) => return go(&format!("/admin/live/{issue}")),
         Some(Release::Moved(now)) => {
-            format!("It goes to {now} readers now, and {typed} was typed. Look at it and type {now}.")
+            let now = number(now);
+            format!(
+                "It goes to {now} readers now, and {} was typed. Look at it and type {now}.",
+                number(typed)
+            )
         }
         Some(Release::Blocked(blocking)) => {
             let now = cx.clock.now();
@@ -241,12 +250,16 @@ pub(super) async fn show(
     (fault, reader): (Option<&str>, Value),
 ) -> Answer {
     let choices = desk::choices(cx).await?;
-    let look = desk::look(cx, written, &me.user.email).await?;
+    let look = desk::look_meanwhile(cx, written, &me.user.email).await?;
     let race = races::of(cx, written).await?;
     let text = &written.text;
-    let topics: Vec<_> = choices
-        .iter()
-        .map(|it| json!({ "slug": it.slug, "name": it.name, "now": it.now, "later": it.later, "all": it.now + it.later, "test": it.test, "chosen": text.topics.contains(&it.slug) }))
+    // What is chosen stands first, of however many.
+    let (chosen, others): (Vec<_>, Vec<_>) =
+        choices.iter().partition(|choice| text.topics.contains(&choice.slug));
+    let topics: Vec<_> = chosen
+        .into_iter()
+        .chain(others)
+        .map(|it| json!({ "slug": it.slug, "name": it.name, "now": number(it.now), "later": (it.later > 0).then(|| number(it.later)), "all": counted(it.now + it.later, "reader", "readers"), "test": it.test, "chosen": text.topics.contains(&it.slug) }))
         .collect();
     let levels: Vec<_> = Level::ALL
         .iter()
@@ -308,7 +321,7 @@ async fn standing(
     written: &Written,
     conflicts: &[&'static str],
 ) -> Result<Value, publishing::Error> {
-    let look = desk::look(cx, written, &me.user.email).await?;
+    let look = desk::look_meanwhile(cx, written, &me.user.email).await?;
     let others = desk::visit(cx, &me.actor(), &written.draft).await?;
     let bar = races::of(cx, written).await?.and_then(|race| races::bar(&race, written));
     Ok(json!({
@@ -336,22 +349,13 @@ pub(super) fn warned(warnings: &[Warning], now: Timestamp) -> Vec<Value> {
 
 fn looked(text: &Text, look: &Look, now: Timestamp) -> Value {
     json!({
-        "audience": look.audience,
+        "audience": number(look.audience),
         "goes": newsletter::goes(text),
         "warnings": warned(&look.warnings, now),
         "blocked": look.warnings.iter().any(Warning::blocks),
-        "takes": look.takes.map(|takes| span(takes.as_secs())),
+        "takes": look.takes.map(about),
         "kilobytes": look.mail.as_ref().map(|mail| mail.bytes.div_ceil(1000)),
     })
-}
-
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..2 => "about a second".to_owned(),
-        2..100 => format!("about {seconds} seconds"),
-        100..5_400 => format!("about {} minutes", seconds.div_ceil(60)),
-        _ => format!("about {} hours", seconds.div_ceil(3_600)),
-    }
 }
 
 const fn meaning(level: Level) -> &'static str {

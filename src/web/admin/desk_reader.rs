@@ -9,12 +9,11 @@ use uuid::Uuid;
 use super::desk::{find, framed, show};
 use super::{Answer, At, frame::Frame};
 use crate::context::Context;
-use crate::domain::decision::Decision;
 use crate::newsroom::Me;
 use crate::publishing::{
     self,
     desk::{self, Written},
-    reading::{self, Eyes},
+    reading,
 };
 
 /// Whose mail is shown.
@@ -64,21 +63,8 @@ async fn chosen(cx: &Context, written: &Written, typed: &str) -> Result<Value, p
         "typed": eyes.address,
         "id": eyes.subscriber,
         "address": eyes.address,
-        "says": says(&eyes),
-        "gets": eyes.decision == Decision::Now && !eyes.kept_off,
+        "says": eyes.as_sentence(),
+        "gets": eyes.gets(),
         "text": mail.map(|mail| mail.text),
     }))
-}
-
-fn says(eyes: &Eyes) -> String {
-    match eyes.decision {
-        Decision::Now | Decision::IntoDigest if eyes.kept_off => {
-            "They would not get it: it is a test, and they are no test address.".to_owned()
-        }
-        Decision::Now => "They would get it now.".to_owned(),
-        Decision::IntoDigest => {
-            "It would be too late for a mail of its own: it stands in their next digest.".to_owned()
-        }
-        Decision::Never(reason) => format!("They would not get it: {reason}."),
-    }
 }

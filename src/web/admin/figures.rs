@@ -13,6 +13,7 @@ const LEAST: f64 = 4.0;
 
 pub const WAITING: &[State] = &[State::Queued, State::Sending, State::Deferred];
 pub const REFUSED: &[State] = &[State::Bounced, State::Failed];
+const CALLED_OFF: &[State] = &[State::Cancelled, State::Expired];
 
 /// As in "49,812".
 pub fn number(count: i64) -> String {
@@ -78,7 +79,10 @@ pub fn share(accepted: i64, waiting: i64, refused: i64, whole: i64) -> Value {
 /// The same of an issue.
 pub fn share_of(progress: &Progress) -> Value {
     let (accepted, waiting) = (progress.count(&[State::Sent]), progress.count(WAITING));
-    share(accepted, waiting, progress.count(REFUSED), progress.audience)
+    let mut share = share(accepted, waiting, progress.count(REFUSED), progress.audience);
+    let called_off = progress.count(CALLED_OFF);
+    share["called_off"] = (called_off > 0).then(|| number(called_off)).into();
+    share
 }
 
 /// The same of a relay or a mail domain, with its name.

@@ -10,8 +10,13 @@ use uuid::Uuid;
 use super::figures::{self, counted, number, share_of, tag};
 use super::{Answer, At, Refusal, done, frame::Frame, missing, when};
 use crate::context::Context;
-use crate::delivering::{retrying, why::span};
-use crate::domain::{delivery, issue::Kind, role::Right};
+use crate::delivering::retrying;
+use crate::domain::{
+    delivery,
+    issue::{Kind, State as IssueState},
+    role::Right,
+    time::{MINUTE, span},
+};
 use crate::newsroom::{Error, Me};
 use crate::publishing::archive::{self, Marked};
 use crate::publishing::progress::{self, Acceptance, Progress};
@@ -32,27 +37,46 @@ pub struct Asked {
     before: String,
     /// Whether to count by relay and domain also where that takes long.
     by: String,
-    /// Recipients behind this one, of one state or of all.
+    /// Recipients behind this one.
     after: String,
+    /// Issues, or recipients, of one state; empty for all.
     state: String,
 }
 
 /// `GET /admin/issues`
 pub async fn page(State(cx): State<Context>, frame: Frame, Query(asked): Query<Asked>) -> Answer {
     let before = asked.before.parse().unwrap_or(i64::MAX);
-    let (issues, next) = listed(&cx, before, PAGE).await?;
-    frame.ok("issues.html", &json!({ "issues": issues, "next": next, "first": before == i64::MAX }))
+    let chosen: Option<IssueState> = asked.state.parse().ok();
+    let (issues, next) = listed(&cx, chosen, before, PAGE).await?;
+    let states: Vec<_> = STATES
+        .iter()
+        .map(|(state, label)| json!({ "word": state, "label": label, "chosen": chosen == Some(*state) }))
+        .collect();
+    frame.ok(
+        "issues.html",
+        &json!({ "issues": issues, "states": states, "chosen": chosen, "next": next, "first": before == i64::MAX }),
+    )
 }
 
-/// The newest issues before this one, as lists show them, and where the next page begins.
+/// The states that the list can be kept to.
+const STATES: [(IssueState, &str); 5] = [
+    (IssueState::Held, "held"),
+    (IssueState::Publishing, "being written out"),
+    (IssueState::Sending, "sending"),
+    (IssueState::Sent, "sent"),
+    (IssueState::Cancelled, "stopped or undone"),
+];
+
+/// The newest issues before this one, of one state or of all, as lists show them, and where the next page begins.
 pub(super) async fn listed(
     cx: &Context,
+    only: Option<IssueState>,
     before: i64,
     most: usize,
 ) -> Result<(Vec<Value>, Option<i64>), Error> {
     let mut tx = cx.db.read().await?;
     let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-    let page = store::issues::page(&mut tx, None, before, limit).await?;
+    let page = store::issues::page(&mut tx, only, before, limit).await?;
     let next = page.get(most.saturating_sub(1)).filter(|_| page.len() > most).map(|last| last.id);
     let ids: Vec<_> = page.iter().map(|issue| issue.id).collect();
     let made_by = store::issues::made_by(&mut tx, &ids).await?;
@@ -67,8 +91,8 @@ pub(super) async fn listed(
             "state": state(issue),
             "at": when(issue.created_at),
             "by": by,
-            "audience": number(issue.audience),
-            "share": share_of(&progress),
+            "reach": reach(issue, &progress),
+            "share": (!is_ahead(issue)).then(|| share_of(&progress)),
         }));
     }
     Ok((shown, next))
@@ -168,6 +192,8 @@ async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<
         })
         .collect();
     Ok(json!({
+        "ahead": is_ahead(issue),
+        "undone": issue.was_undone(),
         "followed": matches!(issue.kind, Kind::Alert | Kind::Broadcast | Kind::Correction),
         "id": issue.public_id,
         "subject": issue.subject,
@@ -180,9 +206,8 @@ async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<
         "topics": topics,
         "archive": (has_page && issue.kind != Kind::Correction).then_some(public),
         "may_mark": me.user.role.may(Right::Release),
-        "audience": number(issue.audience),
-        "growing": issue.state == crate::domain::issue::State::Publishing,
-        "share": share_of(&progress),
+        "reach": reach(issue, &progress),
+        "share": (!is_ahead(issue)).then(|| share_of(&progress)),
         "states": states,
         "chosen": chosen,
         "curve": curve,
@@ -200,12 +225,20 @@ async fn content(cx: &Context, me: &Me, issue: &Issue, asked: &Asked) -> Result<
 
 /// What was stopped, or is long over, isn't begun again.
 const fn may_retry(issue: &Issue) -> bool {
-    issue.totals.is_none() && !matches!(issue.state, crate::domain::issue::State::Cancelled)
+    issue.totals.is_none() && !matches!(issue.state, IssueState::Cancelled)
 }
 
 fn kind(issue: &Issue) -> String {
     match issue.kind {
         Kind::Alert => format!("alert, {}", issue.level),
+        _ => kind_word(issue),
+    }
+}
+
+/// What it is, as in "alert", "daily digest".
+pub(super) fn kind_word(issue: &Issue) -> String {
+    match issue.kind {
+        Kind::Alert => "alert".to_owned(),
         Kind::Broadcast => "newsletter".to_owned(),
         Kind::Correction => "correction".to_owned(),
         Kind::Digest => format!("{} digest", issue.digest),
@@ -213,15 +246,43 @@ fn kind(issue: &Issue) -> String {
     }
 }
 
+/// Nobody has it: it is held, or was undone.
+fn is_ahead(issue: &Issue) -> bool {
+    issue.state == IssueState::Held || issue.was_undone()
+}
+
+/// To how many it goes or went, in words that follow its state.
+fn reach(issue: &Issue, progress: &Progress) -> String {
+    let to = |count: i64| format!("to {}", counted(count, "reader", "readers"));
+    match issue.state {
+        _ if issue.was_undone() => "before anyone got it".to_owned(),
+        IssueState::Held => {
+            let goes = to(issue.expected.unwrap_or(issue.audience));
+            let later = issue.held_until.filter(|until| until.since(issue.created_at) > 10 * MINUTE);
+            match later {
+                Some(until) => {
+                    format!("{goes}, goes out {}", when(until)["text"].as_str().unwrap_or_default())
+                }
+                None => format!("{goes}, goes out when the hold is over"),
+            }
+        }
+        IssueState::Publishing => format!("{} so far", to(issue.audience)),
+        IssueState::Cancelled => {
+            format!("when {} had it", counted(progress.count(&[delivery::State::Sent]), "reader", "readers"))
+        }
+        IssueState::Sending | IssueState::Sent => to(issue.audience),
+    }
+}
+
 fn state(issue: &Issue) -> Value {
-    use crate::domain::issue::State;
     let (word, look) = match issue.state {
+        _ if issue.was_undone() => ("undone", ""),
         _ if issue.paused_at.is_some() => ("paused", "bad"),
-        State::Held => ("held", "warn"),
-        State::Publishing => ("being written out", "warn"),
-        State::Sending => ("sending", "warn"),
-        State::Sent => ("sent", "good"),
-        State::Cancelled => ("stopped", "bad"),
+        IssueState::Held => ("held", "warn"),
+        IssueState::Publishing => ("being written out", "warn"),
+        IssueState::Sending => ("sending", "warn"),
+        IssueState::Sent => ("sent", "good"),
+        IssueState::Cancelled => ("stopped", "bad"),
     };
     json!({ "word": word, "look": look })
 }
@@ -240,21 +301,16 @@ fn curve(acceptance: &Acceptance, audience: i64) -> Value {
     let mut drawn = figures::curve(points, (0, width), audience.max(*accepted), true);
     let by_then = points.last().map_or(0, |(_, count)| *count);
     drawn["label"] =
-        format!("Accepted over time: {} of {} within {}", number(by_then), number(audience), span_of(took))
+        format!("Accepted over time: {} of {} within {}", number(by_then), number(audience), span(took))
             .into();
     drawn["left"] = from.to_jiff().strftime("%-d %b, %H:%M:%S UTC").to_string().into();
-    drawn["right"] = format!("{} after {}", number(by_then), span_of(took)).into();
+    drawn["right"] = format!("{} after {}", number(by_then), span(took)).into();
     drawn["late"] = (by_then < *accepted)
         .then(|| {
             format!("{} more later, the last after {}", number(accepted - by_then), span(last.since(*from)))
         })
         .into();
     drawn
-}
-
-/// To the tenth of a second where it is short.
-fn span_of(took: std::time::Duration) -> String {
-    if took.as_secs() < 60 { format!("{:.1} s", took.as_secs_f64()) } else { span(took) }
 }
 
 async fn relays(tx: &mut Tx, issue: &Issue) -> Result<Vec<Value>, Error> {

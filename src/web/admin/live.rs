@@ -9,14 +9,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Answer, At, Refusal, done, figures, frame::Frame, go, missing, newsletter, race, when};
+use super::{
+    Answer, At, Refusal, done,
+    figures::{self, number},
+    frame::Frame,
+    go, missing, newsletter, race, when,
+};
 use crate::context::Context;
 use crate::domain::{
     draft::State as DraftState,
     issue::{Kind, State as IssueState},
     role::Right,
     spread::{Place, Spread},
-    time::Timestamp,
+    time::{Timestamp, span},
 };
 use crate::newsroom::Me;
 use crate::publishing::{
@@ -55,6 +60,7 @@ pub async fn page(
     let may_correct = releases && matches!(progress.kind, Kind::Alert | Kind::Broadcast);
     let race = race_of(&cx, progress.issue).await?;
     let siblings: Vec<_> = race.iter().flat_map(retired).filter(|_| may_correct).collect();
+    let draft = if progress.undone { releasing::draft_of(&cx, progress.issue).await? } else { None };
     let words = siblings.iter().find(|it| it.draft.public_id.to_string() == asked.words);
     let content = json!({
         "siblings": siblings.iter().map(|it| json!({ "id": it.draft.public_id, "outcome": it.text.outcome })).collect::<Vec<_>>(),
@@ -62,6 +68,8 @@ pub async fn page(
         "correcting": words.is_some() || !asked.correct.is_empty(),
         "race": race.as_ref().map(|it| json!({ "id": it.row.public_id, "name": it.row.name })),
         "progress": progress,
+        "n": { "accepted": number(progress.accepted), "waiting": number(progress.waiting), "bounced": number(progress.bounced), "called_off": number(progress.called_off), "audience": number(progress.audience) },
+        "draft": draft,
         "since": when(progress.since),
         "share": share(progress.accepted),
         "reached": reached(&progress),
@@ -82,14 +90,11 @@ pub async fn page(
 
 /// After how long the first and the last so far had it.
 fn reached(progress: &Live) -> Option<String> {
-    let after = |at: Timestamp| {
-        let seconds = at.since(progress.since).as_secs_f64();
-        if seconds < 10.0 { format!("{seconds:.1}") } else { format!("{seconds:.0}") }
-    };
+    let after = |at: Timestamp| span(at.since(progress.since));
     let first = after(progress.spread.first_accepted_at?);
     let last = after(progress.spread.last_accepted_at?);
     let so_far = if progress.waiting > 0 { " so far" } else { "" };
-    Some(format!("The first had it after {first} seconds, the last{so_far} after {last}."))
+    Some(format!("The first had it after {first}, the last{so_far} after {last}."))
 }
 
 fn places(spread: &Spread) -> Value {

@@ -10,15 +10,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::races::{Fields, Refused, tag, topics};
-use super::{Answer, At, Refusal, desk::warned, done, frame::Frame, go, missing, when};
+use super::{Answer, At, Refusal, desk::warned, done, figures::number, frame::Frame, go, missing, when};
 use crate::context::Context;
-use crate::delivering::why::span;
 use crate::domain::{
     draft::{State as DraftState, hold},
     issue::State as IssueState,
     race::{LONGEST_NAME, MOST_OUTCOMES, State as RaceState, name},
     role::Right,
-    time::HOUR,
+    time::{HOUR, span},
     wall,
 };
 use crate::newsroom::Me;
@@ -69,7 +68,7 @@ pub(super) async fn show(
 ) -> Answer {
     let mut outcomes = Vec::new();
     for written in race.outcomes.iter().filter(|it| it.draft.state != DraftState::ThrownAway) {
-        let look = desk::look(cx, written, &me.user.email).await?;
+        let look = desk::look_meanwhile(cx, written, &me.user.email).await?;
         outcomes.push(outcome(cx, me, race, written, &look));
     }
     let state = race.state();
@@ -133,7 +132,7 @@ fn outcome(cx: &Context, me: &Me, race: &Race, written: &Written, look: &Look) -
         "subject": written.text.subject,
         "level": written.text.level,
         "version": draft.version,
-        "audience": look.audience,
+        "audience": number(look.audience),
         "warnings": warned(&look.warnings, cx.clock.now()),
         "blocked": look.warnings.iter().any(|warning| warning.blocks()),
         "released": draft.state == DraftState::Released,

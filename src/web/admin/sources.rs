@@ -12,9 +12,12 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, frame::Frame, overview, when};
 use crate::context::Context;
-use crate::delivering::why::span;
 use crate::domain::role::Right::Manage;
-use crate::domain::{cadence::Cadence, subscription::Digest, time::Timestamp};
+use crate::domain::{
+    cadence::Cadence,
+    subscription::Digest,
+    time::{Timestamp, span},
+};
 use crate::newsroom::Error;
 use crate::newsroom::sources::Fault;
 use crate::store::schedules::{Origin, Schedule};

@@ -30,7 +30,7 @@ pub async fn create(State(cx): State<Context>, frame: Frame, me: Me, RawForm(for
     };
     match created {
         Ok(token) => show(&cx, &frame, StatusCode::OK, Some(&token), None).await,
-        Err(Error::Refused(why)) => {
+        Err(Error::Refused(why) | Error::Taken(why)) => {
             show(&cx, &frame, StatusCode::UNPROCESSABLE_ENTITY, None, Some(&why)).await
         }
         Err(error) => Err(error.into()),

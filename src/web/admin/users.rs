@@ -29,12 +29,12 @@ pub async fn page(State(cx): State<Context>, frame: Frame) -> Answer {
 /// `POST /admin/users`
 pub async fn invite(State(cx): State<Context>, frame: Frame, me: Me, Form(fields): Form<Fields>) -> Answer {
     let invited = match fields.role.parse::<Role>() {
-        Ok(role) => links::invite(&cx, &me.actor(), &fields.email, &fields.name, role).await,
+        Ok(role) => links::invite(&cx, &me.actor(), (&fields.email, &fields.name, role), None).await,
         Err(_) => Err(Error::Refused("Choose a role.".to_owned())),
     };
     match invited {
         Ok(_) => done("/admin/users", "invited"),
-        Err(Error::Refused(why)) => {
+        Err(Error::Refused(why) | Error::Taken(why)) => {
             show(&cx, &frame, StatusCode::UNPROCESSABLE_ENTITY, &fields, Some(&why)).await
         }
         Err(error) => Err(error.into()),
@@ -68,7 +68,7 @@ pub async fn change_role(
 /// `POST /admin/users/{id}/link`
 pub async fn send_link(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
     let user = find(&cx, id).await?;
-    links::send_link(&cx, &me.actor(), &user).await?;
+    links::send_link(&cx, &me.actor(), &user, None).await?;
     done(&path(id), "link")
 }
 

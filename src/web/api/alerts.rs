@@ -18,34 +18,41 @@ use super::{
     web_address,
 };
 use crate::context::Context;
-use crate::domain::{address::EmailAddress, issue::Level, time::Timestamp, topic::Slug};
+use crate::domain::{
+    address::EmailAddress,
+    draft::{LONGEST_LINK, LONGEST_SUBJECT},
+    issue::Level,
+    time::Timestamp,
+    topic::Slug,
+};
 use crate::mail::preview::preview;
+use crate::once::Once;
 use crate::publishing::{
-    self, Once,
+    self,
     alerting::{self, AlertRequest, Body, Published},
     desk, releasing,
 };
 use crate::store::{self, tokens::Used};
 use crate::web::{json, problem::Problem};
 
-/// In characters.
-const LONGEST_SUBJECT: usize = 250;
-
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Alert")]
 pub struct Input {
-    /// One line, up to 250 characters; with `post_id` it may be absent: the post's title.
+    /// One line; with `post_id` it may be absent: the post's title.
+    #[schemars(length(min = 1, max = LONGEST_SUBJECT))]
     subject: Option<String>,
     /// Scripts, styles and forms are taken out; a text that shows nothing then is refused.
     html: Option<String>,
     markdown: Option<String>,
     /// The post whose words it has.
     post_id: Option<Uuid>,
-    /// The button's link.
+    /// The button's link, http or https.
+    #[schemars(length(max = LONGEST_LINK), extend("format" = "uri"))]
     url: Option<String>,
-    /// Slugs, one at least.
+    /// Slugs.
     #[serde(default)]
+    #[schemars(!default, length(min = 1))]
     topics: Vec<Slug>,
     /// Absent: `all`. All go to readers of the topics with alerts on; only `critical` to every confirmed reader of the topics.
     /// Critical goes out before major before all.

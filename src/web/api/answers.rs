@@ -37,6 +37,7 @@ pub enum Accepted {
         /// `draft`: somebody else has to release it.
         state: &'static str,
         /// Its page at the desk.
+        #[schemars(extend("format" = "uri"))]
         url: String,
     },
 }
@@ -97,6 +98,12 @@ pub struct Retried {
     pub retried: u64,
 }
 
+/// How many sessions ended.
+#[derive(Serialize, JsonSchema)]
+pub struct Ended {
+    pub ended: u64,
+}
+
 /// How many deliveries are in each state.
 #[derive(Serialize, JsonSchema)]
 pub struct Counts {
@@ -153,6 +160,7 @@ pub struct Deliveries {
 pub struct Delivery {
     pub id: i64,
     pub subscriber: Option<Uuid>,
+    #[schemars(extend("format" = "idn-email"))]
     pub address: String,
     pub state: delivery::State,
     pub attempts: i64,

@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::listing::{Asked, next_cursor, searched};
+use super::listing::{Asked, asked, page};
 use super::operation::Operation;
 use crate::context::Context;
 use crate::domain::time::Timestamp;
-use crate::store::audit::{self, ActorKind, Entry};
+use crate::store::audit::{self, ActorKind, Entry, Sought};
 use crate::web::problem::Problem;
 
 /// What this call takes and answers.
@@ -73,10 +73,11 @@ pub async fn list(
     State(cx): State<Context>,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let asked = searched(query)?;
+    let asked: Asked = asked(query)?;
     let (words, before, limit) = (asked.words()?, asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
     let mut tx = cx.db.read().await?;
-    let page = audit::page(&mut tx, &words.to_lowercase(), before, limit).await?;
-    let next_cursor = next_cursor(&page, limit, |entry| entry.id);
-    Ok(Json(Changes { changes: page.into_iter().map(Into::into).collect(), next_cursor }).into_response())
+    let sought = Sought { words: words.to_lowercase(), ..Sought::default() };
+    let found = audit::page(&mut tx, &sought, before, limit + 1).await?;
+    let (found, next_cursor) = page(found, limit, |entry| entry.id);
+    Ok(Json(Changes { changes: found.into_iter().map(Into::into).collect(), next_cursor }).into_response())
 }

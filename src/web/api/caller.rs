@@ -1,4 +1,5 @@
-//! Who calls: the token in `Authorization: Bearer` (RFC 6750), and what its role may do.
+//! Who calls: the token in `Authorization: Bearer` (RFC 6750), what its role may do, and whether the call has the
+//! parameters that it is given.
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderValue, StatusCode, header, request::Parts};
@@ -16,6 +17,8 @@ use crate::domain::{
 use crate::store::{self, tokens::Token};
 use crate::web::{client::Client, problem::Problem};
 
+use super::{kinds, listing::parameter, openapi};
+
 /// The caller, known by their token.
 #[derive(Clone)]
 pub struct Caller {
@@ -23,12 +26,17 @@ pub struct Caller {
     network: String,
 }
 
-/// Lets a request through whose token has this right, and may be used here.
-pub async fn admit(
-    State((cx, right, area)): State<(Context, Right, Area)>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// What is called, and who may: a row of the table.
+#[derive(Clone, Copy)]
+pub struct Call {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub right: Right,
+    pub area: Area,
+}
+
+/// Lets a request through whose token has the right to it, and may be used here, with no parameter that there isn't.
+pub async fn admit(State((cx, call)): State<(Context, Call)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let network = match Client::from_request_parts(&mut parts, &cx).await {
         Ok(Client(address)) => network::name(address),
@@ -48,11 +56,29 @@ pub async fn admit(
         Ok(None) => return unknown(),
         Err(error) => return Problem::from(error).into_response(),
     };
-    if let Err(problem) = caller.may(right).and_then(|()| caller.may_use(area)) {
+    let may = caller.may(call.right).and_then(|()| caller.may_use(call.area));
+    if let Err(problem) = may.and_then(|()| has_parameters(&cx, call, parts.uri.query())) {
         return problem.into_response();
     }
     parts.extensions.insert(caller);
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// # Errors
+/// 400 for a parameter that the call doesn't have, with those that it has.
+fn has_parameters(cx: &Context, call: Call, query: Option<&str>) -> Result<(), Problem> {
+    let known = openapi::query_of(cx, call.method, call.path);
+    let given = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    for (name, _) in given {
+        if !known.contains(&name.as_ref()) {
+            let allowed = match known.as_slice() {
+                [] => "this call takes none".to_owned(),
+                known => format!("there are: {}", known.join(", ")),
+            };
+            return Err(parameter(&name, &format!("is no parameter of this call; {allowed}")));
+        }
+    }
+    Ok(())
 }
 
 fn unknown() -> Response {
@@ -112,8 +138,11 @@ impl Caller {
         let able: Vec<_> =
             Role::ALL.iter().filter(|role| role.may(right)).map(|role| role.as_str()).collect();
         let (role, to) = (self.token.role, right.as_verb());
-        let detail = format!("A token of the role {role} may not {to}; use one of: {}.", able.join(", "));
-        Err(Problem::new(StatusCode::FORBIDDEN, detail))
+        let detail = format!(
+            "This token has the role {role}, which may not {to}. Use one of the role {}; an owner makes it.",
+            able.join(" or ")
+        );
+        Err(kinds::ROLE.problem(StatusCode::FORBIDDEN, detail).with_member("roles", able))
     }
 
     fn may_use(&self, area: Area) -> Result<(), Problem> {
@@ -123,8 +152,10 @@ impl Caller {
             return Ok(());
         }
         let only: Vec<_> = areas.iter().flatten().map(|area| area.as_str()).collect();
-        let detail =
-            format!("This token is kept to {}; use one that may be used for {area}.", only.join(", "));
-        Err(Problem::new(StatusCode::FORBIDDEN, detail))
+        let detail = format!(
+            "This token is kept to {}, and this call is of {area}. Use one whose scope has {area}; an owner makes it.",
+            only.join(", ")
+        );
+        Err(kinds::SCOPE.problem(StatusCode::FORBIDDEN, detail).with_member("scope", area.as_str()))
     }
 }

@@ -24,6 +24,7 @@ pub struct Guide {
 #[derive(Clone, Debug, Serialize)]
 struct Part {
     name: String,
+    about: Html,
     calls: Vec<Call>,
 }
 
@@ -32,10 +33,14 @@ struct Call {
     id: String,
     method: String,
     path: String,
+    /// The same under `/api/v1`, for the index.
+    short: String,
     does: String,
     note: Option<Html>,
     parameters: Vec<Field>,
     body: Vec<Vec<Field>>,
+    /// The call as a command.
+    curl: String,
     answers: Vec<Answer>,
     /// The statuses of the problems that any call may have, "400, 401".
     problems: String,
@@ -47,6 +52,8 @@ struct Answer {
     means: Html,
     /// The type of the answer.
     kind: Option<Html>,
+    /// What a call was answered.
+    example: Option<String>,
 }
 
 /// A type that answers have.
@@ -78,19 +85,28 @@ struct Meant {
 }
 
 pub async fn page(State(cx): State<Context>) -> Response {
-    Page::Docs(guide(openapi::document(&cx))).respond(&Site::of(&cx.config), StatusCode::OK)
+    let origin = cx.config.server.public_url.as_str().trim_end_matches('/');
+    Page::Docs(guide(openapi::document(&cx), origin)).respond(&Site::of(&cx.config), StatusCode::OK)
 }
 
 /// What the document says, in the order of the operations.
-fn guide(document: &Value) -> Guide {
+fn guide(document: &Value, origin: &str) -> Guide {
+    let about = |part: &str| {
+        let tag = document["tags"].as_array().into_iter().flatten().find(|tag| tag["name"] == part);
+        Html::prose(tag.and_then(|tag| tag["description"].as_str()).unwrap_or_default())
+    };
     let mut parts: Vec<Part> = Vec::new();
     for operation in openapi::operations() {
         let call = &document["paths"][operation.path][operation.method.to_lowercase()];
         let Some(id) = call["operationId"].as_str() else { continue };
-        let call = read(call, id, operation.method, operation.path, &document["components"]["schemas"]);
+        let at = (operation.method, operation.path, origin);
+        let call = read(call, id, at, &document["components"]["schemas"]);
         match parts.iter_mut().find(|part| part.name == operation.part()) {
             Some(part) => part.calls.push(call),
-            None => parts.push(Part { name: operation.part().to_owned(), calls: vec![call] }),
+            None => {
+                let name = operation.part().to_owned();
+                parts.push(Part { about: about(&name), name, calls: vec![call] });
+            }
         }
     }
     let taken = taken(document);
@@ -107,6 +123,7 @@ fn guide(document: &Value) -> Guide {
             status: name.trim_start_matches("Problem").to_owned(),
             means: Html::prose(problem["description"].as_str().unwrap_or_default()),
             kind: None,
+            example: None,
         })
         .collect();
     let kinds = kinds::ALL
@@ -117,7 +134,8 @@ fn guide(document: &Value) -> Guide {
     Guide { version, parts, types, problems, kinds }
 }
 
-fn read(call: &Value, id: &str, method: &str, path: &str, schemas: &Value) -> Call {
+fn read(call: &Value, id: &str, at: (&str, &str, &str), schemas: &Value) -> Call {
+    let (method, path, _) = at;
     let (mut answers, mut problems) = (Vec::new(), Vec::new());
     for (status, answer) in members(&call["responses"]) {
         if answer["$ref"].is_string() {
@@ -125,13 +143,15 @@ fn read(call: &Value, id: &str, method: &str, path: &str, schemas: &Value) -> Ca
             continue;
         }
         let content = &answer["content"];
-        let kind = ["application/json", "text/event-stream"].iter().find_map(|media| {
-            let content = content.get(media)?;
+        let first =
+            ["application/json", "text/event-stream", "text/csv"].iter().find_map(|it| content.get(it));
+        let kind = first.map(|content| {
             let data = &content["schema"]["properties"]["data"];
-            Some(kind_of(data.get("contentSchema").unwrap_or(&content["schema"])))
+            kind_of(data.get("contentSchema").unwrap_or(&content["schema"]))
         });
+        let example = first.and_then(|content| shown(&content["example"]));
         let means = Html::prose(answer["description"].as_str().unwrap_or_default());
-        answers.push(Answer { status: status.to_owned(), means, kind });
+        answers.push(Answer { status: status.to_owned(), means, kind, example });
     }
     let parameters = call["parameters"].as_array().into_iter().flatten();
     let body = &call["requestBody"]["content"]["application/json"]["schema"];
@@ -139,8 +159,10 @@ fn read(call: &Value, id: &str, method: &str, path: &str, schemas: &Value) -> Ca
         id: id.to_owned(),
         method: method.to_owned(),
         path: path.to_owned(),
+        short: path.trim_start_matches("/api/v1").to_owned(),
         does: call["summary"].as_str().unwrap_or_default().to_owned(),
         note: prose(&call["description"]),
+        curl: curl(call, at),
         parameters: parameters
             .map(|it| Field {
                 name: it["name"].as_str().unwrap_or_default().to_owned(),
@@ -154,6 +176,56 @@ fn read(call: &Value, id: &str, method: &str, path: &str, schemas: &Value) -> Ca
         answers,
         problems: problems.join(", "),
     }
+}
+
+/// An example as a person reads it; none where there is none.
+fn shown(example: &Value) -> Option<String> {
+    match example {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        // Of a stream, an event as it comes.
+        Value::Object(event) if event.len() == 1 && event.contains_key("data") => {
+            Some(format!("data: {}\n\n", example["data"].as_str().unwrap_or_default()))
+        }
+        other => serde_json::to_string_pretty(other).ok(),
+    }
+}
+
+/// The call of the document's example, for a shell in which `TOKEN` is a token.
+fn curl(call: &Value, (method, path, origin): (&str, &str, &str)) -> String {
+    let (mut path, mut query, mut lines) = (path.to_owned(), Vec::new(), Vec::new());
+    for parameter in call["parameters"].as_array().into_iter().flatten() {
+        let name = parameter["name"].as_str().unwrap_or_default();
+        let value = match &parameter["example"] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        match parameter["in"].as_str() {
+            Some("path") => path = path.replace(&format!("{{{name}}}"), &value),
+            Some("query") if !parameter["example"].is_null() => query.push((name, value)),
+            Some("header") if parameter["required"] == true => {
+                lines.push(format!("-H \"{name}: $(uuidgen)\""));
+            }
+            _ => {}
+        }
+    }
+    if !query.is_empty() {
+        let pairs = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        path = format!("{path}?{pairs}");
+    }
+    for (media, content) in members(&call["requestBody"]["content"]) {
+        lines.push(format!("-H 'Content-Type: {media}'"));
+        lines.push(match &content["example"] {
+            Value::String(_) => "--data-binary @readers.csv".to_owned(),
+            example => format!("-d '{}'", example.to_string().replace('\'', r"'\''")),
+        });
+    }
+    if call["security"].as_array().is_some_and(|it| !it.is_empty()) {
+        lines.insert(0, "-H \"Authorization: Bearer $TOKEN\"".to_owned());
+    }
+    let how = if method == "GET" { String::new() } else { format!("-X {method} ") };
+    let address = format!("curl {how}'{origin}{path}'");
+    std::iter::once(address).chain(lines).collect::<Vec<_>>().join(" \\\n  ")
 }
 
 /// The types of bodies, which stand beside their calls.
@@ -212,8 +284,9 @@ fn kind_of(schema: &Value) -> Html {
         ("array", _) => format!("list of {}", kind_of(&schema["items"]).0),
         ("string", Some("date-time")) => "time (RFC 3339)".to_owned(),
         ("string", Some("uuid")) => "UUID".to_owned(),
-        ("string", Some("email")) => "e-mail address".to_owned(),
-        ("string", _) => "text".to_owned(),
+        ("string", Some("uri")) => "address in the web".to_owned(),
+        ("string", Some("email" | "idn-email")) => "e-mail address".to_owned(),
+        ("string", _) => format!("text{}", length(schema)),
         ("boolean", _) => "<code>true</code> or <code>false</code>".to_owned(),
         ("integer", _) => format!("number{}", range(schema)),
         (other, _) => escaped(other),
@@ -223,9 +296,14 @@ fn kind_of(schema: &Value) -> Html {
 
 fn range(schema: &Value) -> String {
     match (schema["minimum"].as_u64(), schema["maximum"].as_u64()) {
-        (Some(least), Some(most)) if most <= 10_000 => format!(" from {least} to {most}"),
+        // What every number of its width has isn't said.
+        (Some(least), Some(most)) if most <= 1_000_000 => format!(" from {least} to {most}"),
         _ => String::new(),
     }
+}
+
+fn length(schema: &Value) -> String {
+    schema["maxLength"].as_u64().map_or_else(String::new, |most| format!(" of at most {most} characters"))
 }
 
 fn reference(schema: &Value) -> Option<&str> {

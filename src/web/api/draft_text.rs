@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::invalid;
 use crate::domain::{
-    draft::{Kind, LONGEST_LINK, LONGEST_PREHEADER, LONGEST_SUBJECT, LONGEST_USE, Text},
+    draft::{Kind, LONGEST_LINK, LONGEST_NEWSLETTER, LONGEST_PREHEADER, LONGEST_SUBJECT, LONGEST_USE, Text},
     issue::Level,
     race::LONGEST_NAME,
     topic::Slug,
@@ -22,17 +22,25 @@ macro_rules! with_parts {
         $(#[$meta])*
         pub struct $name {
             $($(#[$of])* pub $own: $kind,)+
+            /// One line.
+            #[schemars(length(max = LONGEST_SUBJECT))]
             subject: Option<String>,
             /// What an inbox shows beside the subject; empty for the beginning of the text.
+            #[schemars(length(max = LONGEST_PREHEADER))]
             preheader: Option<String>,
+            /// At most 20,000 characters; of a newsletter 100,000.
+            #[schemars(length(max = LONGEST_NEWSLETTER))]
             markdown: Option<String>,
             /// Where the mail's button leads.
+            #[schemars(length(max = LONGEST_LINK))]
             url: Option<String>,
+            /// Of an alert.
             level: Option<Level>,
             topics: Option<Vec<Slug>>,
-            /// In minutes, from the release; 0 for no end.
+            /// Of an alert: in minutes, from the release; 0 for no end.
+            #[schemars(range(max = LONGEST_USE))]
             useful_for: Option<u32>,
-            /// When a newsletter goes out, on the clock of `zone`; null for at once.
+            /// When a newsletter goes out, on the clock of `zone`, as in `2026-11-03T07:00`; null for at once.
             #[serde(default, deserialize_with = "given")]
             #[schemars(with = "Option<String>")]
             send_at: Option<Option<String>>,
@@ -43,6 +51,7 @@ macro_rules! with_parts {
             #[schemars(with = "Option<bool>")]
             public: Option<Option<bool>>,
             /// What it says will have come true; of an outcome of a race alone.
+            #[schemars(length(max = LONGEST_NAME))]
             outcome: Option<String>,
         }
 
@@ -57,6 +66,12 @@ macro_rules! with_parts {
                 lines("/markdown", self.markdown.as_deref(), kind.longest_body())?;
                 let send_at = self.send_at.as_ref().and_then(Option::as_deref);
                 time(kind, send_at, self.zone.as_deref())?;
+                if kind == Kind::Broadcast && self.level.is_some_and(|level| level != Level::All) {
+                    return Err(invalid("/level", "is for an alert; a newsletter has none"));
+                }
+                if kind == Kind::Broadcast && self.useful_for > Some(0) {
+                    return Err(invalid("/useful_for", "is for an alert; a newsletter is of use at any time"));
+                }
                 if self.useful_for > Some(LONGEST_USE) {
                     return Err(invalid("/useful_for", format!("may be {LONGEST_USE} minutes at most")));
                 }

@@ -15,7 +15,7 @@ use super::{
     draft_text::{self, Begin, Edit},
     id::Id,
     invalid, json_body, kinds,
-    listing::{Asked, asked, next_cursor},
+    listing::{Asked, asked, page},
     once::{self, Key},
     operation::{Key as Takes, Operation},
     races,
@@ -121,12 +121,11 @@ pub async fn list(
     State(cx): State<Context>,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let asked = asked(query)?;
+    let asked: Asked = asked(query)?;
     let (state, before, limit) = (asked.state()?, asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
-    let page = desk::page(&cx, state, before, limit).await?;
-    let next = next_cursor(&page, limit, |written| written.draft.id);
-    Ok(Json(answers::Drafts { drafts: page.iter().map(Into::into).collect(), next_cursor: next })
-        .into_response())
+    let found = desk::page(&cx, state, before, limit + 1).await?;
+    let (found, next_cursor) = page(found, limit, |written| written.draft.id);
+    Ok(Json(answers::Drafts { drafts: found.iter().map(Into::into).collect(), next_cursor }).into_response())
 }
 
 /// A draft with whom it reaches and what stands in its way.
@@ -282,7 +281,7 @@ async fn is_used(cx: &Context, key: Option<&Key>) -> Result<bool, Problem> {
     }
 }
 
-async fn find(cx: &Context, id: &str) -> Result<Written, Problem> {
+pub(super) async fn find(cx: &Context, id: &str) -> Result<Written, Problem> {
     let id = id.parse().map_err(|_| unknown())?;
     desk::find(cx, id).await?.ok_or_else(unknown)
 }

@@ -12,7 +12,7 @@ use super::{
     Caller, answers,
     id::Id,
     json_body,
-    listing::{Asked, asked, next_cursor},
+    listing::{Asked, asked, page},
     operation::Operation,
 };
 use crate::context::Context;
@@ -75,16 +75,16 @@ pub async fn list(
     State(cx): State<Context>,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let asked = asked(query)?;
+    let asked: Asked = asked(query)?;
     let (state, before, limit) = (asked.state()?, asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
     let mut tx = cx.db.read().await?;
-    let page = store::issues::page(&mut tx, state, before, limit).await?;
-    let next = next_cursor(&page, limit, |issue| issue.id);
-    let mut shown = Vec::new();
-    for issue in &page {
-        shown.push(show_issue(&mut tx, issue).await?);
+    let found = store::issues::page(&mut tx, state, before, limit + 1).await?;
+    let (found, next_cursor) = page(found, limit, |issue| issue.id);
+    let mut issues = Vec::new();
+    for issue in &found {
+        issues.push(show_issue(&mut tx, issue).await?);
     }
-    Ok(Json(answers::Issues { issues: shown, next_cursor: next }).into_response())
+    Ok(Json(answers::Issues { issues, next_cursor }).into_response())
 }
 
 pub async fn show(State(cx): State<Context>, Id(id): Id) -> Result<Response, Problem> {
@@ -99,16 +99,16 @@ pub async fn deliveries(
     Id(id): Id,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let asked = asked(query)?;
+    let asked: Asked = asked(query)?;
     let (state, after, limit) = (asked.state()?, asked.cursor()?.unwrap_or(0), asked.limit()?);
     let mut tx = cx.db.read().await?;
     let issue = find(&mut tx, &id).await?;
-    let page = store::deliveries::page(&mut tx, issue.id, state, after, limit).await?;
-    let next = next_cursor(&page, limit, |delivery| delivery.id);
+    let found = store::deliveries::page(&mut tx, issue.id, state, after, limit + 1).await?;
+    let (found, next_cursor) = page(found, limit, |delivery| delivery.id);
     let troubles = store::nodes::troubles(&mut tx).await?;
     let answer = answers::Deliveries {
-        deliveries: page.into_iter().map(Into::into).collect(),
-        next_cursor: next,
+        deliveries: found.into_iter().map(Into::into).collect(),
+        next_cursor,
         relay_troubles: troubles.into_iter().map(Into::into).collect(),
     };
     Ok(Json(answer).into_response())

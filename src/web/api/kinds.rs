@@ -68,14 +68,56 @@ pub const RACE_CLOSED: Kind = Kind {
     means: "None of its outcomes can be released until somebody takes it out again.",
 };
 
+pub const ROLE: Kind = Kind {
+    uri: "/api/v1/docs#role",
+    title: "The token’s role may not",
+    means: "Use a token of one of `roles`; an owner makes it.",
+};
+
+pub const SCOPE: Kind = Kind {
+    uri: "/api/v1/docs#scope",
+    title: "The token is kept to other parts",
+    means: "Use a token that may be used for `scope`; an owner makes it.",
+};
+
+pub const NAME_TAKEN: Kind = Kind {
+    uri: "/api/v1/docs#name-taken",
+    title: "There is one of this name",
+    means: "A token is known by its name, a person by their address; `detail` says what there is.",
+};
+
+pub const SHOWN_ONCE: Kind = Kind {
+    uri: "/api/v1/docs#shown-once",
+    title: "The token was shown before",
+    means: "The first call with this Idempotency-Key made it, and nobody keeps what it is. Where that answer was lost, \
+            revoke `id`, and make another with a fresh key.",
+};
+
 /// All of them, as the page lists them.
-pub const ALL: &[Kind] =
-    &[AUDIENCE_MOVED, BLOCKED, CHANGED, CLASH, CLOSED, RACE_CLOSED, RETIRED, SECOND_PERSON, TOO_EARLY];
+pub const ALL: &[Kind] = &[
+    AUDIENCE_MOVED,
+    BLOCKED,
+    CHANGED,
+    CLASH,
+    CLOSED,
+    NAME_TAKEN,
+    RACE_CLOSED,
+    RETIRED,
+    ROLE,
+    SCOPE,
+    SECOND_PERSON,
+    SHOWN_ONCE,
+    TOO_EARLY,
+];
 
 impl Kind {
     /// A 409 of this type.
     pub fn conflict(self, detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::CONFLICT, detail).of_type(self.uri, self.title)
+        self.problem(StatusCode::CONFLICT, detail)
+    }
+
+    pub fn problem(self, status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem::new(status, detail).of_type(self.uri, self.title)
     }
 
     /// Its place on the page: `closed`.

@@ -14,7 +14,8 @@ const LARGEST_PAGE: i64 = 1_000;
 /// In characters.
 const LONGEST_SEARCH: usize = 200;
 
-/// What a list may be asked for; each takes `cursor` and `limit`, and says which of the others.
+/// What a list may be asked for; each takes `cursor` and `limit`, and says which of the others. A parameter that a call
+/// doesn't have is refused before ([`super::parameters`]).
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
@@ -26,39 +27,14 @@ pub struct Asked {
     /// The `next_cursor` of the page before.
     #[schemars(with = "Option<String>", regex(pattern = "^[0-9]{1,18}$"))]
     cursor: Option<String>,
+    /// How many at most.
     #[schemars(with = "Option<u16>", range(min = 1, max = 1000), extend("default" = 100))]
     limit: Option<String>,
 }
 
-/// A list that takes a state.
-///
 /// # Errors
-/// 400 for parameters there are not.
-pub fn asked(query: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Problem> {
-    let asked = found(query)?;
-    if asked.q.is_some() {
-        return Err(parameter("q", "is no parameter of this list"));
-    }
-    Ok(asked)
-}
-
-/// A list that takes words.
-///
-/// # Errors
-/// 400 for parameters there are not.
-pub fn searched(query: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Problem> {
-    let asked = found(query)?;
-    if asked.state.is_some() {
-        return Err(parameter("state", "is no parameter of this list"));
-    }
-    Ok(asked)
-}
-
-/// A list that takes both.
-///
-/// # Errors
-/// 400 for parameters there are not.
-pub fn found(query: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Problem> {
+/// 400 for a parameter that comes twice, or is no text.
+pub fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
     query.map(|Query(asked)| asked).map_err(|error| {
         let detail = format!("{}; see /api/v1/docs.", error.body_text());
         Problem::new(StatusCode::BAD_REQUEST, detail)
@@ -110,13 +86,45 @@ fn number(text: &str) -> Option<i64> {
     right.then(|| text.parse().ok()).flatten()
 }
 
-/// Where the next page begins; none behind the last.
-pub fn next_cursor<T>(page: &[T], limit: i64, id: impl Fn(&T) -> i64) -> Option<String> {
-    let full = i64::try_from(page.len()).is_ok_and(|count| count == limit);
-    page.last().filter(|_| full).map(|last| id(last).to_string())
+/// A page of at most `limit` of these, of which one more is read than it may hold, and where the next page begins: none
+/// behind the last.
+pub fn page<T>(mut rows: Vec<T>, limit: i64, id: impl Fn(&T) -> i64) -> (Vec<T>, Option<String>) {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|last| id(last).to_string());
+    (rows, next)
+}
+
+/// A page of what people made by hand, and is read whole, by the number that each has: in that order.
+///
+/// # Errors
+/// 400 for a `cursor` or `limit` that is none.
+pub fn cut<T>(
+    mut all: Vec<T>,
+    asked: &Asked,
+    id: impl Fn(&T) -> i64,
+) -> Result<(Vec<T>, Option<String>), Problem> {
+    let (after, limit) = (asked.cursor()?.unwrap_or(0), asked.limit()?);
+    all.retain(|it| id(it) > after);
+    all.sort_by_key(&id);
+    Ok(page(all, limit, id))
 }
 
 /// A parameter that is wrong.
 pub fn parameter(name: &str, detail: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, format!("{name} {detail}.")).at_field(name, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_page_names_no_next_one_also_when_it_is_full() {
+        let read = |from: i64, limit: i64| page((from..=6).take(3).collect::<Vec<i64>>(), limit, |it| *it);
+        assert_eq!(read(1, 2), (vec![1, 2], Some("2".to_owned())));
+        assert_eq!(read(5, 2), (vec![5, 6], None));
+        assert_eq!(read(7, 2), (vec![], None));
+    }
 }

@@ -6,14 +6,19 @@ pub mod audit;
 pub mod caller;
 pub mod docs;
 mod draft_text;
+pub mod draft_views;
 pub mod drafts;
+mod examples;
 mod id;
+pub mod issue_views;
 pub mod issues;
 pub mod kinds;
 mod listing;
+pub mod lists;
 mod once;
 pub mod openapi;
 pub mod operation;
+pub mod overview;
 pub mod posts;
 pub mod races;
 pub mod sources;
@@ -43,19 +48,32 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// 415 for what says it is no JSON, 413 for what is too large, 408 for what takes too long.
 async fn json_body(request: Request) -> Result<Bytes, Problem> {
+    typed_body(request, "application/json", LARGEST, PATIENCE).await
+}
+
+/// The body of a request of another kind, of at most `largest` bytes, within `patience`.
+///
+/// # Errors
+/// As [`json_body`].
+async fn typed_body(
+    request: Request,
+    wanted: &str,
+    largest: usize,
+    patience: Duration,
+) -> Result<Bytes, Problem> {
     let kind =
         request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let essence = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    if essence != "application/json" {
-        let detail = "Send JSON, with Content-Type: application/json.";
+    if essence != wanted {
+        let detail = format!("Send the body as Content-Type: {wanted}.");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    body::read(request.into_body(), LARGEST, PATIENCE).await.map_err(|unreadable| match unreadable {
+    body::read(request.into_body(), largest, patience).await.map_err(|unreadable| match unreadable {
         Unreadable::TooLarge => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body may have {LARGEST} bytes at most."))
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body may have {largest} bytes at most."))
         }
         Unreadable::TooSlow => {
-            let detail = format!("The body did not arrive within {} s.", PATIENCE.as_secs());
+            let detail = format!("The body did not arrive within {} s.", patience.as_secs());
             Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
         }
         Unreadable::CutShort => Problem::new(StatusCode::BAD_REQUEST, "The body was cut short."),
@@ -86,6 +104,8 @@ impl From<newsroom::Error> for Problem {
     fn from(error: newsroom::Error) -> Self {
         match error {
             newsroom::Error::Refused(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, why),
+            newsroom::Error::Taken(why) => kinds::NAME_TAKEN.conflict(why),
+            newsroom::Error::Repeated => once::at_work(),
             other => broken(&other),
         }
     }

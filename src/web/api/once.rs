@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use super::Caller;
 use crate::context::Context;
 use crate::domain::token::sha256;
-use crate::publishing::{KEYS_KEPT, Once};
+use crate::once::{KEYS_KEPT, Once};
 use crate::store::{self, tokens::Used};
 use crate::web::problem::Problem;
 
@@ -75,4 +75,15 @@ fn bad(detail: &str) -> Problem {
 pub fn at_work() -> Problem {
     let detail = "A call with this Idempotency-Key is being worked on; ask again in a moment.";
     Problem::new(StatusCode::CONFLICT, detail)
+}
+
+/// What the first call with a key made, by its id; none where this is the first.
+///
+/// # Errors
+/// As [`Key::earlier`].
+pub async fn made_before(cx: &Context, key: Option<&Key>) -> Result<Option<String>, Problem> {
+    match key {
+        Some(key) => Ok(key.earlier(cx).await?.and_then(|used| used.made)),
+        None => Ok(None),
+    }
 }

@@ -10,8 +10,12 @@ use axum::response::{IntoResponse, Response};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::operation::{Key, Operation};
-use super::{alerts, audit, drafts, issues, posts, races, sources, subscribers, tokens, under_way, users};
+use super::examples;
+use super::operation::{Key, Operation, Taken};
+use super::{
+    alerts, audit, draft_views, drafts, issue_views, issues, lists, overview, posts, races, sources,
+    subscribers, tokens, under_way, users,
+};
 use crate::context::Context;
 use crate::domain::role::Role;
 use crate::web::problem::Problem;
@@ -22,12 +26,16 @@ pub fn operations() -> Vec<Operation> {
     [
         alerts::operations(),
         drafts::operations(),
+        draft_views::operations(),
         races::operations(),
         issues::operations(),
         under_way::operations(),
+        issue_views::operations(),
         posts::operations(),
         sources::operations(),
         subscribers::operations(),
+        lists::operations(),
+        overview::operations(),
         users::operations(),
         tokens::operations(),
         audit::operations(),
@@ -54,6 +62,13 @@ pub async fn show(State(cx): State<Context>) -> Response {
 pub fn document(cx: &Context) -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     DOCUMENT.get_or_init(|| describe(&table(cx).rows, &operations()))
+}
+
+/// The parameters that a call takes in its address.
+pub fn query_of(cx: &Context, method: &str, path: &str) -> Vec<&'static str> {
+    let parameters = document(cx)["paths"][path][method.to_lowercase()]["parameters"].as_array();
+    let query = parameters.into_iter().flatten().filter(|it| it["in"] == "query");
+    query.filter_map(|it| it["name"].as_str()).collect()
 }
 
 /// What is read and what is written: of the one type both may look different, for what may be absent when it is read is
@@ -98,9 +113,10 @@ fn describe(rows: &[Row], operations: &[Operation]) -> Value {
         "info": {
             "title": "Bellwether",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Newsletters and breaking news: posts that sites push, alerts, drafts, and what became of each mail.",
+            "description": ABOUT,
         },
-        "servers": [{ "url": "/" }],
+        "servers": [{ "url": "/", "description": "This installation." }],
+        "tags": tags(operations),
         "paths": paths,
         "components": {
             "schemas": components,
@@ -109,22 +125,66 @@ fn describe(rows: &[Row], operations: &[Operation]) -> Value {
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API token, as `bellwether token create` or the newsroom makes it.",
+                    "description": "An API token, as `bellwether token create` or the newsroom makes it. Each call says which \
+                                    roles may, and by which `scope` a token may be kept to it.",
                 },
             },
         },
     })
 }
 
+const ABOUT: &str = "Newsletters and breaking news: posts that sites push, alerts, drafts, and what became of each mail.\n\n\
+    JSON in and out, UTF-8, times in RFC 3339; a body has 1 MiB at most, a list 16 MiB. Unknown fields and parameters are errors, \
+    which are problems (RFC 9457). Lists come a page at a time: `next_cursor` is the `cursor` of the next page, and null on \
+    the last. An `Idempotency-Key` makes a repeat harmless: the same key with the same call and body gets the first answer and \
+    does nothing. Keys are kept 30 days, per token.";
+
+/// The parts of the API, by the first word of their paths, and what they are for.
+const PARTS: [(&str, &str); 18] = [
+    ("alerts", "Breaking news, at once: whoever calls has decided."),
+    (
+        "drafts",
+        "Alerts and newsletters that are written, looked at, and released by their number after a hold.",
+    ),
+    ("races", "Outcomes that are written beforehand, of which one is released, not before its moment."),
+    ("issues", "What was published, how far it got, and how to stop, mend or repeat it."),
+    ("deliveries", "One mail to one person."),
+    ("posts", "What the site publishes, as it pushes it."),
+    ("topics", "What one can subscribe to."),
+    ("feeds", "Where posts are fetched from."),
+    ("schedules", "When digests leave, and what would be in them."),
+    ("subscribers", "Readers: found, explained, suppressed, erased; lists in and out."),
+    ("overview", "How the newsroom stands."),
+    ("incidents", "What the watch found amiss."),
+    ("lanes", "Parts of the queue."),
+    ("relays", "The servers that mail is handed to."),
+    ("users", "The people of the newsroom."),
+    ("tokens", "Keys to this API."),
+    ("audit", "Who changed what."),
+    ("openapi", "This document."),
+];
+
+fn tags(operations: &[Operation]) -> Vec<Value> {
+    let mut tags: Vec<Value> = Vec::new();
+    for operation in operations {
+        let name = operation.part();
+        if !tags.iter().any(|tag| tag["name"] == name) {
+            let about = PARTS.iter().find(|(part, _)| *part == name).map(|(_, about)| *about);
+            tags.push(json!({ "name": name, "description": about }));
+        }
+    }
+    tags
+}
+
 /// What every call may answer that has the cause for it.
 const PROBLEMS: [(u16, &str); 9] = [
-    (400, "No JSON, or a parameter or header that is wrong; `errors` names it."),
+    (400, "No JSON, or a parameter or header that is wrong or unknown; `errors` names it."),
     (401, "No token that holds."),
-    (403, "A token whose role may not, or that is kept to other parts."),
+    (403, "A token whose role may not (`role`), or that is kept to other parts (`scope`)."),
     (404, "There is no such thing."),
     (408, "The body took too long to arrive."),
-    (413, "The body is larger than 1 MiB."),
-    (415, "The body doesn't say that it is JSON."),
+    (413, "The body is larger than 1 MiB; of a list, 16 MiB."),
+    (415, "The body doesn't say that it is what the call takes: JSON, or of a list CSV."),
     (
         422,
         "A field that is wrong, missing or unknown, by its `pointer`; or a key that came with another call before.",
@@ -163,15 +223,34 @@ fn of_operation(operation: &Operation, who: Who, schemas: &mut Schemas) -> Value
     if !notes.is_empty() {
         described["description"] = notes.join(" ").into();
     }
-    if let Some(shape) = operation.takes {
+    if let Some(Taken { media_type, shape }) = operation.takes {
         let schema = shape(&mut schemas.read);
-        described["requestBody"] =
-            json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        let content = with_example(json!({ "schema": schema }), &examples::of(&operation.id())["request"]);
+        described["requestBody"] = json!({ "required": true, "content": { media_type: content } });
     }
     described
 }
 
+/// A body, with what it was in a call that was made.
+fn with_example(mut content: Value, example: &Value) -> Value {
+    if !example.is_null() {
+        content["example"] = example.clone();
+    }
+    content
+}
+
 fn parameters(operation: &Operation) -> Vec<Value> {
+    let id = operation.id();
+    let example = |mut parameter: Value| {
+        let name = parameter["name"].as_str().unwrap_or_default().to_owned();
+        if let Some(value) = examples::parameter(&id, operation.path, &name) {
+            // As it is written in an address, or as the number or word that it is.
+            let typed = serde_json::from_str(&value).ok().filter(|it: &Value| !it.is_string());
+            let text = parameter["schema"]["type"] == "string";
+            parameter["example"] = typed.filter(|_| !text).unwrap_or_else(|| value.into());
+        }
+        parameter
+    };
     let mut parameters = Vec::new();
     for place in operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
         let kind = if operation.place == "int64" { "integer" } else { "string" };
@@ -216,7 +295,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$" },
         }));
     }
-    parameters
+    parameters.into_iter().map(example).collect()
 }
 
 fn responses(operation: &Operation, who: Who, schemas: &mut Schemas) -> Map<String, Value> {
@@ -231,6 +310,8 @@ fn responses(operation: &Operation, who: Who, schemas: &mut Schemas) -> Map<Stri
             }
             _ => json!({ "schema": schema }),
         };
+        let example = &examples::of(&operation.id())["answers"][answer.status.to_string()];
+        let content = with_example(content, example);
         let response = json!({ "description": answer.means, "content": { answer.media_type: content } });
         responses.insert(answer.status.to_string(), response);
     }
@@ -263,8 +344,7 @@ fn may_be(operation: &Operation, who: Who, status: u16) -> bool {
     let body = operation.takes.is_some();
     let key = operation.key != Key::None;
     match status {
-        400 => body || key || operation.asks.is_some(),
-        401 | 403 | 503 => matches!(who, Who::Token(..)),
+        400 | 401 | 403 | 503 => matches!(who, Who::Token(..)),
         404 => operation.path.contains('{'),
         408 | 413 | 415 => body,
         422 => body || key,
@@ -288,10 +368,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_part_is_told_of() {
+        for tag in tags(&operations()) {
+            assert!(tag["description"].is_string(), "{tag}");
+        }
+    }
+
+    #[test]
     fn no_type_that_is_read_has_the_name_of_one_that_is_written() {
         let Schemas { mut read, mut written } = Schemas::new();
         for operation in operations() {
-            operation.takes.map(|shape| shape(&mut read));
+            operation.takes.map(|taken| (taken.shape)(&mut read));
             operation.answers.iter().for_each(|answer| {
                 (answer.shape)(&mut written);
             });

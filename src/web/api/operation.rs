@@ -20,7 +20,7 @@ pub struct Operation {
     pub searched: bool,
     /// The states that a list may be asked for.
     pub states: &'static [&'static str],
-    pub takes: Option<Shape>,
+    pub takes: Option<Taken>,
     pub answers: Vec<Answer>,
     /// Why it may be 409: by types of their own, and in a sentence.
     pub conflicts: &'static [Kind],
@@ -30,6 +30,13 @@ pub struct Operation {
 
 /// Adds a type to a document and gives what refers to it.
 pub type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// The body that a call takes.
+#[derive(Clone, Copy)]
+pub struct Taken {
+    pub media_type: &'static str,
+    pub shape: Shape,
+}
 
 /// A status, what it means, and the body.
 pub struct Answer {
@@ -131,7 +138,14 @@ impl Operation {
     /// The JSON body, by the type that it is read into.
     #[must_use]
     pub fn takes<T: JsonSchema>(mut self) -> Self {
-        self.takes = Some(of::<T>);
+        self.takes = Some(Taken { media_type: "application/json", shape: of::<T> });
+        self
+    }
+
+    /// A list as its body.
+    #[must_use]
+    pub fn takes_csv(mut self) -> Self {
+        self.takes = Some(Taken { media_type: "text/csv", shape: of::<String> });
         self
     }
 
@@ -139,6 +153,13 @@ impl Operation {
     #[must_use]
     pub fn gives<T: JsonSchema>(mut self, status: u16, means: &'static str) -> Self {
         self.answers.push(Answer { status, means, media_type: "application/json", shape: of::<T> });
+        self
+    }
+
+    /// Text of another kind.
+    #[must_use]
+    pub fn hands(mut self, status: u16, means: &'static str, media_type: &'static str) -> Self {
+        self.answers.push(Answer { status, means, media_type, shape: of::<String> });
         self
     }
 

@@ -14,17 +14,12 @@ use super::{
     answers::{self, Called, Outcome},
     id::Id,
     invalid, json_body, kinds,
-    listing::{Asked, asked, next_cursor},
+    listing::{Asked, asked, page},
     one_line,
     operation::Operation,
 };
 use crate::context::Context;
-use crate::domain::{
-    race::{LONGEST_NAME, State as RaceState},
-    time::Timestamp,
-    topic::Slug,
-    wall::check_zone,
-};
+use crate::domain::{race::LONGEST_NAME, time::Timestamp, topic::Slug, wall::check_zone};
 use crate::publishing::{
     desk::Written,
     races::{self, Bar, Moved, Race, Wanted},
@@ -73,29 +68,27 @@ pub async fn list(
     State(cx): State<Context>,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let asked = asked(query)?;
-    if asked.state::<RaceState>()?.is_some() {
-        let detail = "Races are listed whatever their state, which follows from the time; leave state out.";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail).at_field("state", detail));
-    }
+    let asked: Asked = asked(query)?;
     let (before, limit) = (asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
-    let page = races::page(&cx, before, limit, None).await?;
-    let next = next_cursor(&page, limit, |race| race.row.id);
-    let races = page.iter().map(shown).collect();
-    Ok(Json(answers::Races { races, next_cursor: next }).into_response())
+    let found = races::page(&cx, before, limit + 1, None).await?;
+    let (found, next_cursor) = page(found, limit, |race| race.row.id);
+    Ok(Json(answers::Races { races: found.iter().map(shown).collect(), next_cursor }).into_response())
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewRace")]
 pub struct New {
+    #[schemars(length(min = 1, max = LONGEST_NAME))]
     name: String,
+    /// No outcome is released before: when polls close.
     not_before: Timestamp,
-    /// In whose clocks people are told of it.
+    /// In whose clocks people are told of it, by its IANA name; absent for UTC.
     timezone: Option<String>,
     /// Whether `not_before` may have passed, so that its outcomes can be released at once.
     #[serde(default)]
     open_now: bool,
+    /// With which its drafts begin.
     #[serde(default)]
     topics: Vec<Slug>,
 }
@@ -127,7 +120,9 @@ pub async fn show(State(cx): State<Context>, Id(id): Id) -> Result<Response, Pro
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "RaceChange")]
 pub struct Edit {
+    #[schemars(length(min = 1, max = LONGEST_NAME))]
     name: Option<String>,
+    /// With which its drafts begin.
     topics: Option<Vec<Slug>>,
 }
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::listing::{Asked, found, next_cursor, parameter};
+use super::listing::{Asked, asked, page, parameter};
 use super::{Caller, id::Id, invalid, json_body, operation::Operation};
 use crate::context::Context;
 use crate::delivering::why::{Because, Obstacles, because};
@@ -65,8 +65,9 @@ pub struct Readers {
 #[schemars(rename = "ListedReader")]
 pub struct InList {
     pub id: Uuid,
+    #[schemars(extend("format" = "idn-email"))]
     pub address: String,
-    /// `active`, `unsubscribed` or `suppressed`.
+    #[schemars(extend("enum" = STATES))]
     pub state: String,
     pub confirmed_at: Timestamp,
     pub unsubscribed_at: Option<Timestamp>,
@@ -75,6 +76,7 @@ pub struct InList {
 /// All that we know of a reader.
 #[derive(Serialize, JsonSchema)]
 pub struct Reader {
+    #[schemars(extend("format" = "idn-email"))]
     pub address: String,
     #[serde(flatten)]
     pub person: Person,
@@ -120,14 +122,14 @@ pub async fn list(
     State(cx): State<Context>,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let asked = found(query)?;
+    let asked: Asked = asked(query)?;
     let (words, before, limit) = (asked.words()?, asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
     let state = asked.state_of(STATES)?;
     // As addresses are compared; a part of one is only lower-cased.
     let part = words.parse::<EmailAddress>().map_or_else(|_| words.to_lowercase(), |it| it.key().to_owned());
     let mut tx = cx.db.read().await?;
-    let page = store::readers::page(&mut tx, &part, state, before, limit).await?;
-    let next_cursor = next_cursor(&page, limit, |reader| reader.id);
+    let found = store::readers::page(&mut tx, &part, state, before, limit + 1).await?;
+    let (found, next_cursor) = page(found, limit, |reader| reader.id);
     let shown = |it: Listed| InList {
         id: it.public_id,
         address: it.address,
@@ -135,7 +137,7 @@ pub async fn list(
         confirmed_at: it.confirmed_at,
         unsubscribed_at: it.unsubscribed_at,
     };
-    Ok(Json(Readers { subscribers: page.into_iter().map(shown).collect(), next_cursor }).into_response())
+    Ok(Json(Readers { subscribers: found.into_iter().map(shown).collect(), next_cursor }).into_response())
 }
 
 pub async fn show(State(cx): State<Context>, Id(id): Id) -> Result<Response, Problem> {

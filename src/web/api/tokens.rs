@@ -1,13 +1,20 @@
 //! `/api/v1/tokens`: keys to this API. A token makes none that goes further or lasts longer than itself.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, id::Id, invalid, json_body, operation::Operation};
+use super::{
+    Caller,
+    id::Id,
+    invalid, json_body, kinds,
+    listing::{Asked, asked, cut},
+    once::{self, Key},
+    operation::{Key as Takes, Operation},
+};
 use crate::context::Context;
 use crate::domain::{
     role::{Area, Role},
@@ -25,11 +32,14 @@ const LONGEST: u32 = 3_650;
 pub fn operations() -> Vec<Operation> {
     vec![
         Operation::get("/api/v1/tokens", "The tokens that hold, the oldest first.")
-            .gives::<Tokens>(200, "All of them, without what they are."),
+            .asks::<Asked>()
+            .gives::<Tokens>(200, "A page of them, without what they are."),
         Operation::post("/api/v1/tokens", "Makes a token.")
             .note("One that is kept to parts, or to a time, makes none that goes further or lasts longer.")
             .takes::<Wanted>()
-            .gives::<Made>(201, "The token, which is shown this once."),
+            .key(Takes::Taken)
+            .gives::<Made>(201, "The token, which is shown this once.")
+            .conflicts(&[kinds::NAME_TAKEN, kinds::SHOWN_ONCE]),
         Operation::post("/api/v1/tokens/{id}/revoke", "Ends a token at once, for good.")
             .numbered()
             .gives::<Token>(200, "What it was."),
@@ -39,6 +49,7 @@ pub fn operations() -> Vec<Operation> {
 #[derive(Serialize, JsonSchema)]
 pub struct Tokens {
     pub tokens: Vec<Token>,
+    pub next_cursor: Option<String>,
 }
 
 /// A key to this API.
@@ -82,7 +93,8 @@ impl From<Listed> for Token {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewToken")]
 pub struct Wanted {
-    /// Which program it is for; at most 100 characters.
+    /// Which program it is for; no other token has it.
+    #[schemars(length(min = 1, max = 100))]
     name: String,
     role: Role,
     /// The parts that it is kept to; absent or empty for all that the role may.
@@ -93,9 +105,12 @@ pub struct Wanted {
     days: Option<u32>,
 }
 
-pub async fn list(State(cx): State<Context>) -> Result<Response, Problem> {
-    let tokens = tokens::all(&cx).await?.into_iter().map(Into::into).collect();
-    Ok(Json(Tokens { tokens }).into_response())
+pub async fn list(
+    State(cx): State<Context>,
+    query: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let (found, next_cursor) = cut(tokens::all(&cx).await?, &asked(query)?, |token| token.id)?;
+    Ok(Json(Tokens { tokens: found.into_iter().map(Into::into).collect(), next_cursor }).into_response())
 }
 
 /// 201 with the token, this once.
@@ -104,7 +119,13 @@ pub async fn create(
     caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let Wanted { name, role, mut scope, days } = json::read(&json_body(request).await?)?;
+    let headers = request.headers().clone();
+    let body = json_body(request).await?;
+    let Wanted { name, role, mut scope, days } = json::read(&body)?;
+    let key = Key::given(&caller, &headers, "token\n", &body)?;
+    if let Some(id) = once::made_before(&cx, key.as_ref()).await? {
+        return Err(shown_before(&id));
+    }
     if days.is_some_and(|days| !(1..=LONGEST).contains(&days)) {
         return Err(invalid("/days", format!("must be from 1 to {LONGEST}")));
     }
@@ -113,10 +134,21 @@ pub async fn create(
     let holds = days.map(|days| DAY * days);
     check_reach(&caller, &scope, holds.map(|holds| cx.clock.now().plus(holds)))?;
     let wanted = tokens::Wanted { name, role, areas: scope, holds };
-    let token = tokens::create(&cx, &caller.actor(), &wanted).await?;
+    let once = key.as_ref().map(Key::once);
+    let token = tokens::create_once(&cx, &caller.actor(), &wanted, once).await?;
     let made = tokens::by_hash(&cx, &sha256(token.as_bytes())).await?;
     let about = made.ok_or_else(|| Problem::new(StatusCode::CONFLICT, "It was revoked at once."))?;
     Ok((StatusCode::CREATED, Json(Made { token, about: about.into() })).into_response())
+}
+
+/// What a token is, is kept nowhere: a repeat can't be told it.
+fn shown_before(id: &str) -> Problem {
+    let detail = format!(
+        "The first call with this Idempotency-Key made token {id}, and showed it that once. If that answer was lost, \
+         revoke it, and make another with a fresh key."
+    );
+    let id: Option<i64> = id.parse().ok();
+    kinds::SHOWN_ONCE.conflict(detail).with_member("id", id)
 }
 
 /// A lost token that is kept to little must not become one that may all.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::context::Context;
 use crate::domain::{
-    draft::{LONGEST_BODY, LONGEST_SUBJECT},
+    draft::{LONGEST_BODY, LONGEST_LINK, LONGEST_SUBJECT},
     issue::State as IssueState,
 };
 use crate::publishing::{
@@ -90,8 +90,13 @@ async fn shown(cx: &Context, id: &str) -> Result<Response, Problem> {
 #[schemars(rename = "CorrectionText")]
 pub struct Words {
     /// Without a mark; it gets one.
+    #[schemars(length(min = 1, max = LONGEST_SUBJECT))]
     subject: String,
+    /// What was wrong, and what is right.
+    #[schemars(length(min = 1, max = LONGEST_BODY))]
     markdown: String,
+    /// The button's link, http or https.
+    #[schemars(length(max = LONGEST_LINK), extend("format" = "uri"))]
     url: Option<String>,
 }
 

@@ -9,7 +9,7 @@ const PAUSE = 600, LOOK = 4000;
 // What is typed; a newsletter has no link of its own.
 const typed = ["subject", "preheader", "body", "link", "outcome", "send_at", "zone"].filter((name) => form.elements[name]);
 // The text that one's own goes from: of what both changed it stays the old one, until somebody decides.
-let base = JSON.parse(form.elements.base.value), timer, saving = false, again = false;
+let base = JSON.parse(form.elements.base.value), shown = "", timer, saving = false, again = false;
 
 const inUse = () => !form.querySelector("fieldset.plain").disabled;
 
@@ -69,7 +69,7 @@ function takes(standing, sent) {
       button.type = "button";
       button.className = "second";
       button.textContent = words;
-      button.addEventListener("click", () => { choose(); goesFrom({ ...base, [name]: theirs[name] }); box.remove(); later(); });
+      button.addEventListener("click", () => { choose(); goesFrom({ ...base, [name]: theirs[name] }); box.remove(); form.elements[name].focus(); later(); });
       box.append(button, " ");
     }
     return box;
@@ -99,7 +99,8 @@ async function save() {
     const still = JSON.stringify(written()) === JSON.stringify(sent) && at("conflicts").children.length === 0;
     if (standing.stands !== form.dataset.stands && still) location.reload();
     const reader = frame.dataset.reader ? `&reader=${frame.dataset.reader}` : "";
-    frame.src = `/admin/desk/${id}/mail?v=${standing.version}${reader}`;
+    const mail = `/admin/desk/${id}/mail?v=${standing.version}${reader}`;
+    if (mail !== shown) frame.src = shown = mail;
     saved.textContent = at("conflicts").children.length > 0 ? "Saved, but for what is asked above." : "Saved.";
     saved.classList.remove("bad");
   } catch (error) {
@@ -117,6 +118,23 @@ function later() {
   at("saved").textContent = "…";
   clearTimeout(timer);
   timer = setTimeout(save, PAUSE);
+}
+
+// Of many topics one finds those with some letters in their name.
+const many = form.querySelector("[data-topics] .many");
+if (many) {
+  const find = document.createElement("input");
+  find.type = "search";
+  find.placeholder = "Find a topic";
+  find.setAttribute("aria-label", "Find a topic");
+  find.addEventListener("input", (event) => {
+    event.stopPropagation();
+    for (const choice of many.children) choice.hidden = !choice.textContent.toLowerCase().includes(find.value.toLowerCase()) && !choice.querySelector("input").checked;
+  });
+  const place = document.createElement("div");
+  place.className = "field";
+  place.append(find);
+  many.before(place);
 }
 
 counted();

@@ -3,6 +3,14 @@ const live = document.querySelector("[data-live]");
 const issue = live.dataset.live;
 const at = (name) => document.querySelector(`[data-${name}]`);
 const number = (name, value) => { document.querySelector(`[data-number=${name}]`).textContent = value.toLocaleString(); };
+// As the server's pages word a span.
+function span(seconds) {
+  const whole = Math.round(seconds), pair = (large, one, small, least) => small ? `${large} ${one} ${small} ${least}` : `${large} ${one}`;
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 9.95) return `${seconds.toFixed(1).replace(".0", "")} s`;
+  if (whole < 60) return `${whole} s`;
+  return whole < 3600 ? pair(Math.floor(whole / 60), "min", whole % 60, "s") : pair(Math.floor(whole / 3600), "h", Math.floor(whole % 3600 / 60), "min");
+}
 const seen = [];
 let until = null, ahead = 0;
 
@@ -13,10 +21,10 @@ function pace(progress) {
   const rate = now > from ? (progress.accepted - before) / (now - from) : 0;
   const words = [];
   if (rate > 0) words.push(`${Math.round(rate).toLocaleString()} a second`);
-  if (rate > 0 && progress.waiting > 0 && !progress.paused_at) words.push(`${Math.max(1, Math.ceil(progress.waiting / rate)).toLocaleString()} seconds left`);
+  if (rate > 0 && progress.waiting > 0 && !progress.paused_at) words.push(`about ${span(Math.max(1, Math.ceil(progress.waiting / rate)))} left`);
   if (progress.ended_at) {
     const took = (Date.parse(progress.ended_at) - Date.parse(progress.since)) / 1000;
-    words.push(`took ${took < 10 ? took.toFixed(1) : Math.round(took)} seconds`);
+    words.push(`took ${span(took)}`);
   }
   at("pace").textContent = words.join(", ");
   if (seen.length > 2 && progress.audience > 0) {
@@ -27,10 +35,7 @@ function pace(progress) {
   }
 }
 
-const after = (progress, at) => {
-  const seconds = (Date.parse(at) - Date.parse(progress.since)) / 1000;
-  return seconds < 10 ? seconds.toFixed(1) : Math.round(seconds).toLocaleString();
-};
+const after = (progress, at) => span((Date.parse(at) - Date.parse(progress.since)) / 1000);
 
 function part(count, word, look) {
   const shown = document.createElement("span"), bold = document.createElement("b");
@@ -78,7 +83,7 @@ function places(progress) {
   counted = spread.counted_at;
   const soFar = progress.waiting > 0 ? " so far" : "";
   at("reached").textContent = spread.first_accepted_at
-    ? `The first had it after ${after(progress, spread.first_accepted_at)} seconds, the last${soFar} after ${after(progress, spread.last_accepted_at)}.`
+    ? `The first had it after ${after(progress, spread.first_accepted_at)}, the last${soFar} after ${after(progress, spread.last_accepted_at)}.`
     : "";
   for (const word of ["relays", "domains"]) {
     const panel = document.querySelector(`[data-places=${word}]`);
@@ -95,17 +100,22 @@ function shows(progress) {
   until = held ? Date.parse(progress.held_until) : null;
   at("held").hidden = !held;
   at("going").hidden = held;
-  if (at("correct")) at("correct").hidden = held;
+  if (at("correct")) at("correct").hidden = held || progress.undone;
+  at("links").hidden = held || progress.undone;
+  at("counts").hidden = progress.undone;
   if (held) return false;
-  for (const name of ["accepted", "waiting", "bounced", "audience"]) number(name, progress[name]);
+  for (const name of ["accepted", "waiting", "bounced", "called_off", "audience"]) number(name, progress[name]);
+  at("off").hidden = progress.called_off === 0;
+  if (at("has")) at("has").textContent = `${progress.accepted.toLocaleString()} reader${progress.accepted === 1 ? "" : "s"}`;
   at("bar").max = progress.audience;
   at("bar").value = progress.accepted;
   const stopped = progress.state === "cancelled";
   const over = progress.state === "sent" || (stopped && progress.waiting === 0);
-  at("headline").textContent = stopped ? `Stopped. ${progress.accepted.toLocaleString()} have it, nobody more gets it.` : over ? "Everybody has it." : progress.paused_at ? "Paused. Nobody more gets it." : "On its way.";
+  at("headline").textContent = progress.undone ? "Undone. Nobody got it." : stopped ? `Stopped. ${progress.accepted.toLocaleString()} have it, nobody more gets it.` : over ? "Everybody has it." : progress.paused_at ? "Paused. Nobody more gets it." : "On its way.";
   live.toggleAttribute("data-paused", !over && progress.paused_at !== null);
   const hides = (name, hidden) => { if (at(name)) at(name).hidden = hidden; };
   hides("stop", over || stopped);
+  hides("stops", over || stopped);
   hides("pause", over || stopped || progress.paused_at !== null);
   hides("resume", over || stopped || progress.paused_at === null);
   pace(progress);

@@ -7,6 +7,7 @@ mod faults;
 mod kills;
 mod network;
 mod nodes;
+mod stopped;
 
 use std::collections::BTreeSet;
 

@@ -76,6 +76,7 @@ both! {
         let mut editor = stage.editor("kim").await;
         editor.opens(&format!("/admin/live/{issue}")).await.says("It goes out on Mon 2 Nov 2026, 07:00 EST (America/New_York)");
         editor.opens("/admin/desk").await.says("Released, not gone yet");
+        editor.opens("/admin/issues").await.says("to 2 readers, goes out 2 Nov 2026, 12:00 UTC");
         stage.imported("late@example.com").await;
         stage.leaves(EVE).await;
         stage.advance_to("2026-11-02T11:59:59Z").await;
@@ -236,12 +237,14 @@ both! {
             ("zone", json!("Mars/Olympus")),
             ("post_id", json!("019a0000-0000-7000-8000-000000000000")),
             ("markdown", json!("x".repeat(100_001))),
+            ("level", json!("critical")),
+            ("useful_for", json!(30)),
         ] {
             desk.posts("/drafts", &with(key, value)).await.fails(422, "");
         }
         let alert = json!({ "subject": "An alert", "send_at": "2026-11-02T07:00" });
         desk.posts("/drafts", &alert).await.fails(422, "");
-        let draft = desk.posts("/drafts", &with("level", json!("critical"))).await.is(201);
+        let draft = desk.posts("/drafts", &letter()).await.is(201);
         assert_eq!((&draft["kind"], &draft["level"]), (&json!("broadcast"), &json!("all")), "it has no levels");
         let path = format!("/drafts/{}", draft["id"].as_str().unwrap());
         let later = json!({ "version": 1, "send_at": "2026-11-02T07:00", "zone": "Europe/Berlin" });
@@ -249,5 +252,7 @@ both! {
         let at_once = json!({ "version": 2, "send_at": null });
         assert_eq!(desk.patches(&path, &at_once).await.is(200)["goes_at"], Value::Null);
         desk.patches(&path, &json!({ "version": 3, "kind": "alert" })).await.fails(422, "");
+        let major = desk.patches(&path, &json!({ "version": 3, "level": "major" })).await.fails(422, "");
+        assert_eq!(major["errors"][0]["pointer"], "/level");
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bellwether::domain::role::Role;
+use bellwether::publishing::desk;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -112,6 +113,14 @@ both! {
         stage.advance(1.hour()).await;
         assert!(stage.subjects(ADA).is_empty());
         assert_eq!(stage.issue(issue).await.state.to_string(), "cancelled");
+        editor.opens("/admin/issues").await.says("before anyone got it");
+        let page = editor.opens(&format!("/admin/issues/{issue}")).await;
+        page.says("before anyone got it");
+        assert!(!page.body.contains("stopped") && !page.body.contains(">Follow, stop"), "{}", page.body);
+        let page = editor.opens(&live).await;
+        page.says("Undone. Nobody got it.");
+        assert!(page.body.contains("data-links hidden"), "its page for readers is none");
+        assert_eq!(stage.open(&format!("/a/{issue}")).await.status, 404);
 
         let again = issue_of(&releases(&mut editor, &path, "1").await);
         let late = format!("/admin/live/{again}");
@@ -144,6 +153,30 @@ both! {
         issue_of(&releases(&mut editor, &path, "200").await);
     }
 
+    async fn while_somebody_types_readers_are_counted_now_and_then_and_for_a_release_anew(stage: Stage) {
+        stage.imported(ADA).await;
+        let mut editor = stage.editor("kim").await;
+        let path = writes(&mut editor, READY).await;
+        let id = path.rsplit('/').next().unwrap().parse().unwrap();
+        let written = desk::find(&stage.cx, id).await.unwrap().unwrap();
+        let counts = async |meanwhile: bool| {
+            let look = match meanwhile {
+                true => desk::look_meanwhile(&stage.cx, &written, ADA).await,
+                false => desk::look(&stage.cx, &written, ADA).await,
+            };
+            look.unwrap().audience
+        };
+        assert_eq!(counts(true).await, 1);
+        stage.imported(EVE).await;
+        assert_eq!(counts(true).await, 1, "as it was counted a moment ago");
+        assert_eq!(counts(false).await, 2);
+        stage.imported("cy@example.com").await;
+        stage.cx.clock.advance(16.seconds());
+        assert_eq!(counts(true).await, 3, "a count gets old");
+        stage.imported("dot@example.com").await;
+        releases(&mut editor, &path, "3").await.says("It goes to 4 readers now");
+    }
+
     async fn what_is_not_ready_or_marked_is_not_released(stage: Stage) {
         stage.imported(ADA).await;
         let mut editor = stage.editor("kim").await;
@@ -152,6 +185,7 @@ both! {
             ("subject=Polls&body=&topic=election-alerts&level=all", "It has no text"),
             ("subject=Polls&body=Words.&level=all", "Choose at least one topic"),
             ("subject=TEST+polls&body=Words.&topic=election-alerts&level=all", "“TEST” stands in it"),
+            ("subject=Polls&body=DO+NOT+**PUBLISH**&topic=election-alerts&level=all", "“DO NOT PUBLISH” stands in it"),
             ("subject=Polls&body=Words.&link=nowhere&topic=election-alerts&level=all", "The link is no web address"),
         ];
         for (text, warning) in stands {

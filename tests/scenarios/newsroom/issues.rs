@@ -43,6 +43,25 @@ async fn give_up(stage: &Stage, issue: Uuid) {
 }
 
 both! {
+    async fn issues_are_kept_to_a_state_from_page_to_page(stage: Stage) {
+        let mut mary = stage.viewer("mary").await;
+        stage.imported("ada@example.org").await;
+        for number in 0..30 {
+            stage.alert(&format!("Alert number {number}.")).sent().await;
+        }
+        let stopped = stage.alert("Alert that was wrong").queued().await;
+        stage.cancels(stopped).await;
+        let page = mary.opens("/admin/issues?state=cancelled").await;
+        page.says("Alert that was wrong");
+        assert!(!page.body.contains("Alert number") && page.body.contains(">when 0 readers had it<"), "{}", page.body);
+        let page = mary.opens("/admin/issues?state=sent").await;
+        assert!(!page.body.contains("Alert that was wrong") && !page.body.contains("number 3."));
+        let older = mary.opens(&link(&page.body, "/admin/issues?before=")).await;
+        older.says("Alert number 3.");
+        assert!(link(&older.body, "/admin/issues?state=sent").ends_with("sent"));
+        mary.opens("/admin/issues?state=held").await.says("None is in this state");
+    }
+
     async fn the_newest_issue_stands_first_with_its_outcome(stage: Stage) {
         let mut mary = stage.viewer("mary").await;
         mary.opens("/admin/issues").await.says("Nothing has been published yet");

@@ -77,7 +77,7 @@ both! {
         let mut mary = stage.viewer("mary").await;
         let page = mary.opens("/admin/sources").await;
         page.says(&site.feed_url());
-        page.says("every 5 min 0 s, for Election alerts, a new post is an alert at once");
+        page.says("every 5 min, for Election alerts, a new post is an alert at once");
         page.says("Sun 1 Nov 2026, 07:00</strong> <small class=\"soft\"><time datetime=\"2026-11-01T12:00:00Z\">1 Nov 2026, 12:00 UTC</time></small> <span class=\"tag warn\">the clocks go back on this day");
         page.says("Sat 31 Oct 2026, 07:00</strong> <small class=\"soft\"><time datetime=\"2026-10-31T11:00:00Z\">");
         page.says("America/New_York");

@@ -224,7 +224,7 @@ both! {
         }
         desk.posts_once("key-1", "/issues/7/correct", &words).await.fails(404, "");
         let writer = stage.program("writer", Role::Contributor).await;
-        writer.posts_once("key-1", &correct, &words).await.fails(403, "");
+        writer.posts_once("key-1", &correct, &words).await.fails(403, "role");
         let two = tokio::join!(desk.posts_once("key-1", &correct, &words), desk.posts_once("key-1", &correct, &words));
         assert_eq!(two.0, two.1, "two at once");
         let answer = two.0.is(202);

@@ -31,7 +31,7 @@ both! {
         assert_eq!(now.spread.relays.iter().map(|at| (at.accepted, at.waiting)).collect::<Vec<_>>(), [(3, 1)]);
         assert_eq!(now.spread.slowest_relay, None, "there is one alone");
         let page = viewer.opens(&format!("/admin/live/{issue}")).await;
-        page.says("The first had it after 2.0 seconds, the last so far after 2.0.");
+        page.says("The first had it after 2 s, the last so far after 2 s.");
         page.says("<strong>slow.example</strong> <span class=\"tag warn\">slowest</span>");
         page.says("Look again");
 
@@ -40,7 +40,7 @@ both! {
         assert_eq!(domains(&late), ["example.com 2/2", "quick.example 1/1", "slow.example 1/1"]);
         assert_eq!(late.spread.slowest_domain.as_deref(), Some("slow.example"), "it had it last");
         let page = viewer.opens(&format!("/admin/live/{issue}")).await;
-        page.says("The first had it after 2.0 seconds, the last after 3602.");
+        page.says("The first had it after 2 s, the last after 1 h.");
         let state = viewer.opens(&format!("/admin/live/{issue}/state")).await;
         state.says("\"slowest_domain\":\"slow.example\"");
         let events = viewer.opens(&format!("/admin/live/{issue}/events")).await;

@@ -1,13 +1,19 @@
 //! `/api/v1/feeds`: where posts are fetched from.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Caller, id::Id, json_body, operation::Operation};
+use super::super::{
+    Caller,
+    id::Id,
+    json_body,
+    listing::{Asked, asked, cut},
+    operation::Operation,
+};
 use super::FILED;
 use crate::context::Context;
 use crate::domain::time::Timestamp;
@@ -24,11 +30,13 @@ pub fn operations() -> Vec<Operation> {
     let feed = |operation: Operation| operation.numbered().gives::<Feed>(200, "The feed.");
     vec![
         Operation::get("/api/v1/feeds", "Where posts are fetched from, and how that goes.")
-            .gives::<Feeds>(200, "All of them, also retired ones."),
+            .asks::<Asked>()
+            .gives::<Feeds>(200, "A page of them, also retired ones."),
         Operation::post("/api/v1/feeds", "Adds a feed; it is read within a second.")
             .note("What it shows then is its baseline, and mailed to nobody.")
             .takes::<NewFeed>()
             .gives::<Feed>(201, "The feed."),
+        feed(Operation::get("/api/v1/feeds/{id}", "A feed, and how reading it goes.")),
         feed(
             Operation::patch("/api/v1/feeds/{id}", "Changes how a feed is read.")
                 .note("At another address it begins with a baseline again.")
@@ -46,11 +54,13 @@ pub fn operations() -> Vec<Operation> {
 #[derive(Serialize, JsonSchema)]
 pub struct Feeds {
     pub feeds: Vec<Feed>,
+    pub next_cursor: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub struct Feed {
     pub id: i64,
+    #[schemars(extend("format" = "uri"))]
     pub url: String,
     /// The slug of what its posts are about. While that topic is retired, the feed isn't read.
     pub topic: Option<String>,
@@ -93,8 +103,8 @@ impl Feed {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewFeed {
-    /// Of the RSS, Atom or JSON feed.
-    #[schemars(length(max = 2000))]
+    /// Of the RSS, Atom or JSON feed, http or https.
+    #[schemars(length(max = 2000), extend("format" = "uri"))]
     url: String,
     /// The slug of a topic that isn't retired.
     topic: String,
@@ -110,7 +120,7 @@ pub struct NewFeed {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeedChange {
-    #[schemars(length(max = 2000))]
+    #[schemars(length(max = 2000), extend("format" = "uri"))]
     url: Option<String>,
     topic: Option<String>,
     /// In seconds.
@@ -119,10 +129,18 @@ pub struct FeedChange {
     alert: Option<bool>,
 }
 
-pub async fn list(State(cx): State<Context>) -> Result<Response, Problem> {
+pub async fn list(
+    State(cx): State<Context>,
+    query: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Problem> {
     let topics = topics::all(&cx).await?;
-    let feeds = feeds::all(&cx).await?.into_iter().map(|feed| Feed::of(feed, &topics)).collect();
-    Ok(Json(Feeds { feeds }).into_response())
+    let (found, next_cursor) = cut(feeds::all(&cx).await?, &asked(query)?, |feed| feed.id)?;
+    let feeds = found.into_iter().map(|feed| Feed::of(feed, &topics)).collect();
+    Ok(Json(Feeds { feeds, next_cursor }).into_response())
+}
+
+pub async fn show(State(cx): State<Context>, Id(id): Id) -> Result<Response, Problem> {
+    shown(&cx, number(&id)?).await
 }
 
 pub async fn create(

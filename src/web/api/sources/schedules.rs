@@ -7,7 +7,13 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Caller, id::Id, json_body, listing::parameter, operation::Operation};
+use super::super::{
+    Caller,
+    id::Id,
+    json_body,
+    listing::{Asked, asked, cut, parameter},
+    operation::Operation,
+};
 use super::FILED;
 use crate::context::Context;
 use crate::domain::{cadence::Cadence, subscription::Digest, time::Timestamp};
@@ -24,10 +30,12 @@ pub fn operations() -> Vec<Operation> {
     let schedule = |operation: Operation| operation.called().gives::<Schedule>(200, "The schedule.");
     vec![
         Operation::get("/api/v1/schedules", "When digests leave, with the next ten times.")
-            .gives::<Schedules>(200, "All of them, also retired ones."),
+            .asks::<Asked>()
+            .gives::<Schedules>(200, "A page of them, also retired ones."),
         Operation::post("/api/v1/schedules", "Makes a schedule, for a digest that has none that runs.")
             .takes::<NewSchedule>()
             .gives::<Schedule>(201, "The schedule."),
+        schedule(Operation::get("/api/v1/schedules/{name}", "A schedule, with its next ten times.")),
         schedule(
             Operation::patch("/api/v1/schedules/{name}", "Changes when a digest leaves.")
                 .note("Other hours hold from now on; no post is dropped for it, or told twice.")
@@ -55,6 +63,7 @@ pub fn operations() -> Vec<Operation> {
 #[derive(Serialize, JsonSchema)]
 pub struct Schedules {
     pub schedules: Vec<Schedule>,
+    pub next_cursor: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -110,15 +119,17 @@ impl Schedule {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSchedule {
-    /// At most 100 characters; absent for the word of its digest.
+    /// Absent for the word of its digest.
     #[serde(default)]
+    #[schemars(length(max = 100))]
     name: String,
-    /// `daily` or `weekly`.
+    #[schemars(extend("enum" = ["daily", "weekly"]))]
     digest: String,
     /// Minute, hour, day of month, month and weekday (by name), as in `0 7 * * MON`.
     cron: String,
     /// By its IANA name, as in `Europe/Berlin`.
     timezone: String,
+    /// Its digests stand in the public archive.
     #[serde(default)]
     public: bool,
 }
@@ -127,7 +138,9 @@ pub struct NewSchedule {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleChange {
+    #[schemars(length(max = 100))]
     name: Option<String>,
+    #[schemars(extend("enum" = ["daily", "weekly", null]))]
     digest: Option<String>,
     cron: Option<String>,
     timezone: Option<String>,
@@ -169,10 +182,18 @@ pub struct Story {
     pub seen: u64,
 }
 
-pub async fn list(State(cx): State<Context>) -> Result<Response, Problem> {
+pub async fn list(
+    State(cx): State<Context>,
+    query: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Problem> {
     let now = cx.clock.now();
-    let schedules = schedules::all(&cx).await?.into_iter().map(|it| Schedule::of(it, now)).collect();
-    Ok(Json(Schedules { schedules }).into_response())
+    let (found, next_cursor) = cut(schedules::all(&cx).await?, &asked(query)?, |schedule| schedule.id)?;
+    let schedules = found.into_iter().map(|it| Schedule::of(it, now)).collect();
+    Ok(Json(Schedules { schedules, next_cursor }).into_response())
+}
+
+pub async fn show(State(cx): State<Context>, Id(name): Id) -> Result<Response, Problem> {
+    shown(&cx, schedules::find_named(&cx, &name).await?.id).await
 }
 
 pub async fn create(
@@ -229,9 +250,7 @@ pub async fn preview(
     Id(name): Id,
     query: Result<Query<When>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(When { at }) = query.map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("{}; see /api/v1/docs.", error.body_text()))
-    })?;
+    let When { at } = asked(query)?;
     let schedule = schedules::find_named(&cx, &name).await?;
     let at = foreseeing::moment(&schedule, at.as_deref().unwrap_or_default(), cx.clock.now())
         .map_err(|why| parameter("at", &why))?;

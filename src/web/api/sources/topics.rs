@@ -1,13 +1,19 @@
 //! `/api/v1/topics`: what one can subscribe to.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Caller, id::Id, json_body, operation::Operation};
+use super::super::{
+    Caller,
+    id::Id,
+    json_body,
+    listing::{Asked, asked, cut},
+    operation::Operation,
+};
 use super::FILED;
 use crate::context::Context;
 use crate::newsroom::sources::topics::{self, Wanted};
@@ -19,10 +25,12 @@ pub fn operations() -> Vec<Operation> {
     let topic = |operation: Operation| operation.called().gives::<Topic>(200, "The topic.");
     vec![
         Operation::get("/api/v1/topics", "What one can subscribe to, in the order it was made.")
-            .gives::<Topics>(200, "All of them, also retired ones."),
+            .asks::<Asked>()
+            .gives::<Topics>(200, "A page of them, also retired ones."),
         Operation::post("/api/v1/topics", "Makes a topic; it is offered at once.")
             .takes::<NewTopic>()
             .gives::<Topic>(201, "The topic."),
+        topic(Operation::get("/api/v1/topics/{slug}", "A topic, also a retired one.")),
         topic(
             Operation::patch("/api/v1/topics/{slug}", "Changes what a topic is called.")
                 .takes::<TopicChange>()
@@ -40,6 +48,7 @@ pub fn operations() -> Vec<Operation> {
 #[derive(Serialize, JsonSchema)]
 pub struct Topics {
     pub topics: Vec<Topic>,
+    pub next_cursor: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -70,12 +79,14 @@ pub struct NewTopic {
     /// As in `election-alerts`; it stays.
     #[schemars(regex(pattern = "^[a-z0-9][a-z0-9_:.-]{0,63}$"))]
     slug: String,
-    /// At most 100 characters; absent for the slug.
+    /// Absent for the slug.
     #[serde(default)]
+    #[schemars(length(max = 100))]
     name: String,
-    /// At most 500 characters.
     #[serde(default)]
+    #[schemars(length(max = 500))]
     description: String,
+    /// What is published on it stands in the public archive.
     #[serde(default)]
     public: bool,
 }
@@ -84,14 +95,23 @@ pub struct NewTopic {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TopicChange {
+    #[schemars(length(max = 100))]
     name: Option<String>,
+    #[schemars(length(max = 500))]
     description: Option<String>,
     public: Option<bool>,
 }
 
-pub async fn list(State(cx): State<Context>) -> Result<Response, Problem> {
-    let topics = topics::all(&cx).await?.into_iter().map(Into::into).collect();
-    Ok(Json(Topics { topics }).into_response())
+pub async fn list(
+    State(cx): State<Context>,
+    query: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let (found, next_cursor) = cut(topics::all(&cx).await?, &asked(query)?, |topic| topic.id)?;
+    Ok(Json(Topics { topics: found.into_iter().map(Into::into).collect(), next_cursor }).into_response())
+}
+
+pub async fn show(State(cx): State<Context>, Id(slug): Id) -> Result<Response, Problem> {
+    shown(&cx, &slug).await
 }
 
 pub async fn create(

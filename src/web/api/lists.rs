@@ -1,0 +1,233 @@
+//! `POST /api/v1/subscribers/import` and `…/export`: lists in and out, as CSV.
+
+use std::io::Cursor;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Caller, broken,
+    listing::{asked, parameter},
+    operation::Operation,
+    typed_body,
+};
+use crate::context::Context;
+use crate::domain::{import_columns::Column, subscription::Digest, topic::Slug};
+use crate::subscribing::{
+    self,
+    exporting::Export,
+    importing::{self, Defaults, FileError, Report, Run},
+};
+use crate::web::problem::Problem;
+
+/// The largest list, in bytes: some 200,000 readers.
+const LARGEST: usize = 16 * 1024 * 1024;
+/// How long one may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How many bad rows are told one by one.
+const TOLD: usize = 1_000;
+/// Words of columns, or nothing, between commas.
+const COLUMNS: &str = "^(email|state|alerts|digest|topics|confirmed_at|source)?(,(email|state|alerts|digest|topics|confirmed_at|source)?)*$";
+/// In characters: the name of a list, and where its people agreed.
+const LONGEST: usize = 200;
+
+/// What these calls take and answer.
+pub fn operations() -> Vec<Operation> {
+    vec![
+        Operation::post("/api/v1/subscribers/import", "Takes a list of readers who agreed elsewhere, as CSV.")
+            .note("It brings nobody back who left or can't be mailed, mails nobody, and a repeat changes nothing more. Look at it by `dry_run` first. A list larger than 16 MiB is taken by `bellwether subscribers import`.")
+            .asks::<Asked>()
+            .takes_csv()
+            .gives::<Imported>(200, "What came of it; of a dry run, what would."),
+        Operation::post("/api/v1/subscribers/export", "All readers as CSV, as an import reads it.")
+            .note("Nothing in it is a formula to a spreadsheet. Who took it out stands in the log of changes.")
+            .hands(200, "The list, a reader a line, while it is read.", "text/csv"),
+    ]
+}
+
+/// What is said of a list.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// The slug of the topic for whom the list names none.
+    #[schemars(with = "Slug", required)]
+    topic: Option<String>,
+    /// Where these people agreed to get your mail: it is kept as their consent.
+    #[schemars(
+        with = "String",
+        required,
+        length(min = 1, max = 200),
+        regex(pattern = r"^[^\u0000-\u001f]*[^\u0000-\u0020][^\u0000-\u001f]*$")
+    )]
+    source: Option<String>,
+    /// Whether who isn't said to gets alerts.
+    #[schemars(with = "Option<bool>", extend("default" = true))]
+    alerts: Option<String>,
+    /// Which digest who isn't said to gets; absent for that of the sign-up form.
+    #[schemars(with = "Option<Digest>")]
+    digest: Option<String>,
+    /// What the columns say, in their order, separated by commas, as in `email,,topics`: `email`, `state`, `alerts`, `digest`,
+    /// `topics`, `confirmed_at`, `source`, or nothing for one that is passed over. Absent: what their names say.
+    #[schemars(with = "Option<String>", regex(pattern = COLUMNS))]
+    columns: Option<String>,
+    /// What the list is called in the log of changes.
+    #[schemars(with = "Option<String>", length(max = 200), extend("default" = "list.csv"))]
+    name: Option<String>,
+    /// Does nothing, and tells what would come of it.
+    #[schemars(with = "Option<bool>", extend("default" = false))]
+    dry_run: Option<String>,
+}
+
+/// What came of a list.
+#[derive(Serialize, JsonSchema)]
+pub struct Imported {
+    pub dry_run: bool,
+    /// Readers now.
+    pub added: u64,
+    /// Readers before; they got the topics that they lacked.
+    pub known: u64,
+    /// Not brought back: they left, were erased, complained or can't be mailed, here or as the list says.
+    pub left_out: u64,
+    /// Rows whose address stood in the list before.
+    pub duplicates: u64,
+    /// How many rows can't be read.
+    pub bad: usize,
+    /// The first 1000 of them.
+    pub bad_rows: Vec<BadRow>,
+    /// Columns that say nothing we know.
+    pub passed_over_columns: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct BadRow {
+    pub line: u64,
+    pub reason: String,
+}
+
+impl Imported {
+    fn of(report: Report, dry_run: bool) -> Self {
+        let Report { tally, duplicates, bad, passed_over_columns, .. } = report;
+        let row = |it: importing::BadRow| BadRow { line: it.line, reason: it.reason };
+        Self {
+            dry_run,
+            added: tally.added,
+            known: tally.known,
+            left_out: tally.left_out,
+            duplicates,
+            bad: bad.len(),
+            bad_rows: bad.into_iter().take(TOLD).map(row).collect(),
+            passed_over_columns,
+        }
+    }
+}
+
+/// 200 with what came of the list. It is taken to its end, also where the caller is gone.
+pub async fn import(
+    State(cx): State<Context>,
+    caller: Caller,
+    query: Result<Query<Asked>, QueryRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let asked: Asked = asked(query)?;
+    let dry_run = flag("dry_run", asked.dry_run.as_deref())?.unwrap_or(false);
+    let defaults = defaults(&cx, &asked)?;
+    let columns = asked.columns.as_deref().map(columns).transpose()?;
+    let name = line("name", asked.name.as_deref().unwrap_or("list.csv"))?;
+    let rows = typed_body(request, "text/csv", LARGEST, PATIENCE).await?;
+    let run = if dry_run { Run::Dry } else { Run::For(caller.actor()) };
+    let taken = tokio::spawn(async move {
+        importing::file(&cx, Cursor::new(rows), columns, &defaults, &name, &run).await
+    });
+    match taken.await.map_err(|error| broken(&error))? {
+        Ok(report) => Ok(Json(Imported::of(report, dry_run)).into_response()),
+        Err(FileError::Unreadable(error)) => {
+            let detail = format!("The list can't be read: {error}.");
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).at_pointer("", error.to_string()))
+        }
+        Err(FileError::Failed(subscribing::Error::UnknownTopic(slug))) => {
+            let detail = format!("there is no topic {slug}");
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("topic: {detail}."))
+                .at_field("topic", detail))
+        }
+        Err(FileError::Failed(error)) => Err(error.into()),
+    }
+}
+
+fn defaults(cx: &Context, asked: &Asked) -> Result<Defaults, Problem> {
+    let topic = asked.topic.as_deref().ok_or_else(|| parameter("topic", "must be the slug of a topic"))?;
+    let topic: Slug = topic.parse().map_err(|why: String| parameter("topic", &why))?;
+    let missing = || parameter("source", "must say where these people agreed to get your mail");
+    let source = line("source", asked.source.as_deref().ok_or_else(missing)?)?;
+    if source.is_empty() {
+        return Err(missing());
+    }
+    let digest = match asked.digest.as_deref() {
+        Some(word) => word.parse().map_err(|why: String| parameter("digest", &why))?,
+        None => cx.config.signup.digest,
+    };
+    let alerts = flag("alerts", asked.alerts.as_deref())?.unwrap_or(true);
+    Ok(Defaults { topic, alerts, digest, source: Some(source) })
+}
+
+fn columns(said: &str) -> Result<Vec<Option<Column>>, Problem> {
+    let column = |word: &str| match word.trim() {
+        "" => Ok(None),
+        word => word.parse().map(Some).map_err(|why: String| parameter("columns", &format!("each {why}"))),
+    };
+    said.split(',').map(column).collect()
+}
+
+fn flag(name: &str, given: Option<&str>) -> Result<Option<bool>, Problem> {
+    match given {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err(parameter(name, "must be true or false")),
+    }
+}
+
+fn line(name: &str, text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
+        let detail = format!("must be one line of at most {LONGEST} characters");
+        return Err(parameter(name, &detail));
+    }
+    Ok(text.to_owned())
+}
+
+/// 200 with all readers, a piece at a time.
+pub async fn export(State(cx): State<Context>, caller: Caller) -> Result<Response, Problem> {
+    let export = Export::begin(&cx, &caller.actor()).await?;
+    let lines = stream::unfold(Some(export), async |export| {
+        let mut export = export?;
+        match export.next().await {
+            Ok(lines) => lines.map(|lines| (Ok(lines), Some(export))),
+            Err(error) => {
+                tracing::error!(%error, "an export broke off");
+                Some((Err(std::io::Error::other(error)), None))
+            }
+        }
+    });
+    let name =
+        format!("attachment; filename=\"readers-{}.csv\"", cx.clock.now().to_jiff().strftime("%Y-%m-%d"));
+    let about = [(header::CONTENT_TYPE, "text/csv".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((about, Body::from_stream(lines)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_tells_every_column() {
+        let words = Column::WORDS.join("|");
+        assert_eq!(COLUMNS, format!("^({words})?(,({words})?)*$"));
+    }
+}
