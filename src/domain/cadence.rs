@@ -11,12 +11,9 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::subscription::Digest;
 use super::time::{DAY, HOUR, Timestamp};
+use super::wall::{WIDEST, first_showing, zone};
 
-// The mapping rests on `to_offset` and `following` alone. jiff's `to_ambiguous_timestamp` and `preceding` err where a
-// zone's listed changes end and its rule for the future begins (America/Nuuk in 2023, America/Ciudad_Juarez in 2022).
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
-/// More than the clocks of any two zones, or of one before and after a change, ever differ.
-const WIDEST: SignedDuration = SignedDuration::from_hours(48);
 
 /// A cron expression on the wall clock of a time zone.
 ///
@@ -104,7 +101,8 @@ impl Cadence {
     /// where they go forward, 0 on all other days.
     pub fn day_longer_by(&self, occurrence: &Occurrence) -> i64 {
         let Ok(local) = occurrence.local.parse::<civil::DateTime>() else { return 0 };
-        let midnight = |date: civil::Date| self.first_showing(date.to_datetime(civil::Time::midnight()));
+        let midnight =
+            |date: civil::Date| first_showing(&self.zone, date.to_datetime(civil::Time::midnight()));
         let day = local.date();
         match (midnight(day), day.tomorrow().ok().and_then(midnight)) {
             (Some(from), Some(until)) => until.duration_since(from).as_mins() - 24 * 60,
@@ -125,14 +123,9 @@ impl Cadence {
             .max()
     }
 
-    /// The first instant at which the local clock shows `local` or a later time.
-    fn first_showing(&self, local: civil::DateTime) -> Option<jiff::Timestamp> {
-        first_showing(&self.zone, local)
-    }
-
     fn occurrence(&self, wall: DateTime<Utc>) -> Option<Occurrence> {
         let local = Offset::UTC.to_datetime(jiff::Timestamp::from_second(wall.timestamp()).ok()?);
-        let at = self.first_showing(local)?;
+        let at = first_showing(&self.zone, local)?;
         Some(Occurrence { local: local.to_string(), at: Timestamp::from_jiff(at) })
     }
 }
@@ -140,36 +133,6 @@ impl Cadence {
 impl std::fmt::Display for Cadence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.text, self.timezone())
-    }
-}
-
-/// The instant at which the clock of an IANA zone first shows a local date and time, as in `2026-11-03T07:00`, or a later
-/// one: an hour that is skipped begins where the gap ends, one that repeats the first time.
-///
-/// # Errors
-/// A sentence that says what it takes.
-pub fn instant(local: &str, timezone: &str) -> Result<Timestamp, String> {
-    let zone = zone(timezone)?;
-    let wanted = "the time must be a local date and time, as in 2026-11-03T07:00";
-    let local: civil::DateTime = local.parse().map_err(|_| wanted.to_owned())?;
-    first_showing(&zone, local).map(Timestamp::from_jiff).ok_or_else(|| wanted.to_owned())
-}
-
-/// An instant on the clock of a zone, for people: `Tuesday, 3 November 2026, 07:00 (America/New_York)`. In UTC where there
-/// is no such zone.
-pub fn shown(at: Timestamp, timezone: &str) -> String {
-    let (zone, name) = zone(timezone).map_or((TimeZone::UTC, "UTC"), |zone| (zone, timezone));
-    format!("{} ({name})", zone.to_datetime(at.to_jiff()).strftime("%A, %-d %B %Y, %H:%M"))
-}
-
-fn first_showing(zone: &TimeZone, local: civil::DateTime) -> Option<jiff::Timestamp> {
-    let mut from = Offset::UTC.to_timestamp(local).ok()?.checked_sub(WIDEST).ok()?;
-    loop {
-        let at = zone.to_offset(from).to_timestamp(local).ok()?.max(from);
-        match zone.following(from).next() {
-            Some(change) if change.timestamp() <= at => from = change.timestamp(),
-            _ => return Some(at),
-        }
     }
 }
 
@@ -229,23 +192,6 @@ fn schedule(cron: &str) -> Result<cron::Schedule, String> {
         ));
     }
     Ok(schedule)
-}
-
-/// The zone of this IANA name.
-pub(super) fn zone(name: &str) -> Result<TimeZone, String> {
-    let wanted = name.trim();
-    match TimeZone::get(wanted) {
-        Ok(zone) if zone.iana_name().is_some() && !zone.is_unknown() => Ok(zone),
-        _ => {
-            let city = wanted.rsplit('/').next().unwrap_or(wanted).replace(' ', "_");
-            let like = jiff::tz::db()
-                .available()
-                .map(|known| known.to_string())
-                .find(|known| known.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(&city)))
-                .unwrap_or_else(|| "Europe/Berlin".to_owned());
-            Err(format!("the time zone \"{wanted}\" is unknown; write its IANA name, as in {like}"))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::cadence;
 use super::issue::{self, Level};
 use super::race::LONGEST_NAME;
 use super::text::one_line;
 use super::time::{HOUR, Timestamp};
+use super::wall::{self, Twice};
 
 super::words! {
     /// What is written.
@@ -149,7 +149,7 @@ impl Text {
     pub fn goes_at(&self) -> Result<Option<Timestamp>, String> {
         match self.send_at.as_str() {
             "" => Ok(None),
-            local => cadence::instant(local, self.zone_or_utc()).map(Some),
+            local => wall::instant(local, self.zone_or_utc(), Twice::First).map(Some),
         }
     }
 

@@ -31,6 +31,7 @@ pub mod time;
 pub mod token;
 pub mod topic;
 pub mod totp;
+pub mod wall;
 pub mod warning;
 pub mod webhook;
 

@@ -1,12 +1,13 @@
 //! A race: alerts that are written before it is known which of them will be true. None may go out before a moment, as the
 //! polls close, and one alone.
 
-use jiff::{civil::DateTime, tz::TimeZone};
-
-use super::{cadence::zone, time::Timestamp};
+use super::text::one_line;
+use super::time::Timestamp;
 
 /// The longest name of a race, and of an outcome, in characters.
 pub const LONGEST_NAME: usize = 120;
+/// So many outcomes a race has at most.
+pub const MOST_OUTCOMES: usize = 20;
 
 super::words! {
     pub enum State {
@@ -16,7 +17,7 @@ super::words! {
         Open = "open",
         /// One was, and the others are retired.
         Called = "called",
-        /// Put away: none of its outcomes may be released.
+        /// Put away uncalled: none of its outcomes may be released.
         Closed = "closed",
     }
 }
@@ -31,73 +32,66 @@ pub const fn state(called: bool, closed: bool, not_before: Timestamp, now: Times
     }
 }
 
-/// The moment when clocks in a zone show this date and time ("2026-11-03T20:00"). Of an hour that comes twice it is the
-/// later, and of one that is skipped the time behind it: too late is no harm.
+/// The name of a race, or of an outcome, from what somebody typed.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
-pub fn moment(civil: &str, timezone: &str) -> Result<Timestamp, String> {
-    let zone = zone(timezone)?;
-    let read = civil.trim().parse::<DateTime>();
-    let civil = read.map_err(|_| "write a date and a time, as in 2026-11-03T20:00".to_owned())?;
-    let zoned = zone.to_ambiguous_zoned_datetime(civil).later();
-    let zoned = zoned.map_err(|_| "there is no such date".to_owned())?;
-    Ok(Timestamp::from_jiff(zoned.timestamp()))
+/// A sentence's end about one that is empty or too long.
+pub fn name(typed: &str) -> Result<String, String> {
+    let name = one_line(typed, usize::MAX);
+    match name.chars().count() {
+        0 => Err("it needs a name".to_owned()),
+        1..=LONGEST_NAME => Ok(name),
+        _ => Err(format!("a name has {LONGEST_NAME} characters at most")),
+    }
 }
 
-/// Whether this is the name of a time zone.
+/// Why an outcome can't stand among the others of its race.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadOutcome {
+    #[error("an outcome needs a name, as in “Moss wins”")]
+    NoName,
+    /// As that other one is called.
+    #[error("another outcome of the race is called “{0}”")]
+    SameName(String),
+    #[error("a race has {MOST_OUTCOMES} outcomes at most")]
+    TooMany,
+}
+
+/// Whether an outcome can be called so beside these others: whoever releases one goes by its name.
 ///
 /// # Errors
-/// A sentence that names one that is like it.
-pub fn check_zone(timezone: &str) -> Result<(), String> {
-    zone(timezone).map(|_| ())
-}
-
-/// A moment as a clock on the wall of a zone shows it, as in "Tue 3 Nov 2026, 20:00 EST (America/New_York)"; in UTC where
-/// the zone is not known any more.
-pub fn wall(at: Timestamp, timezone: &str) -> String {
-    let known = zone(timezone).ok();
-    let name = known.as_ref().map_or("UTC", |_| timezone);
-    let zoned = at.to_jiff().to_zoned_datetime(known.unwrap_or(TimeZone::UTC));
-    let name = if name == "UTC" { String::new() } else { format!(" ({name})") };
-    format!("{}{name}", zoned.strftime("%a %-d %b %Y, %H:%M %Z"))
-}
-
-/// The same without its zone, as a form takes it ("2026-11-03T20:00").
-pub fn civil(at: Timestamp, timezone: &str) -> String {
-    let zoned = at.to_jiff().to_zoned_datetime(zone(timezone).unwrap_or(TimeZone::UTC));
-    zoned.strftime("%Y-%m-%dT%H:%M").to_string()
+/// No name, or one that another has, whatever their case.
+pub fn check_outcome(name: &str, others: &[String]) -> Result<(), BadOutcome> {
+    let plain = |name: &str| name.trim().to_lowercase();
+    if name.trim().is_empty() {
+        return Err(BadOutcome::NoName);
+    }
+    match others.iter().find(|other| plain(other) == plain(name)) {
+        Some(other) => Err(BadOutcome::SameName(other.clone())),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NEW_YORK: &str = "America/New_York";
-
     fn at(text: &str) -> Timestamp {
         Timestamp::parse_rfc3339(text).unwrap()
     }
 
     #[test]
-    fn a_wall_clock_is_read_in_its_zone_and_of_two_moments_the_later_counts() {
-        for (civil, instant) in [
-            ("2026-11-03T20:00", "2026-11-04T01:00:00Z"),
-            ("2026-11-01T01:30", "2026-11-01T06:30:00Z"),
-            ("2027-03-14T02:30", "2027-03-14T07:30:00Z"),
-        ] {
-            assert_eq!(moment(civil, NEW_YORK), Ok(at(instant)), "{civil}");
-        }
-        assert!(moment("8 pm", NEW_YORK).unwrap_err().contains("a date and a time"));
-        assert!(moment("2026-11-03T20:00", "New York").unwrap_err().contains("America/New_York"));
-    }
-
-    #[test]
-    fn it_is_shown_as_the_clock_on_the_wall_shows_it() {
-        let close = at("2026-11-04T01:00:00Z");
-        assert_eq!(wall(close, NEW_YORK), "Tue 3 Nov 2026, 20:00 EST (America/New_York)");
-        assert_eq!(wall(close, "UTC"), "Wed 4 Nov 2026, 01:00 UTC");
-        assert_eq!(wall(close, "Atlantis/Capital"), "Wed 4 Nov 2026, 01:00 UTC");
+    fn an_outcome_is_told_from_the_others_by_its_name() {
+        let others = ["Moss wins".to_owned(), "Álvarez wins".to_owned()];
+        assert_eq!(check_outcome("Field wins", &others), Ok(()));
+        assert_eq!(check_outcome(" ", &others), Err(BadOutcome::NoName));
+        assert_eq!(check_outcome(" moss WINS ", &others), Err(BadOutcome::SameName("Moss wins".to_owned())));
+        assert_eq!(
+            check_outcome("álvarez wins", &others),
+            Err(BadOutcome::SameName("Álvarez wins".to_owned()))
+        );
+        assert_eq!(name(" Governor\tof  Springfield "), Ok("Governor of Springfield".to_owned()));
+        assert!(name(" \n").is_err() && name(&"x".repeat(121)).is_err() && name(&"é".repeat(120)).is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::draft::{Kind, Text};
+use super::race::{BadOutcome, check_outcome};
 use super::text::{one_line, said};
 use super::time::{DAY, HOUR, Timestamp};
 
@@ -27,6 +28,8 @@ pub struct Facts {
     pub not_today: u64,
     /// Of those the test addresses, where it is on a test topic: nobody else gets it.
     pub tests: Option<i64>,
+    /// Of an outcome of a race what the others are called.
+    pub others: Option<Vec<String>>,
 }
 
 /// No newsletter waits for longer.
@@ -41,6 +44,8 @@ pub enum Warning {
     NoText,
     NoTopic,
     NobodyToMail,
+    /// The outcome can't be told from the others of its race.
+    Outcome(BadOutcome),
     BrokenLink,
     /// When it is to go out is no time, or too far off; the sentence says which.
     BadTime(String),
@@ -83,6 +88,7 @@ impl Warning {
             Self::NoText => "no-text",
             Self::NoTopic => "no-topic",
             Self::NobodyToMail => "nobody-to-mail",
+            Self::Outcome(_) => "bad-outcome",
             Self::BrokenLink => "broken-link",
             Self::BadTime(_) => "bad-time",
             Self::TimePassed => "time-passed",
@@ -103,6 +109,7 @@ impl Warning {
             Self::NoText => "It has no text.".to_owned(),
             Self::NoTopic => "Choose at least one topic: it goes to that topic’s readers.".to_owned(),
             Self::NobodyToMail => "Nobody would get it: these topics have no readers for it.".to_owned(),
+            Self::Outcome(why) => format!("Name the outcome: {why}."),
             Self::BadTime(why) => format!("It can’t go out then: {why}."),
             Self::TimePassed => {
                 "The time at which it was to go is over. Choose a later one, or none.".to_owned()
@@ -145,6 +152,9 @@ pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) 
     warn(text.body.trim().is_empty(), Warning::NoText);
     warn(text.topics.is_empty(), Warning::NoTopic);
     warn(!text.topics.is_empty() && facts.audience == 0, Warning::NobodyToMail);
+    if let Some(Err(why)) = facts.others.as_ref().map(|others| check_outcome(&text.outcome, others)) {
+        warn(true, Warning::Outcome(why));
+    }
     warn(!text.link.is_empty() && !is_web_address(&text.link), Warning::BrokenLink);
     match text.goes_at() {
         Err(why) => warn(true, Warning::BadTime(why)),

@@ -7,12 +7,13 @@ use uuid::Uuid;
 use super::{
     Error,
     alerting::{self, AlertRequest, Body},
-    desk::json,
+    desk::{json, outcomes},
 };
 use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     draft::{LONGEST_BODY, Text},
+    race::{BadOutcome, MOST_OUTCOMES, check_outcome},
     text::multi_line,
 };
 use crate::mail::html;
@@ -34,7 +35,7 @@ pub async fn create(cx: &Context, actor: &Actor, post: Option<Uuid>) -> Result<U
 /// A new outcome of a race, with the race's topics.
 ///
 /// # Errors
-/// An unknown race, a database that can't be written.
+/// An unknown race, a name that it can't take, a database that can't be written.
 pub async fn create_outcome(cx: &Context, actor: &Actor, race: Uuid, outcome: &str) -> Result<Uuid, Error> {
     let begin = Begin { post: None, race: Some(race) };
     let named = |text: &mut Text| outcome.clone_into(&mut text.outcome);
@@ -56,7 +57,7 @@ pub struct Begin {
 /// none is returned.
 ///
 /// # Errors
-/// An unknown post, race or topic, a database that can't be written.
+/// An unknown post, race or topic, an outcome that its race can't take, a database that can't be written.
 pub async fn create_with(
     cx: &Context,
     actor: &Actor,
@@ -66,14 +67,22 @@ pub async fn create_with(
 ) -> Result<Option<Uuid>, Error> {
     let mut tx = cx.db.begin().await?;
     let (mut text, post_id) = begun(&mut tx, begin.post).await?;
+    let mut others = None;
     let mut race_id = None;
     if let Some(id) = begin.race {
         let race = store::races::by_public_id(&mut tx, id).await?.ok_or(Error::UnknownRace(id))?;
         text.topics = serde_json::from_str(&race.topics).unwrap_or_default();
+        others = Some(outcomes(&mut tx, race.id, None).await?);
         race_id = Some(race.id);
     }
     fill(&mut text);
     let text = text.tidied();
+    if let Some(others) = others {
+        check_outcome(&text.outcome, &others)?;
+        if others.len() >= MOST_OUTCOMES {
+            return Err(BadOutcome::TooMany.into());
+        }
+    }
     check_topics(&mut tx, &text.topics).await?;
     let (id, draft_id) = insert(cx, &mut tx, actor, &text, (post_id, race_id)).await?;
     if !once::note(cx, &mut tx, once, Came::Draft(draft_id)).await? {

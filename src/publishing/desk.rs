@@ -18,6 +18,7 @@ use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     draft::{State, Text, differing, merge},
+    race::check_outcome,
     time::{HOUR, MINUTE, Timestamp},
     warning::{self, Facts, Warning},
 };
@@ -166,7 +167,7 @@ pub enum Changed {
 /// Changes parts of a draft for somebody who saw it in `version`. None where there is no such draft.
 ///
 /// # Errors
-/// An unknown topic, a database that can't be written.
+/// An unknown topic, an outcome that can't be called so, a database that can't be written.
 pub async fn change(
     cx: &Context,
     actor: &Actor,
@@ -198,6 +199,9 @@ pub async fn change(
         }
         if parts.contains(&"topics") {
             check_topics(&mut tx, &text.topics).await?;
+        }
+        if let Some(race) = written.draft.race_id.filter(|_| parts.contains(&"outcome")) {
+            check_outcome(&text.outcome, &outcomes(&mut tx, race, Some(written.draft.id)).await?)?;
         }
         if write(&mut tx, actor, &written, &text, now).await? {
             tx.commit().await?;
@@ -336,6 +340,10 @@ async fn look_counted(cx: &Context, written: &Written, to: &str, age: Duration) 
             .await?,
         alerted: alerted(&mut tx, written.draft.post_id).await?,
         audience,
+        others: match written.draft.race_id {
+            Some(race) => Some(outcomes(&mut tx, race, Some(written.draft.id)).await?),
+            None => None,
+        },
     };
     let warnings = warning::warnings(&written.text, &facts, &cx.config.newsroom.blocked_phrases, now);
     Ok(Look { audience, warnings, mail, takes })
@@ -361,6 +369,13 @@ async fn audience(cx: &Context, tx: &mut Tx, text: &Text, age: Duration) -> Resu
     audiences.retain(|_, (_, at)| now.since(*at) <= COUNTED);
     audiences.insert(asked, (audience, now));
     Ok(audience)
+}
+
+/// What the outcomes of a race are called, but one, and but those that are thrown away.
+pub(super) async fn outcomes(tx: &mut Tx, race_id: i64, but: Option<i64>) -> Result<Vec<String>, Error> {
+    let drafts = store::drafts::of_race(tx, race_id).await?;
+    let there = drafts.into_iter().filter(|it| it.state != State::ThrownAway && Some(it.id) != but);
+    Ok(there.map(|draft| Written::of(draft).text.outcome).collect())
 }
 
 async fn dead_links(tx: &mut Tx, links: &[Url]) -> Result<Vec<(String, String)>, Error> {

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use super::{Error, digesting, fan_out, stories};
 use crate::context::Context;
 use crate::domain::{
-    cadence::{Cadence, Occurrence, instant},
+    cadence::{Cadence, Occurrence},
     time::{DAY, Timestamp},
+    wall::{self, Twice},
 };
 use crate::store::{self, schedules::Schedule};
 
@@ -95,7 +96,7 @@ pub fn moment(schedule: &Schedule, text: &str, now: Timestamp) -> Result<Timesta
         let cadence = Cadence::parse(&schedule.cron, &schedule.timezone).ok();
         return Ok(cadence.and_then(|it| it.next(now)).map_or(now, |next| next.at));
     }
-    let at = instant(text, &schedule.timezone).map_err(|why| why.replacen("the time ", "", 1))?;
+    let at = wall::instant(text, &schedule.timezone, Twice::First)?;
     if (now..=now.plus(366 * DAY)).contains(&at) {
         Ok(at)
     } else {

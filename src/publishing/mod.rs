@@ -41,6 +41,11 @@ pub enum Error {
     UnknownTopic(String),
     #[error("there is no race {0}")]
     UnknownRace(uuid::Uuid),
+    #[error(transparent)]
+    Outcome(#[from] crate::domain::race::BadOutcome),
+    /// From when on a race was to be called; it would be open at once, which takes saying so.
+    #[error("{0} has passed")]
+    Passed(crate::domain::time::Timestamp),
     #[error("there is no post {0}")]
     UnknownPost(uuid::Uuid),
     /// The field of an alert whose text is cleaned to nothing.

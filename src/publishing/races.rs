@@ -9,8 +9,11 @@ use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
     draft::State as DraftState,
+    issue::State as IssueState,
     race::{self, State},
     time::Timestamp,
+    token::sha256,
+    wall,
 };
 use crate::store::{self, Tx};
 
@@ -22,6 +25,7 @@ pub struct Race {
     pub row: store::races::Race,
     /// In the order in which they were begun.
     pub outcomes: Vec<Written>,
+    pub call: Option<Call>,
     pub now: Timestamp,
 }
 
@@ -32,12 +36,22 @@ pub struct Call {
     pub outcome: String,
     pub issue: Uuid,
     pub by: String,
+    /// When it was published; while it is held, released.
+    pub at: Timestamp,
+    /// How far the issue is.
+    pub state: IssueState,
+    /// The newest issue that corrects it.
+    pub correction: Option<Uuid>,
 }
 
 impl Race {
     async fn read(tx: &mut Tx, row: store::races::Race, now: Timestamp) -> Result<Self, Error> {
         let outcomes = store::drafts::of_race(tx, row.id).await?.into_iter().map(Written::of).collect();
-        Ok(Self { row, outcomes, now })
+        let mut race = Self { row, outcomes, call: None, now };
+        if let Some(written) = race.called() {
+            race.call = Call::read(tx, written).await?;
+        }
+        Ok(race)
     }
 
     pub const fn state(&self) -> State {
@@ -50,7 +64,7 @@ impl Race {
 
     /// From when on it may be called, as a clock on the wall shows it there.
     pub fn opens(&self) -> String {
-        race::wall(self.row.not_before, &self.row.timezone)
+        wall::told(self.row.not_before, &self.row.timezone)
     }
 
     /// The outcome that was released; the others are retired.
@@ -58,14 +72,52 @@ impl Race {
         self.outcomes.iter().find(|it| Some(it.draft.id) == self.row.called_by)
     }
 
+    pub fn is_corrected(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.correction.is_some())
+    }
+
     /// Whether another outcome of the race was released.
     pub fn is_retired(&self, written: &Written) -> bool {
         self.row.called_by.is_some_and(|called_by| called_by != written.draft.id)
     }
 
+    /// What its page goes by, in short: where it differs from before, so does the page.
+    pub fn standing(&self) -> String {
+        let outcomes: Vec<_> = self
+            .outcomes
+            .iter()
+            .map(|it| {
+                (it.draft.public_id, it.draft.state, it.draft.version, &it.draft.asked_by, &it.draft.note)
+            })
+            .collect();
+        let call = self.call.as_ref().map(|call| (call.issue, call.state, call.correction));
+        let row = &self.row;
+        let told = (self.state(), &row.name, row.not_before, &row.timezone, &row.topics, row.closed_at);
+        let all = serde_json::json!([told, call, outcomes]).to_string();
+        sha256(all.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether somebody asks for the release of one of its outcomes.
     pub fn is_asked_for(&self) -> bool {
         self.outcomes.iter().any(|it| it.draft.state == DraftState::Open && it.draft.asked_by.is_some())
+    }
+}
+
+impl Call {
+    async fn read(tx: &mut Tx, written: &Written) -> Result<Option<Self>, Error> {
+        let Some(issue_id) = written.draft.issue_id else { return Ok(None) };
+        let name = store::drafts::release_of(tx, issue_id).await?.issue;
+        let Some(issue) = store::issues::by_public_id(tx, name).await? else { return Ok(None) };
+        let made_by = store::issues::made_by(tx, &[issue_id]).await?;
+        Ok(Some(Self {
+            draft: written.draft.public_id,
+            outcome: written.text.outcome.clone(),
+            issue: name,
+            by: made_by.into_iter().next().map(|(_, by, _)| by).unwrap_or_default(),
+            at: issue.created_at,
+            state: issue.state,
+            correction: store::corrections::of(tx, issue_id).await?,
+        }))
     }
 }
 
@@ -121,20 +173,6 @@ pub async fn find(cx: &Context, id: Uuid) -> Result<Option<Race>, Error> {
     Ok(Some(Race::read(&mut tx, row, cx.clock.now()).await?))
 }
 
-/// How a race was called; none while it isn't.
-///
-/// # Errors
-/// A database that can't be read.
-pub async fn call(cx: &Context, race: &Race) -> Result<Option<Call>, Error> {
-    let Some(written) = race.called() else { return Ok(None) };
-    let Some(issue_id) = written.draft.issue_id else { return Ok(None) };
-    let mut tx = cx.db.read().await?;
-    let issue = store::drafts::release_of(&mut tx, issue_id).await?.issue;
-    let made_by = store::issues::made_by(&mut tx, &[issue_id]).await?;
-    let by = made_by.into_iter().next().map(|(_, by, _)| by).unwrap_or_default();
-    Ok(Some(Call { draft: written.draft.public_id, outcome: written.text.outcome.clone(), issue, by }))
-}
-
 /// Those that are neither called nor put away: the next to be called first.
 ///
 /// # Errors
@@ -145,13 +183,13 @@ pub async fn uncalled(cx: &Context) -> Result<Vec<Race>, Error> {
     read_all(cx, &mut tx, rows).await
 }
 
-/// A page of all, the newest first.
+/// A page of those that are put away, that aren't, or of all, the newest first.
 ///
 /// # Errors
 /// A database that can't be read.
-pub async fn page(cx: &Context, before: i64, limit: i64) -> Result<Vec<Race>, Error> {
+pub async fn page(cx: &Context, before: i64, limit: i64, put_away: Option<bool>) -> Result<Vec<Race>, Error> {
     let mut tx = cx.db.read().await?;
-    let rows = store::races::page(&mut tx, before, limit).await?;
+    let rows = store::races::page(&mut tx, before, limit, put_away).await?;
     read_all(cx, &mut tx, rows).await
 }
 
@@ -171,17 +209,25 @@ pub struct Wanted {
     pub not_before: Timestamp,
     /// An IANA name.
     pub timezone: String,
+    /// Whether it may be a moment that has passed: its outcomes can be released at once then.
+    pub open_now: bool,
     /// Slugs that new outcomes begin with.
     pub topics: Vec<String>,
+}
+
+/// Nobody opens a race in passing, by a date that they mistyped.
+fn check_moment(not_before: Timestamp, open_now: bool, now: Timestamp) -> Result<(), Error> {
+    if not_before <= now && !open_now { Err(Error::Passed(not_before)) } else { Ok(()) }
 }
 
 /// A new race, without outcomes.
 ///
 /// # Errors
-/// An unknown topic, a database that can't be written.
+/// A moment that has passed, an unknown topic, a database that can't be written.
 pub async fn create(cx: &Context, actor: &Actor, wanted: &Wanted) -> Result<Uuid, Error> {
     let now = cx.clock.now();
-    let Wanted { name, not_before, timezone, topics } = wanted;
+    let Wanted { name, not_before, timezone, open_now, topics } = wanted;
+    check_moment(*not_before, *open_now, now)?;
     let mut tx = cx.db.begin().await?;
     check_topics(&mut tx, topics).await?;
     let id = cx.entropy.uuid(now);
@@ -239,12 +285,12 @@ pub enum Moved {
 /// Moves the moment from which on a race may be called. Whoever does it types the race's name: nobody does it in passing.
 ///
 /// # Errors
-/// A database that can't be written.
+/// A moment that has passed, a database that can't be written.
 pub async fn move_to(
     cx: &Context,
     actor: &Actor,
     id: Uuid,
-    (not_before, timezone): (Timestamp, &str),
+    (not_before, timezone, open_now): (Timestamp, &str, bool),
     typed: &str,
 ) -> Result<Moved, Error> {
     let now = cx.clock.now();
@@ -253,6 +299,7 @@ pub async fn move_to(
     if typed.trim() != row.name {
         return Ok(Moved::NotItsName);
     }
+    check_moment(not_before, open_now, now)?;
     if !store::races::move_to(&mut tx, row.id, row.not_before, not_before, timezone).await? {
         return Ok(Moved::TooLate);
     }
@@ -266,7 +313,7 @@ pub async fn move_to(
     Ok(Moved::Yes)
 }
 
-/// Puts a race away, or takes it out again. False where it can't be: it is called, or so already. None where there is none.
+/// Puts a race away, or takes it out again. False where it is so already, none where there is none.
 ///
 /// # Errors
 /// A database that can't be written.

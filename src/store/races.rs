@@ -61,12 +61,16 @@ pub async fn uncalled(tx: &mut Tx, limit: i64) -> Result<Vec<Race>> {
     .fetch_all(c))
 }
 
-/// A page of the races, the newest first: those older than `before`.
-pub async fn page(tx: &mut Tx, before: i64, limit: i64) -> Result<Vec<Race>> {
-    on!(tx, c => sqlx::query_as("SELECT * FROM races WHERE id < $1 ORDER BY id DESC LIMIT $2")
-        .bind(before)
-        .bind(limit)
-        .fetch_all(c))
+/// A page of the races, the newest first: those older than `before`, that are put away, that aren't, or all.
+pub async fn page(tx: &mut Tx, before: i64, limit: i64, put_away: Option<bool>) -> Result<Vec<Race>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT * FROM races WHERE id < $1 AND (closed_at IS NOT NULL) = coalesce($3, closed_at IS NOT NULL)
+         ORDER BY id DESC LIMIT $2",
+    )
+    .bind(before)
+    .bind(limit)
+    .bind(put_away)
+    .fetch_all(c))
 }
 
 /// Renames a race, and says what topics new outcomes begin with.
@@ -101,15 +105,11 @@ pub async fn move_to(
     Ok(rows == 1)
 }
 
-/// Puts a race away that isn't called; false where it is, or is put away.
+/// Puts a race away; false where it is put away.
 pub async fn close(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
     let rows = touched!(
         tx,
-        sqlx::query(
-            "UPDATE races SET closed_at = $2 WHERE id = $1 AND closed_at IS NULL AND called_by IS NULL"
-        )
-        .bind(id)
-        .bind(now)
+        sqlx::query("UPDATE races SET closed_at = $2 WHERE id = $1 AND closed_at IS NULL").bind(id).bind(now)
     )?;
     Ok(rows == 1)
 }
@@ -139,12 +139,12 @@ pub async fn call(tx: &mut Tx, id: i64, draft_id: i64, now: Timestamp) -> Result
     Ok(rows == 1)
 }
 
-/// Nobody got the issue by which a race was called: it is open again.
+/// Nobody got the issue by which a race was called: it is open again, and not put away.
 pub async fn uncall(tx: &mut Tx, issue_id: i64) -> Result<u64> {
     touched!(
         tx,
         sqlx::query(
-            "UPDATE races SET called_by = NULL WHERE called_by IN (SELECT id FROM drafts WHERE issue_id = $1)"
+            "UPDATE races SET called_by = NULL, closed_at = NULL WHERE called_by IN (SELECT id FROM drafts WHERE issue_id = $1)"
         )
         .bind(issue_id)
     )

@@ -1,5 +1,5 @@
-//! How far an issue has got, told twice a second by server-sent events (WHATWG HTML, section 9.2): to a page of the
-//! newsroom and to a program alike.
+//! How something gets on, told twice a second by server-sent events (WHATWG HTML, section 9.2): to a page of the newsroom
+//! and to a program alike.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use uuid::Uuid;
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::publishing::live::{Live, live};
@@ -17,28 +17,38 @@ const BEAT: Duration = Duration::from_millis(500);
 /// Who listens for longer asks anew.
 const LONGEST: u32 = 2 * 60 * 60;
 
-/// The state, twice a second, until nothing changes any more.
-pub fn told(cx: Context, progress: Live) -> Response {
-    let events = stream::unfold((cx, Some(progress), 0_u32), |(cx, current, told)| async move {
-        let current = current?;
-        let event = Event::default().json_data(&current).unwrap_or_default();
-        let next = if current.is_over() || told > LONGEST {
-            None
-        } else {
-            tokio::time::sleep(BEAT).await;
-            progress_of(&cx, current.issue).await
-        };
-        Some((Ok::<_, Infallible>(event), (cx, next, told + 1)))
-    });
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+/// How far an issue has got, until nothing changes any more.
+pub fn progress(cx: Context, progress: Live) -> Response {
+    told(progress, move |progress| {
+        let cx = cx.clone();
+        async move {
+            if progress.is_over() {
+                return None;
+            }
+            live(&cx, progress.issue).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the progress of an issue can't be read; whoever listens asks anew");
+                None
+            })
+        }
+    })
 }
 
-async fn progress_of(cx: &Context, issue: Uuid) -> Option<Live> {
-    match live(cx, issue).await {
-        Ok(progress) => progress,
-        Err(error) => {
-            tracing::warn!(%error, "the progress of an issue can't be read; whoever listens asks anew");
-            None
+/// How it stands, twice a second, until `next` gives nothing any more.
+pub fn told<T, F>(first: T, next: impl Fn(T) -> F + Send + 'static) -> Response
+where
+    T: Serialize + Send + 'static,
+    F: Future<Output = Option<T>> + Send,
+{
+    let events = stream::unfold((first, next, 0_u32), |(mut current, next, told)| async move {
+        if told > LONGEST {
+            return None;
         }
-    }
+        if told > 0 {
+            tokio::time::sleep(BEAT).await;
+            current = next(current).await?;
+        }
+        let event = Event::default().json_data(&current).unwrap_or_default();
+        Some((Ok::<_, Infallible>(event), (current, next, told + 1)))
+    });
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }

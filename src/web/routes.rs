@@ -49,7 +49,7 @@ pub struct Table {
 pub fn table(cx: &Context) -> Table {
     use admin::{
         account, audit, codes, deliveries, desk, desk_reader, issues as published, links, lists, live,
-        overview, races, sign_in, sources, subscribers, tokens, users,
+        overview, race, races, sign_in, sources, subscribers, tokens, users,
     };
     use api::{alerts, docs, drafts, issues, openapi, posts};
     use public::{archive, confirm, issue, preferences, sign_up, unsubscribe};
@@ -133,12 +133,14 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/desk/{id}/restore", User(Compose), desk::restore)
         .get("/admin/races", User(Read), races::page)
         .post("/admin/races", User(Release), races::create)
-        .get("/admin/races/{id}", User(Read), races::one)
-        .post("/admin/races/{id}", User(Release), races::save)
-        .post("/admin/races/{id}/outcomes", User(Compose), races::add)
-        .post("/admin/races/{id}/moment", User(Manage), races::move_to)
-        .post("/admin/races/{id}/close", User(Release), races::close)
-        .post("/admin/races/{id}/reopen", User(Release), races::reopen)
+        .get("/admin/races/{id}", User(Read), race::page)
+        .get("/admin/races/{id}/state", User(Read), race::state)
+        .get("/admin/races/{id}/events", User(Read), race::events)
+        .post("/admin/races/{id}", User(Release), race::save)
+        .post("/admin/races/{id}/outcomes", User(Compose), race::add)
+        .post("/admin/races/{id}/moment", User(Manage), race::move_to)
+        .post("/admin/races/{id}/close", User(Release), race::close)
+        .post("/admin/races/{id}/reopen", User(Release), race::reopen)
         .get("/admin/live/{issue}", User(Read), live::page)
         .get("/admin/live/{issue}/state", User(Read), live::state)
         .get("/admin/live/{issue}/events", User(Read), live::events)

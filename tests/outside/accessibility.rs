@@ -53,7 +53,7 @@ async fn axe_finds_nothing_wrong_with_any_page_in_light_and_dark() {
     let draft = json!({ "subject": "The bridge is open", "topics": [TOPIC] });
     let (status, made) = installation.api("/api/v1/drafts", Some("draft"), &draft).await;
     assert_eq!(status, 201, "{made}");
-    let race = json!({ "name": "Governor", "not_before": "2026-01-01T00:00:00Z", "topics": [TOPIC] });
+    let race = json!({ "name": "Governor", "not_before": "2026-01-01T00:00:00Z", "open_now": true, "topics": [TOPIC] });
     let (status, race) = installation.api("/api/v1/races", None, &race).await;
     assert_eq!(status, 201, "{race}");
     let outcome = json!({ "race": race["id"], "outcome": "Moss wins", "subject": "Moss wins", "markdown": "By all counts." });
@@ -147,7 +147,7 @@ impl Walk {
 }
 
 /// What a GET gives that is no page of its own.
-const NO_PAGES: [&str; 12] = [
+const NO_PAGES: [&str; 14] = [
     "/robots.txt",
     "/healthz",
     "/readyz",
@@ -159,6 +159,8 @@ const NO_PAGES: [&str; 12] = [
     "/admin/login/code",
     "/admin/live/{issue}/state",
     "/admin/live/{issue}/events",
+    "/admin/races/{id}/state",
+    "/admin/races/{id}/events",
     // A mail, in a frame of its own.
     "/admin/desk/{id}/mail",
     "/admin/issues/{id}/mail",

@@ -206,7 +206,7 @@ async fn one_writes_without_javascript_and_another_releases_on_a_phone() {
     drop(service);
 }
 
-/// Somebody's browser, behind the link that was made for them.
+/// A person's browser, behind the link that was made for them.
 pub(super) async fn signed_in(
     chromedriver: &Path,
     installation: &Installation,

@@ -13,6 +13,7 @@ mod main_job;
 mod never_lost;
 mod newsroom;
 mod postfix;
+mod races;
 mod site;
 
 use std::io::Write;

@@ -9,6 +9,7 @@ mod forecast;
 mod foreseen;
 mod histories;
 mod mails;
+mod races;
 mod signing;
 mod webhooks;
 

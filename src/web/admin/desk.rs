@@ -8,13 +8,12 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::races::{Fields, Refused, listed_race};
 use super::{
     Answer, At, Refusal, done,
     figures::{counted, number},
     frame::Frame,
-    go, missing, newsletter,
-    races::listed_race,
-    when,
+    go, missing, newsletter, race, when,
 };
 use crate::context::Context;
 use crate::domain::{
@@ -154,22 +153,15 @@ pub async fn test(State(cx): State<Context>, frame: Frame, me: Me, At(id): At<Uu
 }
 
 /// `POST /admin/desk/{id}/ask`: for who may write and not release.
-pub async fn ask(State(cx): State<Context>, frame: Frame, me: Me, At(id): At<Uuid>) -> Answer {
+pub async fn ask(State(cx): State<Context>, frame: Frame, me: Me, At(id): At<Uuid>, body: Bytes) -> Answer {
     let written = find(&cx, id).await?;
-    match desk::ask(&cx, &me.actor(), &written).await? {
-        true => done(&path(written.draft.public_id), "asked"),
-        false => {
-            show(
-                &cx,
-                &frame,
-                &me,
-                &written,
-                StatusCode::CONFLICT,
-                (Some("It was changed meanwhile. Look again."), Value::Null),
-            )
-            .await
-        }
+    if desk::ask(&cx, &me.actor(), &written).await? {
+        let race = race::asked_on(&cx, &written, &body).await?;
+        let path = race.map_or_else(|| path(id), |race| race::path(race.row.public_id));
+        return done(&path, "asked");
     }
+    let fault = "It was changed meanwhile. Look again.";
+    refused(&cx, &frame, &me, id, &body, (StatusCode::CONFLICT, fault)).await
 }
 
 /// `POST /admin/desk/{id}/release`
@@ -186,18 +178,9 @@ pub async fn release(
         field(&body, "audience").map(|typed| typed.replace([',', '.', ' ', '\u{a0}', '\u{202f}'], ""));
     let Some(typed) = typed.and_then(|typed| typed.parse().ok()) else {
         let fault = "Type the number of readers as it stands here.";
-        return show(
-            &cx,
-            &frame,
-            &me,
-            &written,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            (Some(fault), Value::Null),
-        )
-        .await;
+        return refused(&cx, &frame, &me, id, &body, (StatusCode::UNPROCESSABLE_ENTITY, fault)).await;
     };
-    let released = releasing::release(&cx, &me.actor(), written.draft.public_id, version, typed, None).await;
-    let fault = match released? {
+    let fault = match releasing::release(&cx, &me.actor(), id, version, typed, None).await? {
         Some(Release::Held { issue, .. }) => return go(&format!("/admin/live/{issue}")),
         Some(Release::Moved(now)) => {
             let now = number(now);
@@ -219,10 +202,26 @@ pub async fn release(
             format!("{what} is released by somebody who wrote none of it. Ask for its release.")
         }
         Some(Release::Barred(bar)) => bar.as_sentence(),
-        Some(Release::Closed) | None => return Err(closed()),
+        Some(Release::Closed) | None => CLOSED.to_owned(),
     };
-    let written = find(&cx, id).await?;
-    show(&cx, &frame, &me, &written, StatusCode::CONFLICT, (Some(&fault), Value::Null)).await
+    refused(&cx, &frame, &me, id, &body, (StatusCode::CONFLICT, &fault)).await
+}
+
+/// The page on which a button of the draft was pressed, its own or its race's, which says why nothing came of it.
+async fn refused(
+    cx: &Context,
+    frame: &Frame,
+    me: &Me,
+    id: Uuid,
+    body: &[u8],
+    (status, fault): (StatusCode, &str),
+) -> Answer {
+    let written = find(cx, id).await?;
+    if let Some(race) = race::asked_on(cx, &written, body).await? {
+        let refused = Refused::of(&id.to_string(), fault, Fields::default());
+        return race::show(cx, frame, me, &race, status, &refused).await;
+    }
+    show(cx, frame, me, &written, status, (Some(fault), Value::Null)).await
 }
 
 /// `POST /admin/desk/{id}/discard`
@@ -353,6 +352,7 @@ fn looked(text: &Text, look: &Look, now: Timestamp) -> Value {
         "audience": number(look.audience),
         "goes": newsletter::goes(text),
         "warnings": warned(&look.warnings, now),
+        "blocked": look.warnings.iter().any(Warning::blocks),
         "takes": look.takes.map(about),
         "kilobytes": look.mail.as_ref().map(|mail| mail.bytes.div_ceil(1000)),
     })
@@ -417,9 +417,10 @@ fn path(id: Uuid) -> String {
     format!("/admin/desk/{id}")
 }
 
+const CLOSED: &str = "It was released or thrown away meanwhile, so nothing of it can be changed.";
+
 fn closed() -> Refusal {
-    let text = "It was released or thrown away meanwhile, so nothing of it can be changed.";
-    Refusal::new(StatusCode::CONFLICT, "This draft is closed", text)
+    Refusal::new(StatusCode::CONFLICT, "This draft is closed", CLOSED)
 }
 
 pub(super) async fn find(cx: &Context, id: Uuid) -> Result<Written, Refusal> {

@@ -13,7 +13,7 @@ use super::{
     Answer, At, Refusal, done,
     figures::{self, number},
     frame::Frame,
-    go, missing, newsletter, when,
+    go, missing, newsletter, race, when,
 };
 use crate::context::Context;
 use crate::domain::{
@@ -30,16 +30,18 @@ use crate::publishing::{
     desk::{self, Written},
     live::{Live, live},
     pausing::{self, Paused, Resumed},
-    races,
+    races::{self, Race},
     releasing::{self, Undone},
 };
-use crate::web::live::told;
+use crate::web;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Asked {
     /// The retired outcome whose words a correction begins with.
     words: String,
+    /// Anything: the form of a correction stands open.
+    correct: String,
 }
 
 /// `GET /admin/live/{issue}`
@@ -56,12 +58,15 @@ pub async fn page(
     let held_for = progress.held_until.map(|until| until.since(progress.now).as_secs() + 1);
     let under_way = releases && !progress.is_over() && progress.state != IssueState::Cancelled;
     let may_correct = releases && matches!(progress.kind, Kind::Alert | Kind::Broadcast);
-    let siblings = if may_correct { siblings(&cx, progress.issue).await? } else { Vec::new() };
+    let race = race_of(&cx, progress.issue).await?;
+    let siblings: Vec<_> = race.iter().flat_map(retired).filter(|_| may_correct).collect();
     let draft = if progress.undone { releasing::draft_of(&cx, progress.issue).await? } else { None };
     let words = siblings.iter().find(|it| it.draft.public_id.to_string() == asked.words);
     let content = json!({
         "siblings": siblings.iter().map(|it| json!({ "id": it.draft.public_id, "outcome": it.text.outcome })).collect::<Vec<_>>(),
         "words": words.map(|it| &it.text),
+        "correcting": words.is_some() || !asked.correct.is_empty(),
+        "race": race.as_ref().map(|it| json!({ "id": it.row.public_id, "name": it.row.name })),
         "progress": progress,
         "n": { "accepted": number(progress.accepted), "waiting": number(progress.waiting), "bounced": number(progress.bounced), "called_off": number(progress.called_off), "audience": number(progress.audience) },
         "draft": draft,
@@ -115,16 +120,17 @@ pub async fn state(State(cx): State<Context>, At(issue): At<Uuid>) -> Answer {
 /// `GET /admin/live/{issue}/events`: the state, twice a second, until nothing changes any more.
 pub async fn events(State(cx): State<Context>, At(issue): At<Uuid>) -> Answer {
     let progress = find(&cx, issue).await?;
-    Ok(told(cx, progress))
+    Ok(web::live::progress(cx, progress))
 }
 
 /// `POST /admin/live/{issue}/undo`
 pub async fn undo(State(cx): State<Context>, me: Me, At(issue): At<Uuid>) -> Answer {
     let progress = find(&cx, issue).await?;
     match releasing::undo(&cx, &me.actor(), progress.issue).await? {
-        Undone::Yes => match releasing::draft_of(&cx, progress.issue).await? {
-            Some(draft) => done(&format!("/admin/desk/{draft}"), "undone"),
-            None => go("/admin/desk"),
+        Undone::Yes => match (race_of(&cx, issue).await?, releasing::draft_of(&cx, issue).await?) {
+            (Some(race), _) => done(&race::path(race.row.public_id), "undone"),
+            (None, Some(draft)) => done(&format!("/admin/desk/{draft}"), "undone"),
+            (None, None) => go("/admin/desk"),
         },
         Undone::TooLate => done(&format!("/admin/live/{issue}"), "too-late"),
         Undone::Unknown => Err(missing()),
@@ -206,13 +212,16 @@ pub async fn correct(
     }
 }
 
-/// The other outcomes of the race that was called by an issue: what is right may be written there.
-async fn siblings(cx: &Context, issue: Uuid) -> Result<Vec<Written>, publishing::Error> {
-    let Some(draft) = releasing::draft_of(cx, issue).await? else { return Ok(Vec::new()) };
-    let Some(written) = desk::find(cx, draft).await? else { return Ok(Vec::new()) };
-    let Some(race) = races::of(cx, &written).await? else { return Ok(Vec::new()) };
-    let retired = |it: &Written| it.draft.state == DraftState::Open && it.draft.id != written.draft.id;
-    Ok(race.outcomes.into_iter().filter(retired).collect())
+/// The race that an issue calls, or called before it was undone.
+async fn race_of(cx: &Context, issue: Uuid) -> Result<Option<Race>, publishing::Error> {
+    let Some(draft) = releasing::draft_of(cx, issue).await? else { return Ok(None) };
+    let Some(written) = desk::find(cx, draft).await? else { return Ok(None) };
+    races::of(cx, &written).await
+}
+
+/// The other outcomes of a race that is called: what is right may be written there.
+fn retired(race: &Race) -> impl Iterator<Item = &Written> {
+    race.outcomes.iter().filter(|it| it.draft.state == DraftState::Open && race.is_retired(it))
 }
 
 async fn find(cx: &Context, issue: Uuid) -> Result<Live, Refusal> {

@@ -19,6 +19,7 @@ pub mod lists;
 pub mod live;
 mod newsletter;
 pub mod overview;
+pub mod race;
 pub mod races;
 pub mod sign_in;
 pub mod sources;

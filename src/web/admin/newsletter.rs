@@ -5,22 +5,12 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::domain::{
-    cadence,
     draft::{Kind, LATEST, Text},
     time::{MINUTE, Timestamp},
+    wall,
 };
 use crate::publishing::{self, live::Live, releasing};
 use crate::store;
-
-/// The zones that a form offers: those of the schedules, and the draft's own. Others can be typed.
-fn zones(cx: &Context, text: &Text) -> Vec<String> {
-    let schedules = cx.config.schedules.iter().map(|schedule| schedule.cadence.timezone().to_owned());
-    let mut zones: Vec<_> = schedules.chain([text.zone.clone(), "UTC".to_owned()]).collect();
-    zones.retain(|zone| !zone.is_empty());
-    zones.sort();
-    zones.dedup();
-    zones
-}
 
 /// What the form says of its time; none for an alert.
 pub fn form(cx: &Context, text: &Text) -> Option<Value> {
@@ -30,7 +20,7 @@ pub fn form(cx: &Context, text: &Text) -> Option<Value> {
     let schedule = cx.config.schedules.first().map(|schedule| schedule.cadence.timezone());
     let usual = schedule.unwrap_or("UTC");
     Some(json!({
-        "zones": zones(cx, text),
+        "zones": wall::zones(),
         "zone": if text.zone.is_empty() { usual } else { &text.zone },
         "latest": LATEST.as_secs() / 3_600,
     }))
@@ -39,7 +29,7 @@ pub fn form(cx: &Context, text: &Text) -> Option<Value> {
 /// When it would go, in words; none for at once, or where the time can't be read.
 pub fn goes(text: &Text) -> Option<String> {
     let at = text.goes_at().ok().flatten()?;
-    Some(cadence::shown(at, text.zone_or_utc()))
+    Some(wall::told(at, text.zone_or_utc()))
 }
 
 /// When a held issue goes, in words, where that is not in a moment.
@@ -54,7 +44,7 @@ pub async fn waits_until(cx: &Context, progress: &Live) -> Result<Option<String>
         Some(draft) => publishing::desk::find(cx, draft).await?,
         None => None,
     };
-    Ok(Some(cadence::shown(until, written.as_ref().map_or("UTC", |written| written.text.zone_or_utc()))))
+    Ok(Some(wall::told(until, written.as_ref().map_or("UTC", |written| written.text.zone_or_utc()))))
 }
 
 /// What was released and hasn't gone yet, the next first.

@@ -99,7 +99,8 @@ fn schedule(schedule: &Schedule, now: Timestamp) -> Value {
                         longer if longer > 0 => Some("the clocks go back on this day"),
                         _ => Some("the clocks go forward on this day"),
                     };
-                    json!({ "local": local(&it.local), "at": when(it.at), "mark": mark })
+                    let elsewhere = (cadence.timezone() != "UTC").then(|| when(it.at));
+                    json!({ "local": local(&it.local), "at": elsewhere, "mark": mark })
                 })
                 .collect()
         },

@@ -291,6 +291,8 @@ pub struct Race {
     pub topics: Vec<String>,
     pub outcomes: Vec<Outcome>,
     pub called: Option<Called>,
+    /// When it was put away.
+    pub closed_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub created_by: String,
 }
@@ -313,6 +315,10 @@ pub struct Called {
     pub outcome: String,
     pub issue: Uuid,
     pub by: String,
+    /// When it was published; while it is held, released.
+    pub at: Timestamp,
+    /// The newest issue that corrects it.
+    pub correction: Option<Uuid>,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::invalid;
 use crate::domain::{
-    cadence,
     draft::{Kind, LONGEST_LINK, LONGEST_NEWSLETTER, LONGEST_PREHEADER, LONGEST_SUBJECT, LONGEST_USE, Text},
     issue::Level,
     race::LONGEST_NAME,
     topic::Slug,
+    wall::{self, Twice},
 };
 use crate::web::problem::Problem;
 
@@ -136,10 +136,10 @@ fn time(kind: Kind, send_at: Option<&str>, zone: Option<&str>) -> Result<(), Pro
         return Err(invalid("/send_at", "is for a draft of the kind broadcast"));
     }
     if let Some(zone) = zone {
-        cadence::instant("2026-01-01T00:00", zone).map_err(|why| invalid("/zone", why))?;
+        wall::check_zone(zone).map_err(|why| invalid("/zone", why))?;
     }
     if let Some(send_at) = send_at {
-        cadence::instant(send_at, "UTC").map_err(|why| invalid("/send_at", why))?;
+        wall::instant(send_at, "UTC", Twice::First).map_err(|why| invalid("/send_at", why))?;
     }
     Ok(())
 }

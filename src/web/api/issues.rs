@@ -192,7 +192,7 @@ pub async fn retry(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Res
 pub async fn events(State(cx): State<Context>, Id(id): Id) -> Result<Response, Problem> {
     let id = id.parse().map_err(|_| unknown())?;
     let progress = live(&cx, id).await?.ok_or_else(unknown)?;
-    Ok(live::told(cx, progress))
+    Ok(live::progress(cx, progress))
 }
 
 pub(super) fn unknown() -> Problem {

@@ -124,6 +124,11 @@ impl From<publishing::Error> for Problem {
                 invalid("/topics", format!("there is no topic {slug:?}"))
             }
             publishing::Error::UnknownRace(id) => invalid("/race", format!("there is no race {id}")),
+            publishing::Error::Outcome(why) => invalid("/outcome", why.to_string()),
+            publishing::Error::Passed(_) => {
+                let detail = "has passed, so its outcomes could be released at once: send a later moment, or \"open_now\": true";
+                invalid("/not_before", detail)
+            }
             publishing::Error::UnknownPost(id) => invalid("/post_id", format!("there is no post {id}")),
             publishing::Error::Blank(field) => {
                 let detail = "shows nothing once scripts, styles and comments are taken out; give it text or a picture";

@@ -19,11 +19,7 @@ use super::{
     operation::Operation,
 };
 use crate::context::Context;
-use crate::domain::{
-    race::{LONGEST_NAME, State as RaceState, check_zone},
-    time::Timestamp,
-    topic::Slug,
-};
+use crate::domain::{race::LONGEST_NAME, time::Timestamp, topic::Slug, wall::check_zone};
 use crate::publishing::{
     desk::Written,
     races::{self, Bar, Moved, Race, Wanted},
@@ -59,11 +55,11 @@ pub fn operations() -> Vec<Operation> {
         race(
             Operation::post(
                 "/api/v1/races/{id}/close",
-                "Puts it away: none of its outcomes can be released.",
+                "Puts it away: none of its outcomes can be released then.",
             )
-            .refuses("It is called."),
+            .note("Of one that is called it says no more than that it is over."),
         ),
-        race(Operation::post("/api/v1/races/{id}/reopen", "Takes it out again.").refuses("It is called.")),
+        race(Operation::post("/api/v1/races/{id}/reopen", "Takes it out again.")),
     ]
 }
 
@@ -74,13 +70,9 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let asked: Asked = asked(query)?;
     let (before, limit) = (asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
-    let found = races::page(&cx, before, limit + 1).await?;
+    let found = races::page(&cx, before, limit + 1, None).await?;
     let (found, next_cursor) = page(found, limit, |race| race.row.id);
-    let mut races = Vec::new();
-    for race in &found {
-        races.push(show_race(&cx, race).await?);
-    }
-    Ok(Json(answers::Races { races, next_cursor }).into_response())
+    Ok(Json(answers::Races { races: found.iter().map(shown).collect(), next_cursor }).into_response())
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -93,6 +85,9 @@ pub struct New {
     not_before: Timestamp,
     /// In whose clocks people are told of it, by its IANA name; absent for UTC.
     timezone: Option<String>,
+    /// Whether `not_before` may have passed, so that its outcomes can be released at once.
+    #[serde(default)]
+    open_now: bool,
     /// With which its drafts begin.
     #[serde(default)]
     topics: Vec<Slug>,
@@ -109,15 +104,16 @@ pub async fn create(
         name: one_line("/name", &input.name, LONGEST_NAME)?,
         not_before: input.not_before,
         timezone: zone(input.timezone)?,
+        open_now: input.open_now,
         topics: words(&input.topics),
     };
     let id = races::create(&cx, &caller.actor(), &wanted).await?;
     let race = find(&cx, &id.to_string()).await?;
-    Ok((StatusCode::CREATED, Json(show_race(&cx, &race).await?)).into_response())
+    Ok((StatusCode::CREATED, Json(shown(&race))).into_response())
 }
 
 pub async fn show(State(cx): State<Context>, Id(id): Id) -> Result<Response, Problem> {
-    shown(&cx, &id).await
+    answer(&cx, &id).await
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -144,7 +140,7 @@ pub async fn edit(
     if !races::edit(&cx, &caller.actor(), public_id, name.as_deref(), topics.as_deref()).await? {
         return Err(unknown());
     }
-    shown(&cx, &id).await
+    answer(&cx, &id).await
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -154,6 +150,9 @@ pub struct Moment {
     not_before: Timestamp,
     /// Absent: as it is.
     timezone: Option<String>,
+    /// Whether `not_before` may have passed, so that its outcomes can be released at once.
+    #[serde(default)]
+    open_now: bool,
     /// The race's name, so that nobody moves it in passing.
     confirm: String,
 }
@@ -168,9 +167,9 @@ pub async fn move_to(
     let input: Moment = json::read(&json_body(request).await?)?;
     let race = find(&cx, &id).await?;
     let timezone = zone(Some(input.timezone.unwrap_or_else(|| race.row.timezone.clone())))?;
-    let to = (input.not_before, timezone.as_str());
+    let to = (input.not_before, timezone.as_str(), input.open_now);
     match races::move_to(&cx, &caller.actor(), race.row.public_id, to, &input.confirm).await? {
-        Moved::Yes => shown(&cx, &id).await,
+        Moved::Yes => answer(&cx, &id).await,
         Moved::NotItsName => Err(invalid("/confirm", "must be the race's name")),
         Moved::TooLate => {
             let detail = "It is called, or somebody else moved it at the same time; look at it again.";
@@ -180,7 +179,7 @@ pub async fn move_to(
     }
 }
 
-/// Puts a race away that isn't called: 200 with it, also when it was before.
+/// Puts a race away: 200 with it, also when it was before.
 pub async fn close(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
     put_away(&cx, &caller, &id, false).await
 }
@@ -193,11 +192,7 @@ pub async fn reopen(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Re
 async fn put_away(cx: &Context, caller: &Caller, id: &str, back: bool) -> Result<Response, Problem> {
     let public_id = id.parse::<Uuid>().map_err(|_| unknown())?;
     races::put_away(cx, &caller.actor(), public_id, back).await?.ok_or_else(unknown)?;
-    let race = find(cx, id).await?;
-    if race.state() == RaceState::Called {
-        return Err(Problem::new(StatusCode::CONFLICT, "It is called, so it can't be put away."));
-    }
-    shown(cx, id).await
+    answer(cx, id).await
 }
 
 /// Why an outcome of a race can't be released.
@@ -212,12 +207,11 @@ pub(super) fn barred(bar: &Bar) -> Problem {
     }
 }
 
-async fn shown(cx: &Context, id: &str) -> Result<Response, Problem> {
-    Ok(Json(show_race(cx, &find(cx, id).await?).await?).into_response())
+async fn answer(cx: &Context, id: &str) -> Result<Response, Problem> {
+    Ok(Json(shown(&find(cx, id).await?)).into_response())
 }
 
-async fn show_race(cx: &Context, race: &Race) -> Result<answers::Race, Problem> {
-    let call = races::call(cx, race).await?;
+fn shown(race: &Race) -> answers::Race {
     let outcome = |it: &Written| Outcome {
         draft: it.draft.public_id,
         outcome: it.text.outcome.clone(),
@@ -227,7 +221,7 @@ async fn show_race(cx: &Context, race: &Race) -> Result<answers::Race, Problem> 
         asked_by: it.draft.asked_by.clone(),
     };
     let row = &race.row;
-    Ok(answers::Race {
+    answers::Race {
         id: row.public_id,
         state: race.state(),
         name: row.name.clone(),
@@ -235,10 +229,18 @@ async fn show_race(cx: &Context, race: &Race) -> Result<answers::Race, Problem> 
         timezone: row.timezone.clone(),
         topics: race.topics(),
         outcomes: race.outcomes.iter().map(outcome).collect(),
-        called: call.map(|it| Called { draft: it.draft, outcome: it.outcome, issue: it.issue, by: it.by }),
+        called: race.call.clone().map(|it| Called {
+            draft: it.draft,
+            outcome: it.outcome,
+            issue: it.issue,
+            by: it.by,
+            at: it.at,
+            correction: it.correction,
+        }),
+        closed_at: row.closed_at,
         created_at: row.created_at,
         created_by: row.created_by.clone(),
-    })
+    }
 }
 
 fn words(topics: &[Slug]) -> Vec<String> {

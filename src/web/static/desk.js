@@ -41,7 +41,10 @@ function shows(standing) {
     return item;
   }));
   const release = document.querySelector("form[action$='/release']");
-  if (release) release.elements.version.value = version;
+  if (release) {
+    release.elements.version.value = version;
+    at("go").disabled = look.blocked;
+  }
   const there = at("others");
   there.hidden = others.length === 0;
   there.textContent = `${others.join(", ")} ${others.length > 1 ? "have" : "has"} it open as well. What each of you writes is kept.`;

@@ -74,7 +74,7 @@ both! {
         assert_eq!((&draft["goes_at"], &draft["state"]), (&json!("2026-11-02T12:00:00Z"), &json!("released")));
         assert_eq!(desk.gets(&format!("/issues/{issue}")).await.is(200)["held_until"], "2026-11-02T12:00:00Z");
         let mut editor = stage.editor("kim").await;
-        editor.opens(&format!("/admin/live/{issue}")).await.says("It goes out on Monday, 2 November 2026, 07:00 (America/New_York)");
+        editor.opens(&format!("/admin/live/{issue}")).await.says("It goes out on Mon 2 Nov 2026, 07:00 EST (America/New_York)");
         editor.opens("/admin/desk").await.says("Released, not gone yet");
         editor.opens("/admin/issues").await.says("to 2 readers, goes out 2 Nov 2026, 12:00 UTC");
         stage.imported("late@example.com").await;
@@ -199,7 +199,7 @@ both! {
         let text = format!("subject=Our+week&body={long}&topic=election-alerts&send_at=2026-10-31T07%3A00&zone=Europe%2FBerlin&level=critical");
         assert_eq!(editor.sends(&path, &path, &text).await.status, 303);
         let page = editor.opens(&path).await;
-        page.says("It goes out on Saturday, 31 October 2026, 07:00 (Europe/Berlin)");
+        page.says("It goes out on Sat 31 Oct 2026, 07:00 CET (Europe/Berlin)");
         assert!(page.body.matches("word ").count() >= 5_999, "longer than an alert may be");
         let fields = format!("csrf={}&version=2&audience=1", form_token(&page.body));
         let held = editor.posts(&format!("{path}/release"), &fields).await;

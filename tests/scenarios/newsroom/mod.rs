@@ -2,6 +2,7 @@
 
 mod attempts;
 mod broadcasts;
+mod calling;
 mod codes;
 mod corrections;
 mod desk;

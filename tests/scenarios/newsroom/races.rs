@@ -12,28 +12,29 @@ use uuid::Uuid;
 
 use crate::stage::{Page, Setup, Span, Stage, both, form_token};
 
-const ADA: &str = "ada@example.com";
+pub(super) const ADA: &str = "ada@example.com";
 /// In New York, eight in the evening of the day on which stories begin.
 const CLOSE: &str = "2026-10-31T00:00:00Z";
-const AFTER: &str = "2026-10-31T00:00:01Z";
+pub(super) const AFTER: &str = "2026-10-31T00:00:01Z";
 
-fn kim() -> Actor {
+pub(super) fn kim() -> Actor {
     Actor::user("kim@example.org", "")
 }
 
-struct Race {
-    id: Uuid,
-    moss: Uuid,
-    field: Uuid,
+pub(super) struct Race {
+    pub id: Uuid,
+    pub moss: Uuid,
+    pub field: Uuid,
 }
 
 /// Field against Moss, both written by Lou.
-async fn prepared(stage: &Stage) -> Race {
+pub(super) async fn prepared(stage: &Stage) -> Race {
     let lou = Actor::user("lou@example.org", "");
     let wanted = Wanted {
         name: "Governor of Springfield".to_owned(),
         not_before: bellwether::domain::time::Timestamp::parse_rfc3339(CLOSE).unwrap(),
         timezone: "America/New_York".to_owned(),
+        open_now: false,
         topics: vec!["election-alerts".to_owned()],
     };
     let id = races::create(&stage.cx, &lou, &wanted).await.unwrap();
@@ -51,12 +52,12 @@ async fn prepared(stage: &Stage) -> Race {
     Race { id, moss: drafts[0], field: drafts[1] }
 }
 
-async fn releases(stage: &Stage, draft: Uuid) -> Release {
+pub(super) async fn releases(stage: &Stage, draft: Uuid) -> Release {
     let version = desk::find(&stage.cx, draft).await.unwrap().unwrap().draft.version;
     releasing::release(&stage.cx, &kim(), draft, version, 1, None).await.unwrap().unwrap()
 }
 
-fn held(release: &Release) -> Uuid {
+pub(super) fn held(release: &Release) -> Uuid {
     let Release::Held { issue, .. } = release else { panic!("{release:?}") };
     *issue
 }
@@ -66,7 +67,7 @@ fn is_retired_by(release: &Release, by: &str) -> bool {
 }
 
 /// The form on a race's page that releases an outcome.
-fn release_form(page: &Page, draft: Uuid) -> Option<String> {
+pub(super) fn release_form(page: &Page, draft: Uuid) -> Option<String> {
     let action = format!("/admin/desk/{draft}/release");
     let html = scraper::Html::parse_document(&page.body);
     let form = scraper::Selector::parse(&format!("form[action='{action}']")).unwrap();
@@ -217,10 +218,15 @@ both! {
             assert_eq!(owner.sends(&page, &format!("{page}/moment"), &wrong).await.status, 422, "{wrong}");
         }
         assert!(matches!(releases(&stage, race.moss).await, Release::Barred(Bar::TooEarly(..))));
-        let answer = owner.sends(&page, &format!("{page}/moment"), &typed).await;
+        let passed = owner.sends(&page, &format!("{page}/moment"), &typed).await;
+        assert_eq!(passed.status, 422);
+        passed.says("Fri 30 Oct 2026, 06:00 EDT (America/New_York) has passed");
+        passed.says("Open it now");
+        assert!(passed.body.contains("value=\"2026-10-30T06:00\"") && passed.body.contains("value=\"Governor of Springfield\""));
+        let answer = owner.sends(&page, &format!("{page}/moment"), &format!("{typed}&open_now=yes")).await;
         assert_eq!(answer.header("location"), format!("{page}?done=moved"));
         held(&releases(&stage, race.moss).await);
-        let late = (stage.now(), "UTC");
+        let late = (stage.now(), "UTC", true);
         let moved = races::move_to(&stage.cx, &kim(), race.id, late, "Governor of Springfield").await.unwrap();
         assert_eq!(moved, Moved::TooLate, "it is called");
         let changes = stage.changes().await;
@@ -239,12 +245,11 @@ both! {
         assert!(!editor.opens("/admin/desk").await.body.contains(&page));
         editor.sends(&page, &format!("{page}/reopen"), "").await;
         held(&releases(&stage, race.moss).await);
-        let answer = editor.sends("/admin/account", &format!("{page}/close"), "").await;
-        assert_eq!(answer.header("location"), format!("{page}?done=not-under-way"), "it is called");
     }
 
     async fn a_race_is_prepared_on_a_page_and_each_outcome_is_a_draft(stage: Stage) {
         let mut editor = stage.editor("kim").await;
+        editor.opens("/admin/races").await.says("<option value=\"America/New_York\">");
         let page = editor.fills_in("/admin/races", "name=Mayor&at=2026-11-03T20:00&timezone=America/New_York&topic=election-alerts").await;
         assert_eq!(page.status, 303, "{}", page.body);
         let path = page.header("location").to_owned();
@@ -260,14 +265,23 @@ both! {
         assert_eq!(editor.sends(&path, &path, "name=Mayor+of+Springfield").await.status, 303);
         editor.opens("/admin/desk").await.says("Mayor of Springfield");
         for (fields, why) in [
-            ("name=&at=2026-11-03T20:00&timezone=UTC", "a race has a name"),
+            ("name=&at=2026-11-03T20:00&timezone=UTC", "it needs a name"),
             ("name=Mayor&at=soon&timezone=UTC", "write a date and a time"),
             ("name=Mayor&at=2026-11-03T20:00&timezone=New+York", "America/New_York"),
+            ("name=Mayor&at=2026-10-30T08:00&timezone=UTC", "Fri 30 Oct 2026, 08:00 UTC has passed"),
+            ("name=Mayor&at=2026-11-03T20:00&timezone=UTC&topic=no-such", "a topic is gone meanwhile"),
         ] {
-            let page = editor.fills_in("/admin/races", fields).await;
+            let page = editor.fills_in("/admin/races", &format!("{fields}&topic=election-alerts")).await;
             assert_eq!(page.status, 422);
             page.says(why);
+            for (name, value) in url::form_urlencoded::parse(fields.as_bytes()).filter(|(name, _)| name != "topic") {
+                assert!(page.body.contains(&format!("value=\"{value}\"")), "{name} is lost: {}", page.body);
+            }
+            assert!(page.body.contains("value=\"election-alerts\" checked"), "{}", page.body);
         }
+        let now = "name=Recount&at=2026-10-30T08:00&timezone=UTC&open_now=yes";
+        let open = editor.fills_in("/admin/races", now).await.header("location").to_owned();
+        editor.opens(&open).await.says("Fri 30 Oct 2026, 08:00 UTC</time>");
         assert_eq!(editor.sends(&path, &format!("{path}/outcomes"), "name=+").await.status, 422);
     }
 
@@ -302,6 +316,13 @@ both! {
         for (field, value) in [("race", json!(Uuid::from_u128(7))), ("race", json!(id)), ("outcome", json!("Nobody wins"))] {
             desk.posts("/drafts", &json!({ field: value })).await.fails(422, "");
         }
+        for (outcome, race) in [("moss WINS ", true), ("x".repeat(121).as_str(), true), (" ", true), ("MOSS wins", false)] {
+            let answer = match race {
+                true => desk.posts("/drafts", &json!({ "race": id, "outcome": outcome })).await,
+                false => desk.patches(&drafts[1], &json!({ "version": 1, "outcome": outcome })).await,
+            };
+            assert_eq!(answer.fails(422, "")["errors"][0]["pointer"], "/outcome", "{outcome}");
+        }
         assert_eq!(desk.patches(&drafts[1], &json!({ "version": 1, "outcome": "Field takes it" })).await.is(200)["outcome"], "Field takes it");
         let plain = desk.posts("/drafts", &json!({})).await.is(201);
         let plain = format!("/drafts/{}", plain["id"].as_str().unwrap());
@@ -312,7 +333,11 @@ both! {
         desk.patches(&path, &json!({ "not_before": CLOSE })).await.fails(422, "");
         let owner = stage.program("owner", Role::Owner).await;
         owner.posts(&format!("{path}/moment"), &json!({ "not_before": CLOSE, "confirm": "yes" })).await.fails(422, "");
-        assert_eq!(owner.posts(&format!("{path}/moment"), &moment).await.is(200)["state"], "open");
+        owner.posts(&format!("{path}/moment"), &moment).await.fails(422, "");
+        let mut now = moment.clone();
+        now["open_now"] = json!(true);
+        assert_eq!(owner.posts(&format!("{path}/moment"), &now).await.is(200)["state"], "open");
+        desk.posts("/races", &json!({ "name": "Recount", "not_before": "2026-10-30T00:00:00Z" })).await.fails(422, "");
 
         let release = |draft: &str| format!("{draft}/release");
         let released = desk.posts_once("key-1", &release(&drafts[0]), &json!({ "audience": 1 })).await.is(202);
@@ -321,7 +346,8 @@ both! {
         let called = desk.gets(&path).await.is(200);
         assert_eq!((&called["state"], &called["called"]["issue"]), (&json!("called"), &released["id"]));
         assert_eq!((&called["outcomes"][0]["retired"], &called["outcomes"][1]["retired"]), (&json!(false), &json!(true)));
-        desk.posts(&format!("{path}/close"), &json!({})).await.fails(409, "");
+        let closed = desk.posts(&format!("{path}/close"), &json!({})).await.is(200);
+        assert_eq!((&closed["state"], closed["closed_at"].is_string()), (&json!("called"), true));
         desk.posts(&format!("/issues/{}/undo", released["id"].as_str().unwrap()), &json!({})).await.is(200);
         assert_eq!(desk.posts(&format!("{path}/close"), &json!({})).await.is(200)["state"], "closed");
         desk.posts_once("key-3", &release(&drafts[1]), &json!({ "audience": 1 })).await.fails(409, "race-closed");

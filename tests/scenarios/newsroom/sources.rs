@@ -291,13 +291,15 @@ both! {
         stage.settle().await;
         let mut mary = stage.viewer("mary").await;
         let page = format!("/admin/sources/schedules/{}", schedule(&stage, "daily").await.id);
-        mary.opens(&page).await.says("value=\"2026-10-31T07:00\"");
+        let shown = mary.opens(&page).await;
+        shown.says("value=\"2026-10-31T07:00\"");
+        shown.says("<li><strong>Sat 31 Oct 2026, 07:00 UTC</strong></li>");
         let told = mary.opens(&format!("{page}?at=2026-10-31T07:00")).await;
         told.says("2 readers would get it");
         told.says("in full to 1, as a line to 1 who had it as an alert");
-        told.says("Saturday, 31 October 2026, 07:00 (UTC)");
+        told.says("Sat 31 Oct 2026, 07:00 UTC");
         let later = mary.opens(&format!("{page}?at=2026-11-02T09:30")).await;
-        later.says("It runs before that, on Saturday, 31 October 2026, 07:00 (UTC)");
+        later.says("It runs before that, on Sat 31 Oct 2026, 07:00 UTC");
         for wrong in ["2026-10-30T11:00", "soon", "2028-01-01T00:00"] {
             mary.opens(&format!("{page}?at={wrong}")).await.says("id=\"at-fault\"");
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::{Answer, At, done, frame::Frame, when};
 use super::{HOME, beside, may_manage};
 use crate::context::Context;
-use crate::domain::{cadence, time::Timestamp};
+use crate::domain::wall;
 use crate::newsroom::Me;
 use crate::newsroom::sources::{
     Error, Fault,
@@ -59,7 +59,7 @@ pub struct When {
 async fn foreseen(cx: &Context, schedule: &Schedule, at: Option<&str>) -> Result<Value, publishing::Error> {
     let now = cx.clock.now();
     let usual = foreseeing::moment(schedule, "", now).unwrap_or(now);
-    let typed = at.map_or_else(|| local_text(usual, &schedule.timezone), ToOwned::to_owned);
+    let typed = at.map_or_else(|| wall::field(usual, &schedule.timezone), ToOwned::to_owned);
     let Some(at) = at else { return Ok(json!({ "at": typed, "fault": null, "asked": false })) };
     let at = match foreseeing::moment(schedule, at, now) {
         Ok(at) => at,
@@ -75,18 +75,12 @@ async fn foreseen(cx: &Context, schedule: &Schedule, at: Option<&str>) -> Result
         "at": typed,
         "fault": null,
         "asked": true,
-        "shown": cadence::shown(at, &schedule.timezone),
+        "shown": wall::told(at, &schedule.timezone),
         "readers": foreseen.readers,
         "stories": stories,
         "left_out": foreseen.left_out,
-        "sooner": foreseen.sooner.map(|it| cadence::shown(it.at, &schedule.timezone)),
+        "sooner": foreseen.sooner.map(|it| wall::told(it.at, &schedule.timezone)),
     }))
-}
-
-/// As a form's field takes it: `2026-11-03T07:00`.
-fn local_text(at: Timestamp, timezone: &str) -> String {
-    let local = at.to_jiff().in_tz(timezone);
-    local.map_or_else(|_| String::new(), |local| local.strftime("%Y-%m-%dT%H:%M").to_string())
 }
 
 /// `POST /admin/sources/schedules/{id}`
@@ -145,5 +139,6 @@ fn content(
         "wanted": wanted,
         "faults": beside(faults),
         "foreseen": null,
+        "zones": wall::zones(),
     })
 }
