@@ -3,8 +3,8 @@
 pub mod address;
 pub mod attempts;
 pub mod cadence;
-pub mod csv;
 pub mod change;
+pub mod csv;
 pub mod decision;
 pub mod delivery;
 pub mod draft;
