@@ -51,7 +51,7 @@ pub async fn create_once(
     let expires_at = wanted.holds.map(|holds| now.plus(holds));
     let mut tx = cx.db.begin().await?;
     store::tokens::lock(&mut tx).await?;
-    if store::tokens::all(&mut tx, now).await?.iter().any(|other| other.name == name) {
+    if store::tokens::is_held(&mut tx, name, now).await? {
         let why =
             format!("There is a token of the name {name}. Choose another name, or revoke that one first.");
         return Err(Error::Taken(why));
@@ -88,7 +88,7 @@ pub async fn by_hash(cx: &Context, hash: &[u8]) -> Result<Option<Listed>, Error>
     let now = cx.clock.now();
     let mut tx = cx.db.read().await?;
     let Some(found) = store::tokens::by_hash(&mut tx, hash, now).await? else { return Ok(None) };
-    Ok(store::tokens::all(&mut tx, now).await?.into_iter().find(|it| it.id == found.id))
+    Ok(store::tokens::listed(&mut tx, found.id).await?)
 }
 
 /// Revokes one token; false where there is none.

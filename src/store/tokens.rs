@@ -94,6 +94,26 @@ pub async fn lock(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
+/// One of them.
+pub async fn listed(tx: &mut Tx, id: i64) -> Result<Option<Listed>> {
+    on!(tx, c => sqlx::query_as(
+        "SELECT id, name, role, scope, created_at, expires_at, last_used_at FROM tokens WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_optional(c))
+}
+
+/// Whether a token that holds has this name.
+pub async fn is_held(tx: &mut Tx, name: &str, now: Timestamp) -> Result<bool> {
+    let count: i64 = on!(tx, c => sqlx::query_scalar(
+        "SELECT count(*) FROM tokens WHERE name = $1 AND (expires_at IS NULL OR expires_at > $2)",
+    )
+    .bind(name)
+    .bind(now)
+    .fetch_one(c))?;
+    Ok(count > 0)
+}
+
 /// Removes every token of this name, with its idempotency keys.
 pub async fn revoke(tx: &mut Tx, name: &str) -> Result<u64> {
     touched!(tx, sqlx::query("DELETE FROM tokens WHERE name = $1").bind(name))
