@@ -16,30 +16,44 @@ pub struct Actor {
     pub kind: ActorKind,
     /// A user's address, a token's name.
     pub name: String,
+    /// Of a token, the user who made it, if one did.
+    pub maker: Option<String>,
     /// As limits name it; empty where there is none.
     pub network: String,
 }
 
 impl Actor {
     pub fn user(email: &str, network: &str) -> Self {
-        Self { kind: ActorKind::User, name: email.to_owned(), network: network.to_owned() }
+        Self::new(ActorKind::User, email, network)
     }
 
-    pub fn token(name: &str, network: &str) -> Self {
-        Self { kind: ActorKind::Token, name: name.to_owned(), network: network.to_owned() }
+    pub fn token(name: &str, maker: Option<&str>, network: &str) -> Self {
+        Self { maker: maker.map(ToOwned::to_owned), ..Self::new(ActorKind::Token, name, network) }
     }
 
     pub fn visitor(network: &str) -> Self {
-        Self { kind: ActorKind::Visitor, name: String::new(), network: network.to_owned() }
+        Self::new(ActorKind::Visitor, "", network)
     }
 
     /// Whoever runs commands on the machine.
     pub fn command() -> Self {
-        Self { kind: ActorKind::Command, name: "command line".to_owned(), network: String::new() }
+        Self::new(ActorKind::Command, "command line", "")
     }
 
     pub fn service() -> Self {
-        Self { kind: ActorKind::Service, name: "bellwether".to_owned(), network: String::new() }
+        Self::new(ActorKind::Service, "bellwether", "")
+    }
+
+    fn new(kind: ActorKind, name: &str, network: &str) -> Self {
+        Self { kind, name: name.to_owned(), maker: None, network: network.to_owned() }
+    }
+
+    /// The user behind it: oneself, or who made the token.
+    pub fn person(&self) -> Option<&str> {
+        match self.kind {
+            ActorKind::User => Some(&self.name),
+            _ => self.maker.as_deref(),
+        }
     }
 }
 

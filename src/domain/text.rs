@@ -46,10 +46,11 @@ fn ends_line(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Control characters (C0, DEL, C1), byte order marks, and the embeddings, overrides and isolates of the bidirectional
+/// Control characters (C0, DEL, C1), byte order marks and spaces without width, by which nothing looks like something, and the embeddings, overrides and isolates of the bidirectional
 /// algorithm (UAX #9): left open, they turn round the text that follows. The plain marks (LRM, RLM, ALM) can't.
 fn is_unwanted(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{feff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn cut(text: String, max: usize) -> String {
@@ -69,7 +70,9 @@ fn cut(text: String, max: usize) -> String {
 }
 
 /// Which of the phrases that must not go out stand in one of these texts.
-pub fn said<'a>(texts: [&'a str; 3], phrases: &'a [String]) -> impl Iterator<Item = &'a String> {
+pub fn said<'a>(texts: [&str; 3], phrases: &'a [String]) -> impl Iterator<Item = &'a String> {
+    // Neither a line's end nor a space more makes another phrase of it.
+    let texts = texts.map(|text| one_line(text, usize::MAX));
     phrases.iter().filter(move |phrase| texts.iter().any(|text| says(text, phrase)))
 }
 
@@ -124,5 +127,7 @@ mod tests {
             says("TEST: polls", "TEST") && says("a TEST", "TEST") && says("DO NOT PUBLISH", "DO NOT PUBLISH")
         );
         assert!(!says("CONTESTED", "TEST") && !says("a test", "TEST"));
+        let phrases = ["TEST".to_owned(), "DO NOT PUBLISH".to_owned()];
+        assert_eq!(said(["DO  NOT\nPUBLISH", "", "a T\u{200b}EST"], &phrases).count(), 2);
     }
 }

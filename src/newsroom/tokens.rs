@@ -58,6 +58,7 @@ pub async fn create_once(
     }
     store::tokens::insert(&mut tx, name, wanted.role, &hash, now, expires_at).await?;
     store::tokens::set_scope(&mut tx, &hash, &wanted.areas).await?;
+    store::tokens::set_maker(&mut tx, &hash, actor.person()).await?;
     let change = Change::new(Act::TokenCreated, Thing::Token, name)
         .to(&json!({ "role": wanted.role, "scope": wanted.areas, "ends": expires_at }));
     audit::record(&mut tx, now, actor, change).await?;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     Error,
     alerting::{self, AlertRequest, Body},
-    desk::{json, outcomes},
+    desk::{json, outcomes, written_by},
 };
 use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
@@ -168,7 +168,9 @@ async fn insert(
 ) -> Result<(Uuid, i64), Error> {
     let now = cx.clock.now();
     let id = cx.entropy.uuid(now);
-    let draft_id = store::drafts::insert(tx, id, &json(text), belongs, &actor.to_string(), now).await?;
+    let draft_id =
+        store::drafts::insert(tx, id, &json(text), belongs, (&actor.to_string(), &written_by(actor)), now)
+            .await?;
     audit::record(tx, now, actor, Change::new(Act::Began, Thing::Draft, &id.to_string()).to(text)).await?;
     Ok((id, draft_id))
 }

@@ -192,8 +192,10 @@ pub async fn change(
             return Ok(Some(Changed::Saved(written)));
         }
         let since = written.changed();
+        // Whoever names a version that there isn't saw none of it.
+        let known = (1..=written.draft.version).contains(&version);
         let clashes: Vec<_> =
-            parts.iter().copied().filter(|part| since.get(*part) > Some(&version)).collect();
+            parts.iter().copied().filter(|part| !known || since.get(*part) > Some(&version)).collect();
         if !clashes.is_empty() {
             return Ok(Some(Changed::Clash(written, clashes)));
         }
@@ -211,6 +213,13 @@ pub async fn change(
     Ok(find(cx, id).await?.map(|written| Changed::Clash(written, Vec::new())))
 }
 
+/// Whose words a change is: its author's, and, of a program's, also theirs who made its token.
+pub(super) fn written_by(actor: &Actor) -> Vec<String> {
+    let mut authors = vec![actor.to_string()];
+    authors.extend(actor.maker.clone());
+    authors
+}
+
 /// Writes the next version; false where somebody else was faster.
 async fn write(
     tx: &mut Tx,
@@ -221,8 +230,10 @@ async fn write(
 ) -> Result<bool, Error> {
     let (draft, by) = (&written.draft, actor.to_string());
     let mut authors = written.authors();
-    if !authors.contains(&by) {
-        authors.push(by.clone());
+    for author in written_by(actor) {
+        if !authors.contains(&author) {
+            authors.push(author);
+        }
     }
     let mut changed = written.changed();
     for part in differing(&written.text, text) {

@@ -35,7 +35,7 @@ pub async fn insert(
     public_id: Uuid,
     text: &str,
     (post_id, race_id): (Option<i64>, Option<i64>),
-    by: &str,
+    (by, authors): (&str, &[String]),
     now: Timestamp,
 ) -> Result<i64> {
     on!(tx, c => sqlx::query_scalar(
@@ -45,7 +45,7 @@ pub async fn insert(
     .bind(public_id)
     .bind(text)
     .bind(post_id)
-    .bind(super::word_list(&[by]))
+    .bind(super::word_list(authors))
     .bind(now)
     .bind(by)
     .bind(race_id)

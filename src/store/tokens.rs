@@ -13,6 +13,8 @@ pub struct Token {
     pub role: Role,
     /// JSON: the areas that it is kept to; none for all that its role may.
     pub scope: String,
+    /// The user who made it, by address; none for whoever ran a command.
+    pub made_by: Option<String>,
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
 }
@@ -41,7 +43,7 @@ pub async fn insert(
 /// The token with this hash, if it still holds.
 pub async fn by_hash(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<Option<Token>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT id, name, role, scope, expires_at, last_used_at FROM tokens WHERE hash = $1 AND (expires_at IS NULL OR expires_at > $2)",
+        "SELECT id, name, role, scope, made_by, expires_at, last_used_at FROM tokens WHERE hash = $1 AND (expires_at IS NULL OR expires_at > $2)",
     )
     .bind(hash)
     .bind(now)
@@ -125,6 +127,11 @@ pub async fn set_scope(tx: &mut Tx, hash: &[u8], areas: &[Area]) -> Result<u64> 
         tx,
         sqlx::query("UPDATE tokens SET scope = $2 WHERE hash = $1").bind(hash).bind(word_list(areas))
     )
+}
+
+/// Notes who made a token.
+pub async fn set_maker(tx: &mut Tx, hash: &[u8], made_by: Option<&str>) -> Result<u64> {
+    touched!(tx, sqlx::query("UPDATE tokens SET made_by = $2 WHERE hash = $1").bind(hash).bind(made_by))
 }
 
 /// Removes one token, with its idempotency keys. Gives what it was.

@@ -92,7 +92,7 @@ const HOT: &[(&str, &[&str])] = &[
     ("SELECT id, public_id, kind, subject, title", &["incidents_open"]),
     ("UPDATE webhook_calls SET due_at = $2", &["webhook_calls_waiting (due_at<?)"]),
     ("SELECT p.id, p.public_id, p.url", &["k USING PRIMARY KEY"]),
-    ("SELECT id, name, role, scope, expires_at, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
+    ("SELECT id, name, role, scope, made_by, expires_at, last_used_at FROM tokens", &["sqlite_autoindex_tokens_1"]),
     ("SELECT id, public_id, user_id, second_factor", &["sessions"]),
     (
         "SELECT count(*), max(at) FROM login_attempts WHERE account = $1 AND network",

@@ -30,6 +30,18 @@ fn issue(released: &Value) -> String {
 }
 
 both! {
+    async fn who_names_a_version_that_there_is_not_overwrites_nobody(stage: Stage) {
+        let desk = stage.program("site", Role::Editor).await;
+        let draft = desk.posts("/drafts", &json!({ "subject": "Polls" })).await.is(201);
+        let path = format!("/drafts/{}", draft["id"].as_str().unwrap());
+        for version in [999, -1, 0] {
+            let edit = json!({ "version": version, "subject": "Mine" });
+            let status = desk.patches(&path, &edit).await.status;
+            assert!(status == 409 || status == 422, "{version}: {status}");
+        }
+        assert_eq!(desk.gets(&path).await.is(200)["subject"], "Polls");
+    }
+
     async fn an_alert_is_written_released_by_its_number_held_and_sent(stage: Stage) {
         stage.imported_all(&[ADA, EVE]).await;
         let desk = stage.program("desk", Role::Editor).await;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::races::{Fields, Refused, listed_race};
 use super::{
     Answer, At, Refusal, done,
-    figures::{counted, number},
+    figures::{counted, number, typed},
     frame::Frame,
     go, missing, newsletter, race, when,
 };
@@ -174,9 +174,7 @@ pub async fn release(
 ) -> Answer {
     let written = find(&cx, id).await?;
     let version = field(&body, "version").and_then(|version| version.parse().ok()).unwrap_or(0);
-    let typed =
-        field(&body, "audience").map(|typed| typed.replace([',', '.', ' ', '\u{a0}', '\u{202f}'], ""));
-    let Some(typed) = typed.and_then(|typed| typed.parse().ok()) else {
+    let Some(typed) = field(&body, "audience").and_then(|audience| typed(&audience)) else {
         let fault = "Type the number of readers as it stands here.";
         return refused(&cx, &frame, &me, id, &body, (StatusCode::UNPROCESSABLE_ENTITY, fault)).await;
     };

@@ -28,6 +28,19 @@ pub fn number(count: i64) -> String {
     if count < 0 { format!("−{text}") } else { text }
 }
 
+/// A number as somebody types it: digits, which may stand in groups of three. None for anything else.
+pub fn typed(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let groups: Vec<&str> = text.split([',', '.', ' ', '\u{a0}', '\u{202f}', '’']).collect();
+    let (first, rest) = groups.split_first()?;
+    let in_groups =
+        rest.is_empty() || (1..=3).contains(&first.len()) && rest.iter().all(|group| group.len() == 3);
+    let digits = groups.concat();
+    (in_groups && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| digits.parse().ok())
+        .flatten()
+}
+
 /// As in "1 mail", "2 mails".
 pub fn counted(count: i64, one: &str, more: &str) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { more })
@@ -145,6 +158,16 @@ mod tests {
         let told = [0, 12, 999, 1_000, 49_812, 1_234_567, -1_200].map(number);
         assert_eq!(told, ["0", "12", "999", "1,000", "49,812", "1,234,567", "−1,200"]);
         assert_eq!(counted(1, "mail", "mails"), "1 mail");
+    }
+
+    #[test]
+    fn a_typed_number_is_taken_as_it_is_shown_and_not_otherwise() {
+        for text in ["1200", "1,200", " 1.200 ", "1\u{202f}200", "1’200"] {
+            assert_eq!(typed(text), Some(1_200), "{text}");
+        }
+        for text in ["", "20.0", "2,00", "200,", "+200", "-5", "1,2000", ",200", "2e3", "٢٠"] {
+            assert_eq!(typed(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub async fn page(
         "correcting": words.is_some() || !asked.correct.is_empty(),
         "race": race.as_ref().map(|it| json!({ "id": it.row.public_id, "name": it.row.name })),
         "progress": progress,
-        "n": { "accepted": number(progress.accepted), "waiting": number(progress.waiting), "bounced": number(progress.bounced), "called_off": number(progress.called_off), "audience": number(progress.audience) },
+        "n": { "accepted": number(progress.accepted), "waiting": number(progress.waiting), "bounced": number(progress.bounced), "called_off": number(progress.called_off), "uncertain": number(progress.uncertain), "audience": number(progress.audience) },
         "draft": draft,
         "since": when(progress.since),
         "share": share(progress.accepted),
@@ -174,6 +174,8 @@ pub struct Words {
     subject: String,
     body: String,
     link: String,
+    /// The newest correction that the page knew of.
+    seen: String,
 }
 
 /// `POST /admin/live/{issue}/correct`
@@ -184,6 +186,11 @@ pub async fn correct(
     Form(words): Form<Words>,
 ) -> Answer {
     let progress = find(&cx, issue).await?;
+    if progress.correction.map(|it| it.to_string()).unwrap_or_default() != words.seen {
+        let text = "Somebody corrected it since you opened this page, and all who have it are told already. Go back and reload: see what \
+                    they wrote, and correct it once more where that is not enough. Nothing was changed.";
+        return Err(Refusal::new(StatusCode::CONFLICT, "It was corrected a moment ago", text));
+    }
     let link = words.link.trim();
     let correction = Correction {
         subject: words.subject,

@@ -123,7 +123,7 @@ impl Caller {
 
     /// As whom the log of changes knows them.
     pub fn actor(&self) -> Actor {
-        Actor::token(&self.token.name, &self.network)
+        Actor::token(&self.token.name, self.token.made_by.as_deref(), &self.network)
     }
 
     /// The parts that the token is kept to, empty for all; none where that can't be read.

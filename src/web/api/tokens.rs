@@ -97,9 +97,9 @@ pub struct Wanted {
     #[schemars(length(min = 1, max = 100))]
     name: String,
     role: Role,
-    /// The parts that it is kept to; absent or empty for all that the role may.
-    #[serde(default)]
-    scope: Vec<Area>,
+    /// The parts that it is kept to; absent for all that the role may.
+    #[schemars(length(min = 1))]
+    scope: Option<Vec<Area>>,
     /// How long it holds; absent until it is revoked.
     #[schemars(range(min = 1, max = 3650))]
     days: Option<u32>,
@@ -121,7 +121,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let body = json_body(request).await?;
-    let Wanted { name, role, mut scope, days } = json::read(&body)?;
+    let Wanted { name, role, scope, days } = json::read(&body)?;
     let key = Key::given(&caller, &headers, "token\n", &body)?;
     if let Some(id) = once::made_before(&cx, key.as_ref()).await? {
         return Err(shown_before(&id));
@@ -129,6 +129,10 @@ pub async fn create(
     if days.is_some_and(|days| !(1..=LONGEST).contains(&days)) {
         return Err(invalid("/days", format!("must be from 1 to {LONGEST}")));
     }
+    if scope.as_ref().is_some_and(Vec::is_empty) {
+        return Err(invalid("/scope", "must name at least one part; absent for all that the role may"));
+    }
+    let mut scope = scope.unwrap_or_default();
     scope.sort_unstable();
     scope.dedup();
     let holds = days.map(|days| DAY * days);

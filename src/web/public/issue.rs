@@ -54,7 +54,10 @@ async fn find(cx: &Context, issue: Uuid) -> Result<Option<Page>, store::Error> {
     if !shown || found.state == IssueState::Held || undone {
         return Ok(None);
     }
-    let correction = store::corrections::public_of(&mut tx, found.id).await?;
+    // A correction that was corrected in its turn stands as little as the original.
+    let of = store::corrections::original(&mut tx, found.id).await?.unwrap_or(found.id);
+    let correction = store::corrections::public_of(&mut tx, of).await?;
+    let correction = correction.filter(|(at, ..)| of == found.id || *at > found.created_at);
     let correction = correction.map(|(at, content, page)| said(&content, at, page));
     let withdrawn = found.state == IssueState::Cancelled;
     Ok(Some(Page::Issue {

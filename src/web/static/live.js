@@ -104,8 +104,9 @@ function shows(progress) {
   at("links").hidden = held || progress.undone;
   at("counts").hidden = progress.undone;
   if (held) return false;
-  for (const name of ["accepted", "waiting", "bounced", "called_off", "audience"]) number(name, progress[name]);
+  for (const name of ["accepted", "waiting", "bounced", "called_off", "uncertain", "audience"]) number(name, progress[name]);
   at("off").hidden = progress.called_off === 0;
+  at("doubt").hidden = progress.uncertain === 0;
   if (at("has")) at("has").textContent = `${progress.accepted.toLocaleString()} reader${progress.accepted === 1 ? "" : "s"}`;
   at("bar").max = progress.audience;
   at("bar").value = progress.accepted;

@@ -124,6 +124,40 @@ both! {
         stage.open(&format!("/a/{issue}")).await.says("We stopped this alert");
     }
 
+    async fn a_correction_that_is_corrected_stands_no_more(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("The harbour is closed").sent().await;
+        let first = corrected(&stage, issue).await;
+        stage.open(&format!("/a/{first}")).await.says("It still stands");
+        stage.advance(5.minutes()).await;
+        let Corrected::Now(second) = corrects(&stage, issue, "The harbour opens at nine").await else { panic!() };
+        stage.settle().await;
+        let page = stage.open(&format!("/a/{first}")).await;
+        assert!(!page.body.contains("It still stands"), "{}", page.body);
+        page.says("The harbour opens at nine");
+        stage.open(&format!("/a/{second}")).await.says("It still stands");
+    }
+
+    async fn who_was_sent_nothing_yet_is_not_corrected_though_a_sender_had_claimed_it(setup: Setup) {
+        let stage = setup.with("relays.0.rate", "1").open().await;
+        let readers: Vec<_> = (0..30).map(|n| format!("reader{n:02}@example.com")).collect();
+        stage.imported_all(&readers).await;
+        let issue = stage.alert("The harbour is closed").queued().await;
+        stage.deliver().await;
+        let Corrected::Now(correction) = corrects(&stage, issue, "The harbour is open").await else { panic!() };
+        stage.prepare().await;
+        let later = stage.alert("Polls close at eight").accepted().await;
+        stage.prepare().await;
+        assert_eq!(stage.issue(later.id).await.state.to_string(), "sending", "it waits for no correction");
+        stage.live(2.minutes(), 1.seconds()).await;
+        for reader in &readers {
+            let subjects = stage.subjects(reader);
+            let had = subjects.iter().any(|it| it == "The harbour is closed");
+            assert_eq!(had, subjects.iter().any(|it| it == "Correction: The harbour is open"), "{reader}: {subjects:?}");
+        }
+        assert_eq!(stage.issue(correction).await.state.to_string(), "sent");
+    }
+
     async fn an_editor_corrects_from_the_page_that_shows_it_go(stage: Stage) {
         stage.imported(ADA).await;
         let issue = stage.alert("The harbour is closed").sent().await;

@@ -248,6 +248,26 @@ both! {
         assert_eq!(stage.outcome(issue).await, "1 sent", "two looked at it, so the hold is as short as configured");
     }
 
+    async fn an_owner_is_no_second_person_to_what_their_own_program_wrote(setup: Setup) {
+        let stage = setup.with("newsroom.two_person", "[\"critical\"]").open().await;
+        stage.imported(ADA).await;
+        let (mut grace, mut lou) = (stage.owner("grace").await, stage.editor("lou").await);
+        let page = grace.fills_in("/admin/tokens", "name=Mine&role=owner&days=0").await;
+        let token = page.body.split("bw_").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let theirs = stage.program("other", Role::Owner).await.with(&format!("bw_{token}"));
+        // A token that this one made is hers as well.
+        let more = theirs.posts("/tokens", &json!({ "name": "more", "role": "editor" })).await.is(201);
+        for program in [theirs.with(&format!("bw_{token}")), theirs.with(more["token"].as_str().unwrap())] {
+            let text = json!({
+                "subject": "Polls are closed", "markdown": "First counts at nine.", "level": "critical", "topics": ["election-alerts"],
+            });
+            let draft = program.posts("/drafts", &text).await.is(201);
+            let path = format!("/admin/desk/{}", draft["id"].as_str().unwrap());
+            grace.opens(&path).await.says("Somebody who wrote none of it has to release");
+            assert!(lou.opens(&path).await.body.contains("name=\"audience\""), "a second person may");
+        }
+    }
+
     async fn one_person_alone_waits_ten_seconds_at_least(setup: Setup) {
         let stage = setup.with("newsroom.hold", "3s").open().await;
         stage.imported(ADA).await;

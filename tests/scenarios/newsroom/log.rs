@@ -34,6 +34,18 @@ fn told(page: &str) -> Vec<String> {
 }
 
 both! {
+    async fn the_log_is_only_added_to(stage: Stage) {
+        stage.owner("ada").await;
+        for sql in ["DELETE FROM audit_log", "UPDATE audit_log SET actor = 'nobody'"] {
+            let mut tx = stage.cx.db.begin().await.unwrap();
+            let refused = match &mut tx {
+                store::Tx::Sqlite(tx) => sqlx::query(sql).execute(&mut **tx).await.map(|_| ()),
+                store::Tx::Postgres(tx) => sqlx::query(sql).execute(&mut **tx).await.map(|_| ()),
+            };
+            assert!(refused.unwrap_err().to_string().contains("only added to"), "{sql}");
+        }
+    }
+
     async fn every_change_is_written_down_with_who_what_and_from_where(stage: Stage) {
         let mut ada = stage.owner("ada").await;
         stage.employs("grace", Role::Editor).await;
