@@ -126,7 +126,7 @@ impl From<publishing::Error> for Problem {
             publishing::Error::UnknownRace(id) => invalid("/race", format!("there is no race {id}")),
             publishing::Error::Outcome(why) => invalid("/outcome", why.to_string()),
             publishing::Error::Passed(_) => {
-                let detail = "has passed, so its outcomes could be released at once: send a later moment, or \"open_now\": true";
+                let detail = "has passed, so its outcomes could be released at once: send a later moment, or no \"open_now\": false";
                 invalid("/not_before", detail)
             }
             publishing::Error::UnknownPost(id) => invalid("/post_id", format!("there is no post {id}")),

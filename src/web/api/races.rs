@@ -86,11 +86,15 @@ pub struct New {
     /// In whose clocks people are told of it, by its IANA name; absent for UTC.
     timezone: Option<String>,
     /// Whether `not_before` may have passed, so that its outcomes can be released at once.
-    #[serde(default)]
+    #[serde(default = "yes")]
     open_now: bool,
     /// With which its drafts begin.
     #[serde(default)]
     topics: Vec<Slug>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// 201 with a new race, without outcomes.
@@ -151,7 +155,7 @@ pub struct Moment {
     /// Absent: as it is.
     timezone: Option<String>,
     /// Whether `not_before` may have passed, so that its outcomes can be released at once.
-    #[serde(default)]
+    #[serde(default = "yes")]
     open_now: bool,
     /// The race's name, so that nobody moves it in passing.
     confirm: String,

@@ -333,11 +333,14 @@ both! {
         desk.patches(&path, &json!({ "not_before": CLOSE })).await.fails(422, "");
         let owner = stage.program("owner", Role::Owner).await;
         owner.posts(&format!("{path}/moment"), &json!({ "not_before": CLOSE, "confirm": "yes" })).await.fails(422, "");
-        owner.posts(&format!("{path}/moment"), &moment).await.fails(422, "");
-        let mut now = moment.clone();
-        now["open_now"] = json!(true);
-        assert_eq!(owner.posts(&format!("{path}/moment"), &now).await.is(200)["state"], "open");
-        desk.posts("/races", &json!({ "name": "Recount", "not_before": "2026-10-30T00:00:00Z" })).await.fails(422, "");
+        let mut careful = moment.clone();
+        careful["open_now"] = json!(false);
+        owner.posts(&format!("{path}/moment"), &careful).await.fails(422, "");
+        assert_eq!(owner.posts(&format!("{path}/moment"), &moment).await.is(200)["state"], "open");
+        let mut recount = json!({ "name": "Recount", "not_before": "2026-10-30T00:00:00Z" });
+        assert_eq!(desk.posts("/races", &recount).await.is(201)["state"], "open");
+        recount["open_now"] = json!(false);
+        desk.posts("/races", &recount).await.fails(422, "");
 
         let release = |draft: &str| format!("{draft}/release");
         let released = desk.posts_once("key-1", &release(&drafts[0]), &json!({ "audience": 1 })).await.is(202);
