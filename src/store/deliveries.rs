@@ -157,7 +157,15 @@ pub async fn broke_off(tx: &mut Tx, node: Uuid, deliveries: &[i64], now: Timesta
          FROM jsonb_array_elements_text($2::JSONB) j(value) JOIN deliveries d ON d.id = j.value::BIGINT
          WHERE d.state = 'sending' AND d.node = $1",
     );
-    touched!(tx, sqlx::query(sql).bind(node).bind(super::key_set(deliveries)).bind(now).bind(BROKE_OFF))
+    let keys = super::key_set(deliveries);
+    touched!(tx, sqlx::query(sql).bind(node).bind(&keys).bind(now).bind(BROKE_OFF))?;
+    let sql = tx.fork(
+        "UPDATE deliveries SET reply_text = $3
+         WHERE id IN (SELECT value FROM json_each($2)) AND +state = 'sending' AND node = $1",
+        "UPDATE deliveries SET reply_text = $3
+         WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($2::JSONB)) AND state || '' = 'sending' AND node = $1",
+    );
+    touched!(tx, sqlx::query(sql).bind(node).bind(&keys).bind(BROKE_OFF))
 }
 
 /// Queues again what nodes had claimed that have not been heard of since `before`. Nobody knows which of it they were handing
@@ -177,10 +185,11 @@ pub async fn rescue(tx: &mut Tx, before: Timestamp, now: Timestamp) -> Result<u6
     touched!(
         tx,
         sqlx::query(
-            "UPDATE deliveries SET state = 'queued', node = NULL
+            "UPDATE deliveries SET state = 'queued', node = NULL, reply_text = $2
              WHERE state = 'sending' AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = deliveries.node AND n.heartbeat_at >= $1)",
         )
         .bind(before)
+        .bind(BROKE_OFF)
     )
 }
 

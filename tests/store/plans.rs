@@ -49,7 +49,7 @@ const HOT: &[(&str, &[&str])] = &[
         "UPDATE deliveries SET state = 'queued', node = NULL WHERE state = 'sending' AND node = $1",
         &["deliveries_sending"],
     ),
-    ("UPDATE deliveries SET state = 'queued', node = NULL\n", &["deliveries_sending"]),
+    ("UPDATE deliveries SET state = 'queued', node = NULL, reply_text = $2", &["deliveries_sending"]),
     ("UPDATE deliveries SET state = $3", &["INTEGER PRIMARY KEY"]),
     ("SELECT d.id, d.issue_id, i.kind", &["deliveries_by_subscriber"]),
     ("SELECT state, count(*) FROM deliveries WHERE issue_id", &["deliveries_by_issue"]),

@@ -70,8 +70,8 @@ fn has_parameters(cx: &Context, call: Call, query: Option<&str>) -> Result<(), P
     let known = openapi::query_of(cx, call.method, call.path);
     let given = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     for (name, _) in given {
-        if !known.contains(&name.as_ref()) {
-            let allowed = match known.as_slice() {
+        if !known.iter().any(|known| *known == name) {
+            let allowed = match known {
                 [] => "this call takes none".to_owned(),
                 known => format!("there are: {}", known.join(", ")),
             };

@@ -86,7 +86,7 @@ struct Meant {
 
 pub async fn page(State(cx): State<Context>) -> Response {
     let origin = cx.config.server.public_url.as_str().trim_end_matches('/');
-    Page::Docs(guide(openapi::document(&cx), origin)).respond(&Site::of(&cx.config), StatusCode::OK)
+    Page::Docs(guide(&openapi::document(&cx), origin)).respond(&Site::of(&cx.config), StatusCode::OK)
 }
 
 /// What the document says, in the order of the operations.

@@ -2,6 +2,7 @@
 //! and the types that are read and written. Nothing of it is written by hand, so nothing of it can be out of date.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use axum::extract::State;
@@ -55,20 +56,39 @@ fn own() -> Vec<Operation> {
 
 pub async fn show(State(cx): State<Context>) -> Response {
     let kind = (header::CONTENT_TYPE, "application/json");
-    ([kind, (header::CACHE_CONTROL, "no-cache")], document(&cx).to_string()).into_response()
+    ([kind, (header::CACHE_CONTROL, "no-cache")], text(&cx)).into_response()
 }
 
-/// The document; it is the same for as long as the program runs.
-pub fn document(cx: &Context) -> &'static Value {
-    static DOCUMENT: OnceLock<Value> = OnceLock::new();
-    DOCUMENT.get_or_init(|| describe(&table(cx).rows, &operations()))
+/// The document as it is sent; it is the same for as long as the program runs. As a tree it takes megabytes, so only its text
+/// is kept.
+fn text(cx: &Context) -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| describe(&table(cx).rows, &operations()).to_string())
+}
+
+pub fn document(cx: &Context) -> Value {
+    serde_json::from_str(text(cx)).unwrap_or_default()
 }
 
 /// The parameters that a call takes in its address.
-pub fn query_of(cx: &Context, method: &str, path: &str) -> Vec<&'static str> {
-    let parameters = document(cx)["paths"][path][method.to_lowercase()]["parameters"].as_array();
-    let query = parameters.into_iter().flatten().filter(|it| it["in"] == "query");
-    query.filter_map(|it| it["name"].as_str()).collect()
+pub fn query_of(cx: &Context, method: &str, path: &str) -> &'static [String] {
+    /// By path and method.
+    static QUERIES: OnceLock<HashMap<(String, String), Vec<String>>> = OnceLock::new();
+    let queries = QUERIES.get_or_init(|| queries(&document(cx)));
+    queries.get(&(path.to_owned(), method.to_lowercase())).map_or(&[], Vec::as_slice)
+}
+
+fn queries(document: &Value) -> HashMap<(String, String), Vec<String>> {
+    let mut queries = HashMap::new();
+    for (path, calls) in document["paths"].as_object().into_iter().flatten() {
+        for (method, call) in calls.as_object().into_iter().flatten() {
+            let parameters = call["parameters"].as_array().into_iter().flatten();
+            let query = parameters.filter(|it| it["in"] == "query");
+            let names: Vec<_> = query.filter_map(|it| it["name"].as_str()).map(ToOwned::to_owned).collect();
+            queries.insert((path.clone(), method.clone()), names);
+        }
+    }
+    queries
 }
 
 /// What is read and what is written: of the one type both may look different, for what may be absent when it is read is
