@@ -57,7 +57,7 @@ pub async fn admit(State((cx, call)): State<(Context, Call)>, request: Request, 
         Err(error) => return Problem::from(error).into_response(),
     };
     let may = caller.may(call.right).and_then(|()| caller.may_use(call.area));
-    if let Err(problem) = may.and_then(|()| has_parameters(&cx, call, parts.uri.query())) {
+    if let Err(problem) = may.and_then(|()| has_parameters(call, parts.uri.query())) {
         return problem.into_response();
     }
     parts.extensions.insert(caller);
@@ -66,8 +66,8 @@ pub async fn admit(State((cx, call)): State<(Context, Call)>, request: Request, 
 
 /// # Errors
 /// 400 for a parameter that the call doesn't have, with those that it has.
-fn has_parameters(cx: &Context, call: Call, query: Option<&str>) -> Result<(), Problem> {
-    let known = openapi::query_of(cx, call.method, call.path);
+fn has_parameters(call: Call, query: Option<&str>) -> Result<(), Problem> {
+    let known = openapi::query_of(call.method, call.path);
     let given = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     for (name, _) in given {
         if !known.iter().any(|known| *known == name) {

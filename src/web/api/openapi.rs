@@ -70,25 +70,19 @@ pub fn document(cx: &Context) -> Value {
     serde_json::from_str(text(cx)).unwrap_or_default()
 }
 
-/// The parameters that a call takes in its address.
-pub fn query_of(cx: &Context, method: &str, path: &str) -> &'static [String] {
-    /// By path and method.
-    static QUERIES: OnceLock<HashMap<(String, String), Vec<String>>> = OnceLock::new();
-    let queries = QUERIES.get_or_init(|| queries(&document(cx)));
-    queries.get(&(path.to_owned(), method.to_lowercase())).map_or(&[], Vec::as_slice)
-}
-
-fn queries(document: &Value) -> HashMap<(String, String), Vec<String>> {
-    let mut queries = HashMap::new();
-    for (path, calls) in document["paths"].as_object().into_iter().flatten() {
-        for (method, call) in calls.as_object().into_iter().flatten() {
-            let parameters = call["parameters"].as_array().into_iter().flatten();
-            let query = parameters.filter(|it| it["in"] == "query");
-            let names: Vec<_> = query.filter_map(|it| it["name"].as_str()).map(ToOwned::to_owned).collect();
-            queries.insert((path.clone(), method.clone()), names);
-        }
-    }
-    queries
+/// The parameters that a call takes in its address. The document is not made for it, which takes megabytes.
+pub fn query_of(method: &'static str, path: &'static str) -> &'static [String] {
+    /// By method and path.
+    static QUERIES: OnceLock<HashMap<(&'static str, &'static str), Vec<String>>> = OnceLock::new();
+    let queries = QUERIES.get_or_init(|| {
+        let query = |operation: &Operation| {
+            let parameters = bare_parameters(operation);
+            let query = parameters.iter().filter(|it| it["in"] == "query");
+            query.filter_map(|it| it["name"].as_str()).map(ToOwned::to_owned).collect()
+        };
+        operations().iter().map(|it| ((it.method, it.path), query(it))).collect()
+    });
+    queries.get(&(method, path)).map_or(&[], Vec::as_slice)
 }
 
 /// What is read and what is written: of the one type both may look different, for what may be absent when it is read is
@@ -271,6 +265,11 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         }
         parameter
     };
+    bare_parameters(operation).into_iter().map(example).collect()
+}
+
+/// The same without their examples.
+fn bare_parameters(operation: &Operation) -> Vec<Value> {
     let mut parameters = Vec::new();
     for place in operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
         let kind = if operation.place == "int64" { "integer" } else { "string" };
@@ -315,7 +314,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$" },
         }));
     }
-    parameters.into_iter().map(example).collect()
+    parameters
 }
 
 fn responses(operation: &Operation, who: Who, schemas: &mut Schemas) -> Map<String, Value> {
