@@ -22,7 +22,7 @@ use crate::domain::{
 };
 use crate::mail::{compose::Slots, html};
 use crate::publishing::alerting::{self, AlertRequest, Body};
-use crate::store;
+use crate::store::{self, tokens::NewToken};
 
 /// How often the progress is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -201,7 +201,8 @@ impl Alert {
         let now = cx.clock.now();
         let mut tx = cx.db.begin().await?;
         let (hash, ends) = (sha256(token.as_bytes()), now.plus(TOKEN_HOLDS));
-        store::tokens::insert(&mut tx, NAME, Role::Editor, &hash, now, Some(ends)).await?;
+        let new = NewToken { expires_at: Some(ends), ..NewToken::new(NAME, Role::Editor, &hash, now) };
+        store::tokens::insert(&mut tx, new).await?;
         tx.commit().await?;
         let body = serde_json::json!({
             "subject": request.subject,

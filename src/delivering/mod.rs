@@ -289,7 +289,7 @@ impl Engine {
         for outlet in &self.outlets {
             let relay = outlet.name();
             let per_day = outlet.gate.relay().per_day;
-            let day_left = per_day.map(|most| most.saturating_sub(relay_day::accepted(&shared.hours, relay)));
+            let day_left = relay_day::left(per_day, &shared.hours, relay);
             let paused = pause::of(&shared.pauses, Kind::Relay, relay).is_some();
             let shown = shared.troubles.iter().any(|trouble| trouble.relay == relay);
             if outlet.gate.shows_trouble(shown, self.cx.clock.now()) {

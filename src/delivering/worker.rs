@@ -320,19 +320,16 @@ impl Line<'_> {
     async fn body(&mut self, job: &Job) -> (Result<Reply, Failure>, Option<Job>) {
         let message = self.engine.message(&job.mail, &job.delivery);
         // Asked last: the making of a mail takes a while, and a suspension may fall into it.
-        let wanted = self.is_wanted(&job.delivery);
+        let mut wanted = self.is_wanted(&job.delivery);
         let most = self.outlet.gate.relay().messages_per_connection.unwrap_or(u32::MAX);
         let Some(smtp) = &mut self.connection else {
             return (Err(Failure::Broken(Stage::Connect, "no connection".to_owned())), None);
         };
-        let noted = match wanted {
-            true => self.engine.handing_over.begins(self.slot, job.delivery.id),
-            false => Ok(()),
-        };
-        if let Err(error) = &noted {
-            self.engine.goes_on_hold(error, "nobody would know after a kill who may have a mail");
+        if wanted && let Err(error) = self.engine.handing_over.begins(self.slot, job.delivery.id) {
+            self.engine.goes_on_hold(&error, "nobody would know after a kill who may have a mail");
+            wanted = false;
         }
-        if !wanted || noted.is_err() {
+        if !wanted {
             smtp.withdraw();
             return (Err(Failure::Withdrawn), None);
         }

@@ -22,6 +22,11 @@ pub fn accepted(hours: &[Hour], relay: &str) -> u64 {
     hours.map(|hour| u64::try_from(hour.accepted).unwrap_or(0)).sum()
 }
 
+/// How many more it may get, of `per_day`; none for no limit.
+pub fn left(per_day: Option<u64>, hours: &[Hour], relay: &str) -> Option<u64> {
+    per_day.map(|most| most.saturating_sub(accepted(hours, relay)))
+}
+
 /// When a relay that may get `per_day` mails has room again; none where it has some now. The hours are those that count,
 /// the oldest first.
 pub fn room_again(per_day: u64, hours: &[Hour], relay: &str) -> Option<Timestamp> {

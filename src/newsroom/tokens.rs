@@ -12,7 +12,10 @@ use crate::domain::{
     token::{api_token, sha256},
 };
 use crate::once::{self, Came, Once};
-use crate::store::{self, tokens::Listed};
+use crate::store::{
+    self,
+    tokens::{Listed, NewToken},
+};
 
 /// A new token and how far it goes.
 #[derive(Clone, Debug)]
@@ -56,9 +59,13 @@ pub async fn create_once(
             format!("There is a token of the name {name}. Choose another name, or revoke that one first.");
         return Err(Error::Taken(why));
     }
-    store::tokens::insert(&mut tx, name, wanted.role, &hash, now, expires_at).await?;
-    store::tokens::set_scope(&mut tx, &hash, &wanted.areas).await?;
-    store::tokens::set_maker(&mut tx, &hash, actor.person()).await?;
+    let new = NewToken {
+        areas: &wanted.areas,
+        made_by: actor.person(),
+        expires_at,
+        ..NewToken::new(name, wanted.role, &hash, now)
+    };
+    store::tokens::insert(&mut tx, new).await?;
     let change = Change::new(Act::TokenCreated, Thing::Token, name)
         .to(&json!({ "role": wanted.role, "scope": wanted.areas, "ends": expires_at }));
     audit::record(&mut tx, now, actor, change).await?;

@@ -46,7 +46,7 @@ pub(super) async fn estimate(
             // What its answers cost is in the speed of the last issue.
             per_mail: None,
             rate: relay.rate,
-            day_left: relay.per_day.map(|most| most.saturating_sub(relay_day::accepted(&hours, &relay.name))),
+            day_left: relay_day::left(relay.per_day, &hours, &relay.name),
         })
         .collect();
     if relays.is_empty() {

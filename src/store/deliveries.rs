@@ -171,7 +171,7 @@ pub async fn broke_off(tx: &mut Tx, node: Uuid, deliveries: &[i64], now: Timesta
 /// Queues again what nodes had claimed that have not been heard of since `before`. Nobody knows which of it they were handing
 /// over: the relay may have any.
 pub async fn rescue(tx: &mut Tx, before: Timestamp, now: Timestamp) -> Result<u64> {
-    touched!(
+    let lost = touched!(
         tx,
         sqlx::query(
             "INSERT INTO attempts (delivery_id, at, relay, verdict, reply_text)
@@ -182,6 +182,9 @@ pub async fn rescue(tx: &mut Tx, before: Timestamp, now: Timestamp) -> Result<u6
         .bind(now)
         .bind(BROKE_OFF)
     )?;
+    if lost == 0 {
+        return Ok(0);
+    }
     touched!(
         tx,
         sqlx::query(

@@ -19,24 +19,41 @@ pub struct Token {
     pub last_used_at: Option<Timestamp>,
 }
 
-pub async fn insert(
-    tx: &mut Tx,
-    name: &str,
-    role: Role,
-    hash: &[u8],
-    now: Timestamp,
-    expires_at: Option<Timestamp>,
-) -> Result<u64> {
+/// A token as it is made.
+#[derive(Clone, Copy)]
+pub struct NewToken<'a> {
+    pub name: &'a str,
+    pub role: Role,
+    pub hash: &'a [u8],
+    /// None for all that the role may.
+    pub areas: &'a [Area],
+    /// As in [`Token`].
+    pub made_by: Option<&'a str>,
+    pub now: Timestamp,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl<'a> NewToken<'a> {
+    /// One that holds for all that its role may, until it is revoked.
+    pub const fn new(name: &'a str, role: Role, hash: &'a [u8], now: Timestamp) -> Self {
+        Self { name, role, hash, areas: &[], made_by: None, now, expires_at: None }
+    }
+}
+
+pub async fn insert(tx: &mut Tx, token: NewToken<'_>) -> Result<u64> {
     touched!(
         tx,
         sqlx::query(
-            "INSERT INTO tokens (name, role, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)"
+            "INSERT INTO tokens (name, role, hash, scope, made_by, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)"
         )
-        .bind(name)
-        .bind(role)
-        .bind(hash)
-        .bind(now)
-        .bind(expires_at)
+        .bind(token.name)
+        .bind(token.role)
+        .bind(token.hash)
+        .bind(word_list(token.areas))
+        .bind(token.made_by)
+        .bind(token.now)
+        .bind(token.expires_at)
     )
 }
 
@@ -119,19 +136,6 @@ pub async fn is_held(tx: &mut Tx, name: &str, now: Timestamp) -> Result<bool> {
 /// Removes every token of this name, with its idempotency keys.
 pub async fn revoke(tx: &mut Tx, name: &str) -> Result<u64> {
     touched!(tx, sqlx::query("DELETE FROM tokens WHERE name = $1").bind(name))
-}
-
-/// Keeps a token to some areas.
-pub async fn set_scope(tx: &mut Tx, hash: &[u8], areas: &[Area]) -> Result<u64> {
-    touched!(
-        tx,
-        sqlx::query("UPDATE tokens SET scope = $2 WHERE hash = $1").bind(hash).bind(word_list(areas))
-    )
-}
-
-/// Notes who made a token.
-pub async fn set_maker(tx: &mut Tx, hash: &[u8], made_by: Option<&str>) -> Result<u64> {
-    touched!(tx, sqlx::query("UPDATE tokens SET made_by = $2 WHERE hash = $1").bind(hash).bind(made_by))
 }
 
 /// Removes one token, with its idempotency keys. Gives what it was.

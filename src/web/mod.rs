@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod pages;
 pub mod problem;
 pub mod public;
+mod readers_csv;
 pub mod routes;
 mod unread;
 

@@ -63,7 +63,12 @@ impl Stage {
     pub async fn token(&self) -> i64 {
         let hash = sha256(&self.cx.entropy.bytes::<32>());
         let mut tx = self.cx.db.begin().await.unwrap();
-        store::tokens::insert(&mut tx, "stage", Role::Editor, &hash, self.now(), None).await.unwrap();
+        store::tokens::insert(
+            &mut tx,
+            store::tokens::NewToken::new("stage", Role::Editor, &hash, self.now()),
+        )
+        .await
+        .unwrap();
         let token = store::tokens::by_hash(&mut tx, &hash, self.now()).await.unwrap().unwrap();
         tx.commit().await.unwrap();
         token.id

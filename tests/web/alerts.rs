@@ -92,7 +92,9 @@ both! {
 async fn admit(stage: &Stage) {
     let mut tx = stage.cx.db.begin().await.unwrap();
     let hash = sha256(TOKEN.as_bytes());
-    store::tokens::insert(&mut tx, "desk", Role::Editor, &hash, stage.now(), None).await.unwrap();
+    store::tokens::insert(&mut tx, store::tokens::NewToken::new("desk", Role::Editor, &hash, stage.now()))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -40,7 +40,9 @@ both! {
 async fn admit(stage: &Stage) {
     let mut tx = stage.cx.db.begin().await.unwrap();
     let hash = sha256(TOKEN.as_bytes());
-    store::tokens::insert(&mut tx, "viewer", Role::Viewer, &hash, stage.now(), None).await.unwrap();
+    store::tokens::insert(&mut tx, store::tokens::NewToken::new("viewer", Role::Viewer, &hash, stage.now()))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 

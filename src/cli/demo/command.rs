@@ -217,7 +217,8 @@ async fn site(cx: &Context, urls: &Urls, folder: &Path) -> Result<Site, Failure>
     // The token of the run before, which nobody has any more.
     store::tokens::revoke(&mut tx, TOKEN).await?;
     let hash = sha256(token.as_bytes());
-    store::tokens::insert(&mut tx, TOKEN, Role::Editor, &hash, cx.clock.now(), None).await?;
+    store::tokens::insert(&mut tx, store::tokens::NewToken::new(TOKEN, Role::Editor, &hash, cx.clock.now()))
+        .await?;
     tx.commit().await?;
     Site::open(SiteConfig {
         public_url: urls.site.clone(),

@@ -3,11 +3,8 @@
 
 use std::io::Cursor;
 
-use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use futures_util::stream;
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::figures::number;
@@ -23,6 +20,7 @@ use crate::newsroom::{Error, Me};
 use crate::store;
 use crate::subscribing::exporting::Export;
 use crate::subscribing::importing::{self, Defaults, Report, Run};
+use crate::web::readers_csv;
 
 /// The largest file, in bytes: some 200,000 readers. A larger list is imported at the terminal.
 const LARGEST: usize = 16 * 1024 * 1024;
@@ -34,21 +32,7 @@ const TOLD: usize = 50;
 /// `POST /admin/subscribers/export`
 pub async fn export(State(cx): State<Context>, me: Me) -> Answer {
     let export = Export::begin(&cx, &me.actor()).await?;
-    let lines = stream::unfold(Some(export), async |export| {
-        let mut export = export?;
-        match export.next().await {
-            Ok(lines) => lines.map(|lines| (Ok(lines), Some(export))),
-            Err(error) => {
-                tracing::error!(%error, "an export broke off");
-                Some((Err(std::io::Error::other(error)), None))
-            }
-        }
-    });
-    let name =
-        format!("attachment; filename=\"readers-{}.csv\"", cx.clock.now().to_jiff().strftime("%Y-%m-%d"));
-    let about =
-        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((about, Body::from_stream(lines)).into_response())
+    Ok(readers_csv::download(&cx, export, "text/csv; charset=utf-8"))
 }
 
 /// `GET /admin/subscribers/import`

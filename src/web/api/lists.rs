@@ -4,11 +4,9 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Query, Request, State, rejection::QueryRejection};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +23,7 @@ use crate::subscribing::{
     exporting::Export,
     importing::{self, Defaults, FileError, Report, Run},
 };
-use crate::web::problem::Problem;
+use crate::web::{problem::Problem, readers_csv};
 
 /// The largest list, in bytes: some 200,000 readers.
 const LARGEST: usize = 16 * 1024 * 1024;
@@ -205,20 +203,7 @@ fn line(name: &str, text: &str) -> Result<String, Problem> {
 /// 200 with all readers, a piece at a time.
 pub async fn export(State(cx): State<Context>, caller: Caller) -> Result<Response, Problem> {
     let export = Export::begin(&cx, &caller.actor()).await?;
-    let lines = stream::unfold(Some(export), async |export| {
-        let mut export = export?;
-        match export.next().await {
-            Ok(lines) => lines.map(|lines| (Ok(lines), Some(export))),
-            Err(error) => {
-                tracing::error!(%error, "an export broke off");
-                Some((Err(std::io::Error::other(error)), None))
-            }
-        }
-    });
-    let name =
-        format!("attachment; filename=\"readers-{}.csv\"", cx.clock.now().to_jiff().strftime("%Y-%m-%d"));
-    let about = [(header::CONTENT_TYPE, "text/csv".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((about, Body::from_stream(lines)).into_response())
+    Ok(readers_csv::download(&cx, export, "text/csv"))
 }
 
 #[cfg(test)]
