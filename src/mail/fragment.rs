@@ -95,6 +95,9 @@ pub(super) const BEHIND: &str = "\u{1}a";
 pub(super) const TEXT: &str = "\u{1}x";
 pub(super) const HTML: &str = "\u{1}h";
 
+/// What a line of a header should keep to, in characters (RFC 5322, section 2.1.1).
+const LONGEST_LINE: usize = 78;
+
 /// A whole mail as it is stored, cut at its slots, so that a recipient costs little more than a copy.
 #[derive(Debug)]
 pub struct Stencil {
@@ -170,8 +173,8 @@ impl Stencil {
     }
 
     /// The whole message, ready for DATA: 7-bit, CRLF line ends (also the last), no line begins with a dot (so nothing
-    /// is to be stuffed), and no line is longer than 78 characters but for an address or a URL in the header that can't
-    /// be folded. The same input gives the same bytes.
+    /// is to be stuffed), and no line is longer than 78 characters but for an address, a URL or a name in the header that
+    /// can't be folded. The same input gives the same bytes.
     pub fn splice(&self, slots: &Slots) -> String {
         let mut message = String::with_capacity(self.text.len() + 1024);
         let mut from = 0;
@@ -182,7 +185,11 @@ impl Stencil {
                 Slot::Header(value) => put_header_value(&mut message, &slots.value(*value)),
                 Slot::Body(value) => put_body_value(&mut message, &slots.value(*value)),
                 Slot::Before => {
-                    message.extend(slots.answers.iter().flat_map(|id| [id.as_str(), "\r\n "]));
+                    for id in slots.answers {
+                        let begun = message.rsplit('\n').next().map_or(0, str::len);
+                        let fold = if begun + id.as_str().len() > LONGEST_LINE { "\r\n " } else { "" };
+                        message.extend([fold, id.as_str(), "\r\n "]);
+                    }
                 }
                 Slot::Behind => {
                     message.extend(slots.answers.iter().flat_map(|id| ["\r\n ", id.as_str()]));
