@@ -39,27 +39,59 @@ pub struct Context {
     pub left: Arc<CalledOff<i64>>,
     /// Issues that were cancelled.
     pub cancelled: Arc<CalledOff<Uuid>>,
-    /// How far issues were at relays and domains when that was last counted.
-    pub spreads: Arc<Spreads>,
-    /// How many readers drafts went to when that was last counted.
-    pub audiences: Arc<Audiences>,
-    /// How many readers topics had when that was last counted.
-    pub topic_readers: Arc<TopicReaders>,
-    /// How fast the last large issue went, in mails a second, by its row.
-    pub speed: Arc<tokio::sync::Mutex<Option<(i64, f64)>>>,
     /// Issues that are paused.
     pub paused: Arc<CalledOff<Uuid>>,
+    pub counts: Arc<Counts>,
 }
 
-/// With how many were accepted, waited and bounced then. One counts at a time; who asks meanwhile has that count too.
-pub type Spreads = tokio::sync::Mutex<HashMap<Uuid, ([i64; 3], Spread)>>;
+/// What was counted a moment ago, for who asks again.
+#[derive(Default)]
+pub struct Counts {
+    /// How far issues are at relays and domains, and how many were accepted, waited and bounced then.
+    pub spreads: Counted<Uuid, ([i64; 3], Spread)>,
+    /// How many readers drafts go to, by what is written, the keys of its topics, and how much it matters.
+    pub audiences: Counted<(Kind, Vec<i64>, Level), i64>,
+    /// By the topic's key: who get alerts on it, and who find them in their digest.
+    pub topic_readers: Counted<i64, (i64, i64)>,
+    /// How fast large issues went, in mails a second, by their row; none while that can't be told.
+    pub speeds: Counted<i64, Option<f64>>,
+}
 
-/// By the topic's key: who get alerts on it, who find them in their digest, and when that was counted.
-pub type TopicReaders = tokio::sync::Mutex<HashMap<i64, (i64, i64, Timestamp)>>;
+/// Counts by what they are of, with when each was made.
+pub struct Counted<K, V>(tokio::sync::Mutex<HashMap<K, (V, Timestamp)>>);
 
-/// By what is written, the keys of its topics, and how much it matters: how many, and when that was counted. One counts at
-/// a time; who asks meanwhile has that count too.
-pub type Audiences = tokio::sync::Mutex<HashMap<(Kind, Vec<i64>, Level), (i64, Timestamp)>>;
+impl<K: Hash + Eq, V: Clone> Counted<K, V> {
+    /// The last count while it is younger than it `does` for; else what `count` finds now. One counts at a time; who asks
+    /// meanwhile has that count too.
+    ///
+    /// # Errors
+    /// Those of `count`.
+    pub async fn get<E>(
+        &self,
+        key: K,
+        now: Timestamp,
+        does: impl FnOnce(&V) -> Duration,
+        count: impl Future<Output = Result<V, E>>,
+    ) -> Result<V, E> {
+        let mut counted = self.0.lock().await;
+        if let Some((value, at)) = counted.get(&key)
+            && *at <= now
+            && now.since(*at) < does(value)
+        {
+            return Ok(value.clone());
+        }
+        let value = count.await?;
+        counted.retain(|_, (_, at)| now.since(*at) < REMEMBERED);
+        counted.insert(key, (value.clone(), now));
+        Ok(value)
+    }
+}
+
+impl<K, V> Default for Counted<K, V> {
+    fn default() -> Self {
+        Self(tokio::sync::Mutex::default())
+    }
+}
 
 impl Context {
     /// A name of this installation, the same for all that work on its database, and for no others. It gives nothing away.
@@ -95,7 +127,8 @@ pub struct Bells {
 #[derive(Debug)]
 pub struct CalledOff<K>(Mutex<HashMap<K, Timestamp>>);
 
-/// Longer than any mail is on its way from its claim to its body. Who comes back by another node waits no longer.
+/// Longer than any mail is on its way from its claim to its body, and than any count does that others are made meanwhile. Who
+/// comes back by another node waits no longer.
 const REMEMBERED: Duration = MINUTE.saturating_mul(10);
 
 impl<K: Hash + Eq> CalledOff<K> {
@@ -128,5 +161,25 @@ impl<K: Hash + Eq> CalledOff<K> {
 impl<K> Default for CalledOff<K> {
     fn default() -> Self {
         Self(Mutex::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_count_does_for_as_long_as_is_said_and_not_for_a_clock_that_was_set_back() {
+        let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
+        let counted = Counted::default();
+        let ask = async |second, seconds, found: i64| {
+            let does = |_: &i64| Duration::from_secs(seconds);
+            counted.get("readers", at(second), does, async { Ok::<_, ()>(found) }).await.unwrap()
+        };
+        assert_eq!(ask(10, 3, 1).await, 1);
+        assert_eq!(ask(12, 3, 2).await, 1);
+        assert_eq!(ask(13, 3, 3).await, 3);
+        assert_eq!(ask(13, 0, 4).await, 4, "who wants it exactly counts");
+        assert_eq!(ask(12, 3, 5).await, 5);
     }
 }

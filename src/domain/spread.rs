@@ -55,9 +55,9 @@ impl Spread {
         }
     }
 
-    /// Whether it still does for an issue to so many.
-    pub fn is_recent(&self, audience: i64, now: Timestamp) -> bool {
-        audience > FEW && self.counted_at <= now && now.since(self.counted_at) < RECENT
+    /// How long a count does for an issue to so many.
+    pub const fn does_for(audience: i64) -> Duration {
+        if audience > FEW { RECENT } else { Duration::ZERO }
     }
 }
 
@@ -96,14 +96,5 @@ mod tests {
         assert_eq!(slowest(&[]), None);
         assert_eq!(slowest(&[place("a", 9, 3, 5)]), None);
         assert_eq!(slowest(&[place("a", 0, 3, 0), place("b", 0, 7, 0)]), None);
-    }
-
-    #[test]
-    fn a_count_of_many_does_for_three_seconds_and_one_of_few_for_none() {
-        let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
-        let spread = Spread::of((None, None), Vec::new(), Vec::new(), at(10));
-        assert!(spread.is_recent(100_000, at(12)) && !spread.is_recent(100_000, at(13)));
-        assert!(!spread.is_recent(10_000, at(10)));
-        assert!(!spread.is_recent(100_000, at(9)), "a clock that was set back");
     }
 }

@@ -273,18 +273,9 @@ pub async fn visit(cx: &Context, actor: &Actor, draft: &Draft) -> Result<Vec<Str
 pub async fn choices(cx: &Context) -> Result<Vec<Choice>, Error> {
     let mut tx = cx.db.read().await?;
     let mut choices = Vec::new();
-    let at = cx.clock.now();
     for topic in store::topics::all(&mut tx).await? {
-        let mut known = cx.topic_readers.lock().await;
-        let counted = known.get(&topic.id).filter(|(.., then)| at.since(*then) <= MINUTE).copied();
-        let (now, later) = match counted {
-            Some((now, later, _)) => (now, later),
-            None => {
-                let (now, later) = store::drafts::topic_readers(&mut tx, topic.id).await?;
-                known.insert(topic.id, (now, later, at));
-                (now, later)
-            }
-        };
+        let readers = store::drafts::topic_readers(&mut tx, topic.id);
+        let (now, later) = cx.counts.topic_readers.get(topic.id, cx.clock.now(), |_| MINUTE, readers).await?;
         choices.push(Choice { slug: topic.slug, name: topic.name, now, later, test: topic.test });
     }
     Ok(choices)
@@ -365,21 +356,12 @@ pub(super) async fn topic_ids(tx: &mut Tx, text: &Text) -> Result<Vec<i64>, Erro
     Ok(topics.iter().filter(|topic| text.topics.contains(&topic.slug)).map(|topic| topic.id).collect())
 }
 
-/// As it was counted last, where that is no older than `age`.
+/// As it was counted last, where that is younger than `age`.
 async fn audience(cx: &Context, tx: &mut Tx, text: &Text, age: Duration) -> Result<i64, Error> {
-    let (ids, now) = (topic_ids(tx, text).await?, cx.clock.now());
-    let asked = (text.kind, ids, text.level);
-    let mut audiences = cx.audiences.lock().await;
-    if let Some((audience, at)) = audiences.get(&asked)
-        && !age.is_zero()
-        && now.since(*at) <= age
-    {
-        return Ok(*audience);
-    }
-    let audience = alerting::audience(tx, text.kind, &asked.1, text.level).await?;
-    audiences.retain(|_, (_, at)| now.since(*at) <= COUNTED);
-    audiences.insert(asked, (audience, now));
-    Ok(audience)
+    let ids = topic_ids(tx, text).await?;
+    let asked = (text.kind, ids.clone(), text.level);
+    let audience = alerting::audience(tx, text.kind, &ids, text.level);
+    Ok(cx.counts.audiences.get(asked, cx.clock.now(), |_| age, audience).await?)
 }
 
 /// What the outcomes of a race are called, but one, and but those that are thrown away.

@@ -61,12 +61,10 @@ pub(super) async fn estimate(
 /// Mails a second of the last issue that was large enough to tell and that nearly everybody has; none where there is none.
 async fn measured(cx: &Context, tx: &mut Tx) -> Result<Option<f64>, Error> {
     for issue in store::issues::last_large(tx).await? {
-        if let Some((_, speed)) = cx.speed.lock().await.filter(|(of, _)| *of == issue.id) {
-            return Ok(Some(speed));
-        }
-        if let Some(speed) = speed_of(tx, &issue).await? {
-            *cx.speed.lock().await = Some((issue.id, speed));
-            return Ok(Some(speed));
+        let does = |speed: &Option<f64>| if speed.is_some() { Duration::MAX } else { Duration::ZERO };
+        let speed = cx.counts.speeds.get(issue.id, cx.clock.now(), does, speed_of(tx, &issue)).await?;
+        if speed.is_some() {
+            return Ok(speed);
         }
     }
     Ok(None)

@@ -10,14 +10,12 @@ use crate::domain::{
     delivery,
     issue::{Kind, State},
     spread::Spread,
-    time::{MINUTE, Timestamp},
+    time::Timestamp,
 };
 use crate::store::{self, Tx};
 
 /// How many mail domains are told of.
 const DOMAINS: i64 = 8;
-/// A count that nobody asked for so long is forgotten.
-const KEPT: Duration = MINUTE.saturating_mul(10);
 
 /// An issue on its way, in numbers of readers.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
@@ -110,17 +108,16 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
 /// As it was counted last, where that still does.
 async fn spread(cx: &Context, tx: &mut Tx, issue_id: i64, live: &Live) -> Result<Spread, Error> {
     let totals = [live.accepted, live.waiting, live.bounced];
-    let mut spreads = cx.spreads.lock().await;
-    if let Some((then, spread)) = spreads.get(&live.issue)
-        && (*then == totals || (!live.is_over() && spread.is_recent(live.audience, live.now)))
-    {
-        return Ok(spread.clone());
-    }
-    let accepted = store::outcomes::accepted_between(tx, issue_id).await?;
-    let relays = store::outcomes::by_relay(tx, issue_id).await?;
-    let domains = store::outcomes::by_domain(tx, issue_id, DOMAINS).await?;
-    let spread = Spread::of(accepted, relays, domains, live.now);
-    spreads.retain(|_, (_, other)| live.now.since(other.counted_at) < KEPT);
-    spreads.insert(live.issue, (totals, spread.clone()));
-    Ok(spread)
+    let does = |(then, _): &([i64; 3], Spread)| match *then == totals {
+        true => Duration::MAX,
+        false if live.is_over() => Duration::ZERO,
+        false => Spread::does_for(live.audience),
+    };
+    let count = async {
+        let accepted = store::outcomes::accepted_between(tx, issue_id).await?;
+        let relays = store::outcomes::by_relay(tx, issue_id).await?;
+        let domains = store::outcomes::by_domain(tx, issue_id, DOMAINS).await?;
+        Ok::<_, Error>((totals, Spread::of(accepted, relays, domains, live.now)))
+    };
+    Ok(cx.counts.spreads.get(live.issue, live.now, does, count).await?.1)
 }
