@@ -175,11 +175,11 @@ pub(super) async fn fan_out(cx: &Context, issue: &Issue) -> Result<bool, Error> 
         return Ok(true);
     };
     let after = issue.next_subscriber;
-    let mut ids = store::corrections::window(&mut tx, original, after, WINDOW).await?;
+    let mut ids = store::corrections::missing(&mut tx, issue.id, original, after, WINDOW).await?;
     // Behind the last of them the cursor says so: nothing less pressing waits for this fan-out any more.
     let last = ids.last().copied().unwrap_or(issue.last_subscriber);
     if ids.is_empty() {
-        ids = store::corrections::missed(&mut tx, issue.id, original, WINDOW).await?;
+        ids = store::corrections::missing(&mut tx, issue.id, original, 0, WINDOW).await?;
     }
     if ids.is_empty() && after == last {
         if now.since(issue.created_at) < HEARD || store::deliveries::are_sending(&mut tx, original).await? {

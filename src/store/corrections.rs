@@ -38,32 +38,27 @@ pub async fn public_of(tx: &mut Tx, original: i64) -> Result<Option<(Timestamp, 
     }))
 }
 
-/// The next readers behind `after` who got the original, or whose mail broke off in the middle of it. To whom it is on its way
-/// shows soon: they are among the [`missed`] then, or it was called off.
-pub async fn window(tx: &mut Tx, original: i64, after: i64, limit: i64) -> Result<Vec<i64>> {
-    on!(tx, c => sqlx::query_scalar(
-        "SELECT d.subscriber_id FROM deliveries d WHERE d.issue_id = $1 AND d.subscriber_id > $2
-         AND (d.state = 'sent' OR EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = d.id AND a.verdict = 'broken'))
-         ORDER BY d.subscriber_id LIMIT $3",
-    )
-    .bind(original)
-    .bind(after)
-    .bind(limit)
-    .fetch_all(c))
-}
-
-/// Active readers of whom it showed behind the window that they got the original, or may have.
-pub async fn missed(tx: &mut Tx, correction: i64, original: i64, limit: i64) -> Result<Vec<i64>> {
+/// The next active readers behind `after` who got the original, or may have, for their mail broke off in the middle of it, and
+/// whom the correction isn't written to yet. To whom the original is on its way shows soon: they are among these then, or it
+/// was called off.
+pub async fn missing(
+    tx: &mut Tx,
+    correction: i64,
+    original: i64,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<i64>> {
     on!(tx, c => sqlx::query_scalar(
         "SELECT d.subscriber_id FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
-         WHERE d.issue_id = $2 AND d.subscriber_id > 0 AND s.state = 'active'
+         WHERE d.issue_id = $2 AND d.subscriber_id > $3 AND s.state = 'active'
          AND (d.state = 'sent' OR EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = d.id AND a.verdict = 'broken'))
          AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
          AND NOT EXISTS (SELECT 1 FROM deliveries c WHERE c.issue_id = $1 AND c.subscriber_id = d.subscriber_id)
-         ORDER BY d.subscriber_id LIMIT $3",
+         ORDER BY d.subscriber_id LIMIT $4",
     )
     .bind(correction)
     .bind(original)
+    .bind(after)
     .bind(limit)
     .fetch_all(c))
 }

@@ -52,6 +52,10 @@ const HOT: &[(&str, &[&str])] = &[
     ("UPDATE deliveries SET state = 'queued', node = NULL, reply_text = $2", &["deliveries_sending"]),
     ("UPDATE deliveries SET state = $3", &["INTEGER PRIMARY KEY"]),
     ("SELECT d.id, d.issue_id, i.kind", &["deliveries_by_subscriber"]),
+    (
+        "SELECT d.subscriber_id FROM deliveries d",
+        &["SEARCH d USING INDEX deliveries_of_readers (issue_id=? AND subscriber_id>?)", "attempts_broken"],
+    ),
     ("SELECT state, count(*) FROM deliveries WHERE issue_id", &["deliveries_by_issue"]),
     ("UPDATE issues SET state = 'sent'", &["issues_sending", "deliveries_by_issue"]),
     ("SELECT count(*), min(created_at) FROM signups", &["signups_by_network"]),
