@@ -17,15 +17,6 @@ pub async fn accepted(tx: &mut Tx, relay: &str, hour: i64, count: i64) -> Result
     )
 }
 
-/// (relay, how many it accepted) since this hour.
-pub async fn accepted_since(tx: &mut Tx, hour: i64) -> Result<Vec<(String, i64)>> {
-    on!(tx, c => sqlx::query_as(
-        "SELECT relay, CAST(sum(accepted) AS BIGINT) FROM relay_hours WHERE hour >= $1 GROUP BY relay ORDER BY relay",
-    )
-    .bind(hour)
-    .fetch_all(c))
-}
-
 /// What each relay accepted in each hour since this one, the oldest first.
 pub async fn hours(tx: &mut Tx, since: i64) -> Result<Vec<Hour>> {
     on!(tx, c => sqlx::query_as("SELECT relay, hour, accepted FROM relay_hours WHERE hour >= $1 ORDER BY hour, relay")

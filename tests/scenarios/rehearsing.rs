@@ -125,7 +125,7 @@ async fn state(stage: &Stage) -> (usize, String, String, i64) {
     let mut tx = stage.cx.db.read().await.unwrap();
     let issues = store::issues::page(&mut tx, None, i64::MAX, 100).await.unwrap();
     let waiting = store::deliveries::open_counts(&mut tx).await.unwrap();
-    let hours = store::relays::accepted_since(&mut tx, 0).await.unwrap();
+    let hours = store::relays::hours(&mut tx, 0).await.unwrap();
     let last = store::subscribers::last_id(&mut tx).await.unwrap();
     (issues.len(), format!("{waiting:?}"), format!("{hours:?}"), last)
 }

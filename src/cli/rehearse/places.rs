@@ -5,11 +5,7 @@ use std::time::Duration;
 use super::super::relays;
 use crate::config::{Pipelining, Relay};
 use crate::context::Context;
-use crate::domain::{
-    forecast,
-    issue::Lane,
-    time::{DAY, Timestamp},
-};
+use crate::domain::{forecast, issue::Lane, relay_day};
 use crate::store;
 
 /// How often the round trip is measured; the middle one counts.
@@ -70,18 +66,16 @@ impl Place {
 /// # Errors
 /// A database that can't be read; a relay that fails is a finding.
 pub(super) async fn look(cx: &Context, lane: Lane) -> Result<Vec<Place>, store::Error> {
-    let day_ago: Timestamp = cx.clock.now().minus(DAY);
     let mut tx = cx.db.read().await?;
-    let taken = store::relays::accepted_since(&mut tx, day_ago.hour()).await?;
+    let hours = store::relays::hours(&mut tx, relay_day::first_hour(cx.clock.now())).await?;
     drop(tx);
     let mut places = Vec::new();
     for relay in cx.config.relays.iter().filter(|relay| relay.lanes.contains(&lane)) {
-        let taken = taken.iter().find(|(name, _)| *name == relay.name).map_or(0, |(_, count)| *count);
         places.push(Place {
             found: find(cx, relay).await,
             connections: u32::try_from(lane.connections(relay.connections as usize)).unwrap_or(1),
             relay: relay.clone(),
-            taken: u64::try_from(taken).unwrap_or(0),
+            taken: relay_day::accepted(&hours, &relay.name),
         });
     }
     Ok(places)

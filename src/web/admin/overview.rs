@@ -15,6 +15,7 @@ use crate::delivering::waiting::{AtRelay, InLane, Waiting};
 use crate::delivering::why::{by_hand, moment, told};
 use crate::domain::incident::Kind as Amiss;
 use crate::domain::pause::Kind;
+use crate::domain::relay_day::{self, Hour};
 use crate::domain::time::{DAY, HOUR, Timestamp, span};
 use crate::newsroom::{Error, Me};
 use crate::store::{self, Tx, feeds::Feed, incidents::Incident, readers::Day};
@@ -62,7 +63,7 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
     let given_up = store::posts::given_up(&mut tx, POSTS).await?;
     let amiss = store::incidents::open(&mut tx).await?;
     let deaf = watching::deaf(cx, &mut tx).await?;
-    let accepted = store::relays::accepted_since(&mut tx, now.minus(DAY).hour()).await?;
+    let hours = store::relays::hours(&mut tx, relay_day::first_hour(now)).await?;
     let readers = readers(&mut tx, now).await?;
     let posts = store::posts::last_id(&mut tx).await?;
     drop(tx);
@@ -93,7 +94,7 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
         "issues": issues,
         "more_issues": older.is_some(),
         "lanes": waiting.lanes.iter().filter(|lane| lane.all() > 0 || lane.paused.is_some()).map(|it| lane(it, now)).collect::<Vec<_>>(),
-        "relays": waiting.relays.iter().map(|it| relay(it, &accepted, now)).collect::<Vec<_>>(),
+        "relays": waiting.relays.iter().map(|it| relay(it, &hours, now)).collect::<Vec<_>>(),
         "feeds": feeds.iter().map(|it| feed(it, now)).collect::<Vec<_>>(),
         "no_posts": posts == 0,
         "topics": topics.iter().map(|topic| &topic.name).collect::<Vec<_>>(),
@@ -215,20 +216,20 @@ fn lane(lane: &InLane, now: Timestamp) -> Value {
     })
 }
 
-fn relay(relay: &AtRelay, accepted: &[(String, i64)], now: Timestamp) -> Value {
+fn relay(relay: &AtRelay, hours: &[Hour], now: Timestamp) -> Value {
     let state = match (&relay.paused, &relay.trouble) {
         (Some(_), _) => json!({ "word": "paused", "look": "bad" }),
         (None, Some(trouble)) if trouble.paused => json!({ "word": "refuses our mail", "look": "bad" }),
         (None, Some(trouble)) if trouble.is_silence() => json!({ "word": "silent", "look": "warn" }),
+    let accepted = i64::try_from(relay_day::accepted(hours, &relay.name)).unwrap_or(i64::MAX);
         (None, Some(_)) => json!({ "word": "rests", "look": "warn" }),
         (None, None) => json!({ "word": "working", "look": "good" }),
     };
-    let count = accepted.iter().find(|(name, _)| *name == relay.name).map_or(0, |(_, count)| *count);
     let why = relay.paused.as_ref().map(|pause| format!("paused {}", by_hand(pause)));
     json!({
         "name": relay.name,
         "state": state,
-        "accepted": counted(count, "mail", "mails"),
+        "accepted": counted(accepted, "mail", "mails"),
         "why": why.or_else(|| relay.trouble.as_ref().map(|trouble| told(trouble, now))),
         "configured": relay.configured,
     })
