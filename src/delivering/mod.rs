@@ -249,7 +249,7 @@ impl Engine {
         for issue in cancelled {
             self.cx.cancelled.add(issue, now);
         }
-        self.cx.paused.set(paused.into_iter().map(|(issue, ..)| issue), now);
+        self.cx.paused.set(paused.into_iter().map(|issue| issue.id), now);
         if rescued > 0 {
             tracing::warn!(rescued, "took over the deliveries of a node that is gone");
         }

@@ -56,6 +56,16 @@ impl Timestamp {
         self.0.div_euclid(3_600_000_000)
     }
 
+    /// Whole days since 1970, in UTC.
+    pub const fn day(self) -> i64 {
+        self.hour().div_euclid(24)
+    }
+
+    /// When a day begins, by its number since 1970.
+    pub const fn of_day(day: i64) -> Self {
+        Self(day.saturating_mul(24 * 3_600_000_000))
+    }
+
     /// How long after `earlier` this is; zero when it isn't after.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

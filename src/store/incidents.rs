@@ -5,22 +5,29 @@ use uuid::Uuid;
 use super::{Result, Tx, on, touched};
 use crate::domain::{incident::Kind, time::Timestamp};
 
-#[derive(Clone, Debug, sqlx::FromRow)]
+/// Something that should have happened and didn't.
+#[derive(Clone, Debug, sqlx::FromRow, serde::Serialize, schemars::JsonSchema)]
 pub struct Incident {
+    #[serde(skip)]
     pub id: i64,
+    #[serde(rename = "id")]
     pub public_id: Uuid,
     pub kind: Kind,
     /// What it is about, unique among those of its kind that last, as in `relay primary`.
     pub subject: String,
     pub title: String,
     pub what: String,
+    /// What to do.
     pub todo: String,
-    /// A path on our origin.
+    /// A path of the newsroom.
     pub link: String,
     pub since: Timestamp,
+    /// When it was told.
     pub begun_at: Timestamp,
     /// Since when nothing is seen of it any more.
+    #[serde(skip)]
     pub calm_since: Option<Timestamp>,
+    /// Null while it lasts.
     pub ended_at: Option<Timestamp>,
 }
 

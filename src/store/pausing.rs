@@ -45,10 +45,18 @@ pub async fn resume_useless(tx: &mut Tx, before: Timestamp, now: Timestamp) -> R
     .fetch_all(c))
 }
 
-/// The paused issues: name, subject, and since when.
-pub async fn paused(tx: &mut Tx) -> Result<Vec<(Uuid, String, Timestamp)>> {
+/// An issue that nobody gets until somebody resumes it.
+#[derive(Debug, sqlx::FromRow, serde::Serialize, schemars::JsonSchema)]
+pub struct PausedIssue {
+    pub id: Uuid,
+    pub subject: String,
+    pub paused_at: Timestamp,
+}
+
+/// The paused issues.
+pub async fn paused(tx: &mut Tx) -> Result<Vec<PausedIssue>> {
     on!(tx, c => sqlx::query_as(
-        "SELECT public_id, subject, paused_at FROM issues
+        "SELECT public_id AS id, subject, paused_at FROM issues
          WHERE paused_at IS NOT NULL AND state IN ('publishing', 'sending') ORDER BY id",
     )
     .fetch_all(c))

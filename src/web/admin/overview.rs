@@ -18,7 +18,7 @@ use crate::domain::pause::Kind;
 use crate::domain::relay_day::{self, Hour};
 use crate::domain::time::{DAY, HOUR, Timestamp, span};
 use crate::newsroom::{Error, Me};
-use crate::store::{self, Tx, feeds::Feed, incidents::Incident, readers::Day};
+use crate::store::{self, Tx, feeds::Feed, incidents::Incident, pausing::PausedIssue, readers::Day};
 use crate::watching;
 
 /// So many of the last issues.
@@ -78,8 +78,8 @@ async fn content(cx: &Context, me: &Me) -> Result<Value, Error> {
             .map(|it| json!({ "says": it.what, "todo": it.todo, "link": it.link })),
     );
     needed.extend(deaf.iter().map(|(place, text)| json!({ "says": format!("The webhook {place} {text}.") })));
-    needed.extend(paused.iter().map(|(issue, subject, since)| {
-        json!({ "says": format!("“{subject}” is paused since {}: nobody gets it until somebody resumes it.", moment(*since)), "link": format!("/admin/live/{issue}") })
+    needed.extend(paused.iter().map(|PausedIssue { id, subject, paused_at }| {
+        json!({ "says": format!("“{subject}” is paused since {}: nobody gets it until somebody resumes it.", moment(*paused_at)), "link": format!("/admin/live/{id}") })
     }));
     needed.extend(recent.map(|(_, title, at)| {
         json!({ "says": format!("“{title}” could not be made into an alert. It goes into the digest only; alert it by hand."), "at": when(*at) })
@@ -152,9 +152,10 @@ fn is_told_above(incident: &Incident, feeds: &[Feed], given_up: &[(Uuid, String,
 /// Growth and losses, and the readers over time.
 async fn readers(tx: &mut Tx, now: Timestamp) -> Result<Value, Error> {
     let active = store::readers::active(tx).await?;
-    let today = now.as_micros() / micros_of_day();
+    let today = now.day();
     let first = today - DAYS + 1;
-    let days = store::readers::days(tx, Timestamp::from_micros(first * micros_of_day())).await?;
+    let start = Timestamp::of_day(first);
+    let days = store::readers::days(tx, start).await?;
     let sums = |back: i64| {
         let within = days.iter().filter(|it| it.day > today - back);
         within.fold((0, 0), |(came, gone), it| (came + it.came, gone + it.gone))
@@ -167,7 +168,6 @@ async fn readers(tx: &mut Tx, now: Timestamp) -> Result<Value, Error> {
     let most = points.iter().map(|(_, count)| *count).max().unwrap_or(0);
     let mut curve = figures::curve(&points, (first - 1, today), round_up(most), false);
     let began = points.first().map_or(0, |(_, count)| *count);
-    let start = Timestamp::from_micros(first * micros_of_day());
     curve["label"] =
         format!("Active readers over {DAYS} days: {} at first, {} now", number(began), number(active)).into();
     curve["left"] = day(start).into();
@@ -195,10 +195,6 @@ fn over_time(days: &[Day], active: i64, first: i64, today: i64) -> Vec<(i64, i64
     points
 }
 
-fn micros_of_day() -> i64 {
-    i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX)
-}
-
 fn lane(lane: &InLane, now: Timestamp) -> Value {
     let InLane { queued, sending, deferred, .. } = lane;
     let parts = [(*queued, "waiting"), (*sending, "being handed over"), (*deferred, "put off")];
@@ -221,11 +217,11 @@ fn relay(relay: &AtRelay, hours: &[Hour], now: Timestamp) -> Value {
         (Some(_), _) => json!({ "word": "paused", "look": "bad" }),
         (None, Some(trouble)) if trouble.paused => json!({ "word": "refuses our mail", "look": "bad" }),
         (None, Some(trouble)) if trouble.is_silence() => json!({ "word": "silent", "look": "warn" }),
-    let accepted = i64::try_from(relay_day::accepted(hours, &relay.name)).unwrap_or(i64::MAX);
         (None, Some(_)) => json!({ "word": "rests", "look": "warn" }),
         (None, None) => json!({ "word": "working", "look": "good" }),
     };
     let why = relay.paused.as_ref().map(|pause| format!("paused {}", by_hand(pause)));
+    let accepted = i64::try_from(relay_day::accepted(hours, &relay.name)).unwrap_or(i64::MAX);
     json!({
         "name": relay.name,
         "state": state,

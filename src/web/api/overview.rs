@@ -6,7 +6,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::{
     Caller,
@@ -21,16 +20,15 @@ use crate::delivering::{
     waiting::{AtRelay, InLane, UsedUp, Waiting},
 };
 use crate::domain::{
-    incident,
     issue::Lane,
     pause::{Kind, Pause},
-    time::{DAY, Timestamp},
+    time::Timestamp,
 };
-use crate::store::{self, readers::Day};
+use crate::store::{self, incidents::Incident, pausing::PausedIssue, readers::Day};
 use crate::web::problem::Problem;
 
 /// How many days growth and losses go back.
-const DAYS: u32 = 90;
+const DAYS: i64 = 90;
 /// Which incidents a list may be asked for.
 const STATES: &[&str] = &["open", "over"];
 
@@ -93,7 +91,7 @@ pub struct DayOfReaders {
 
 impl From<Day> for DayOfReaders {
     fn from(Day { day, came, gone }: Day) -> Self {
-        Self { day: Timestamp::from_micros(day.saturating_mul(micros_of_day())), came, gone }
+        Self { day: Timestamp::of_day(day), came, gone }
     }
 }
 
@@ -158,44 +156,9 @@ impl From<Pause> for PausedByHand {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub struct PausedIssue {
-    pub id: Uuid,
-    pub subject: String,
-    pub paused_at: Timestamp,
-}
-
-#[derive(Serialize, JsonSchema)]
 pub struct Incidents {
     pub incidents: Vec<Incident>,
     pub next_cursor: Option<String>,
-}
-
-/// Something that should have happened and didn't.
-#[derive(Serialize, JsonSchema)]
-pub struct Incident {
-    pub id: Uuid,
-    pub kind: incident::Kind,
-    /// What it is about, as in `relay primary`.
-    pub subject: String,
-    pub title: String,
-    pub what: String,
-    /// What to do.
-    pub todo: String,
-    /// A path of the newsroom.
-    pub link: String,
-    pub since: Timestamp,
-    /// When it was told.
-    pub begun_at: Timestamp,
-    /// Null while it lasts.
-    pub ended_at: Option<Timestamp>,
-}
-
-impl From<store::incidents::Incident> for Incident {
-    fn from(it: store::incidents::Incident) -> Self {
-        let store::incidents::Incident { public_id, kind, subject, title, what, todo, link, .. } = it;
-        let (since, begun_at, ended_at) = (it.since, it.begun_at, it.ended_at);
-        Self { id: public_id, kind, subject, title, what, todo, link, since, begun_at, ended_at }
-    }
 }
 
 /// What letting something go on brought about.
@@ -207,29 +170,19 @@ pub struct Resumed {
     pub tried: bool,
 }
 
-fn micros_of_day() -> i64 {
-    i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX)
-}
-
 pub async fn overview(State(cx): State<Context>) -> Result<Response, Problem> {
-    let now = cx.clock.now();
-    let first = (now.minus(DAY * (DAYS - 1)).as_micros() / micros_of_day()) * micros_of_day();
+    let first = Timestamp::of_day(cx.clock.now().day() - DAYS + 1);
     let mut tx = cx.db.read().await?;
     let Waiting { last_heartbeat, lanes, relays } = Waiting::read(&cx, &mut tx).await?;
     let active = store::readers::active(&mut tx).await?;
-    let days = store::readers::days(&mut tx, Timestamp::from_micros(first)).await?;
-    let incidents = store::incidents::open(&mut tx).await?;
-    let paused = store::pausing::paused(&mut tx).await?;
+    let days = store::readers::days(&mut tx, first).await?;
     let overview = Overview {
         readers: Growth { active, days: days.into_iter().map(Into::into).collect() },
         service_seen_at: last_heartbeat,
         lanes: lanes.into_iter().map(Into::into).collect(),
         relays: relays.into_iter().map(Into::into).collect(),
-        incidents: incidents.into_iter().map(Into::into).collect(),
-        paused_issues: paused
-            .into_iter()
-            .map(|(id, subject, paused_at)| PausedIssue { id, subject, paused_at })
-            .collect(),
+        incidents: store::incidents::open(&mut tx).await?,
+        paused_issues: store::pausing::paused(&mut tx).await?,
     };
     Ok(Json(overview).into_response())
 }
@@ -243,9 +196,8 @@ pub async fn incidents(
         (asked.state_of(STATES)?, asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
     let mut tx = cx.db.read().await?;
     let found = store::incidents::page(&mut tx, state, before, limit + 1).await?;
-    let (found, next_cursor) = page(found, limit, |incident| incident.id);
-    Ok(Json(Incidents { incidents: found.into_iter().map(Into::into).collect(), next_cursor })
-        .into_response())
+    let (incidents, next_cursor) = page(found, limit, |incident| incident.id);
+    Ok(Json(Incidents { incidents, next_cursor }).into_response())
 }
 
 /// 200 also where it wasn't paused.
