@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Tx, on, touched};
+use super::{Result, Tx, on, touched, unfold};
 use crate::domain::{change::Thing, time::Timestamp, words};
 
 words! {
@@ -100,7 +100,8 @@ impl Default for Sought {
 
 /// At most `limit` entries before the one of that id, the newest first.
 pub async fn page(tx: &mut Tx, sought: &Sought, before: i64, limit: i64) -> Result<Vec<Entry>> {
-    let sql = tx.fork(
+    let sql = unfold!(
+        tx,
         "SELECT id, at, actor_kind, actor, action, subject_kind, subject, before, after, network FROM audit_log
          WHERE id < $1 AND at >= $2 AND at < $3
            AND ($4 = '' OR actor_kind = $4) AND ($5 = '' OR actor = $5)
@@ -108,17 +109,9 @@ pub async fn page(tx: &mut Tx, sought: &Sought, before: i64, limit: i64) -> Resu
            AND ($8 = '%%' OR
                lower(actor || ' ' || action || ' ' || subject_kind || ' ' || subject || ' ' || coalesce(before, '') || ' ' ||
                      coalesce(after, '') || ' ' || network) LIKE $8 ESCAPE '!'
-               OR subject IN (SELECT value FROM json_each($9)))
-         ORDER BY id DESC LIMIT $10",
-        "SELECT id, at, actor_kind, actor, action, subject_kind, subject, before, after, network FROM audit_log
-         WHERE id < $1 AND at >= $2 AND at < $3
-           AND ($4 = '' OR actor_kind = $4) AND ($5 = '' OR actor = $5)
-           AND ($6 = '' OR subject_kind = $6) AND ($7 = '' OR subject = $7)
-           AND ($8 = '%%' OR
-               lower(actor || ' ' || action || ' ' || subject_kind || ' ' || subject || ' ' || coalesce(before, '') || ' ' ||
-                     coalesce(after, '') || ' ' || network) LIKE $8 ESCAPE '!'
-               OR subject IN (SELECT jsonb_array_elements_text($9::JSONB)))
-         ORDER BY id DESC LIMIT $10",
+               OR subject IN ",
+        "$9" as TEXT,
+        ") ORDER BY id DESC LIMIT $10"
     );
     on!(tx, c => sqlx::query_as(sql)
         .bind(before)

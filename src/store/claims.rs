@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
-use super::{Error, Result, Tx, on, touched};
+use super::{Error, Result, Tx, on, touched, unfold};
 use crate::domain::{issue::Kind, message_id::MessageId, time::Timestamp};
 
 /// The priorities of every lane.
@@ -215,14 +215,12 @@ async fn of_ids(tx: &mut Tx, issues: &[i64]) -> Result<Vec<Issue>> {
     if issues.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = tx.fork(
+    let sql = unfold!(
+        tx,
         "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.paused_at IS NOT NULL AS paused, i.created_at, i.paused_for, i.expires_at,
                 i.return_path, i.link_key, i.signing, f.public_id AS signup
-         FROM issues i LEFT JOIN signups f ON f.id = i.signup_id WHERE i.id IN (SELECT value FROM json_each($1))",
-        "SELECT i.id, i.public_id, i.kind, i.state = 'cancelled' AS cancelled, i.paused_at IS NOT NULL AS paused, i.created_at, i.paused_for, i.expires_at,
-                i.return_path, i.link_key, i.signing, f.public_id AS signup
-         FROM issues i LEFT JOIN signups f ON f.id = i.signup_id
-         WHERE i.id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
+         FROM issues i LEFT JOIN signups f ON f.id = i.signup_id WHERE i.id IN ",
+        "$1" as BIGINT
     );
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(issues)).fetch_all(c))
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Tx, missed::TooLate, on, touched};
+use super::{Result, Tx, missed::TooLate, on, touched, unfold};
 use crate::domain::{
     issue::{Kind, Level, State},
     subscription::Digest,
@@ -230,10 +230,7 @@ pub async fn largest_variant(tx: &mut Tx, issue_id: i64) -> Result<Option<i64>> 
 
 /// (id, text, html) of some fragments.
 async fn fragments(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String, String)>> {
-    let sql = tx.fork(
-        "SELECT id, text, html FROM fragments WHERE id IN (SELECT value FROM json_each($1))",
-        "SELECT id, text, html FROM fragments WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
-    );
+    let sql = unfold!(tx, "SELECT id, text, html FROM fragments WHERE id IN ", "$1" as BIGINT);
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 
@@ -273,10 +270,10 @@ pub async fn page(tx: &mut Tx, state: Option<State>, before: i64, limit: i64) ->
 
 /// What a digest tells of these alerts.
 pub async fn carried(tx: &mut Tx, ids: &[i64]) -> Result<Vec<TooLate>> {
-    let sql = tx.fork(
-        "SELECT id AS issue_id, post_id, content, created_at FROM issues WHERE id IN (SELECT value FROM json_each($1))",
-        "SELECT id AS issue_id, post_id, content, created_at FROM issues
-         WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
+    let sql = unfold!(
+        tx,
+        "SELECT id AS issue_id, post_id, content, created_at FROM issues WHERE id IN ",
+        "$1" as BIGINT
     );
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
@@ -356,11 +353,7 @@ pub async fn reopen(tx: &mut Tx, id: i64) -> Result<bool> {
 
 /// (id, who made it, when it ended) of some issues.
 pub async fn made_by(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String, Option<Timestamp>)>> {
-    let sql = tx.fork(
-        "SELECT id, created_by, ended_at FROM issues WHERE id IN (SELECT value FROM json_each($1))",
-        "SELECT id, created_by, ended_at FROM issues
-         WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
-    );
+    let sql = unfold!(tx, "SELECT id, created_by, ended_at FROM issues WHERE id IN ", "$1" as BIGINT);
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 

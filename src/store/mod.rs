@@ -105,6 +105,21 @@ macro_rules! touched {
 }
 pub(crate) use touched;
 
+/// A statement in one text that is handed a set as JSON: what stands before that, the set, what its elements are, and what
+/// stands behind.
+macro_rules! unfold {
+    ($tx:expr, $before:literal, $set:literal as $element:ident $(, $behind:literal)?) => {
+        $tx.fork(
+            concat!($before, "(SELECT value FROM json_each(", $set, "))" $(, $behind)?),
+            concat!(
+                $before, "(SELECT value::", stringify!($element), " FROM jsonb_array_elements_text(", $set, "::JSONB))"
+                $(, $behind)?
+            ),
+        )
+    };
+}
+use unfold;
+
 impl Db {
     /// Opens the database at `sqlite:PATH` or `postgres://…`; a SQLite file and its folder are made when missing.
     ///

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Tx, on, touched};
+use super::{Result, Tx, on, touched, unfold};
 use crate::domain::{subscription::Digest, time::Timestamp};
 
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -222,31 +222,24 @@ pub async fn for_digest(tx: &mut Tx, digest: Digest, last: i64) -> Result<Vec<(i
 }
 
 pub async fn by_ids(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Post>> {
-    let sql = tx.fork(
+    let sql = unfold!(
+        tx,
         "SELECT id, public_id, url, title, summary, html, author, image, published_at, first_seen_at, revision, silent, alerted_at
-         FROM posts WHERE id IN (SELECT value FROM json_each($1))",
-        "SELECT id, public_id, url, title, summary, html, author, image, published_at, first_seen_at, revision, silent, alerted_at
-         FROM posts WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
+         FROM posts WHERE id IN ",
+        "$1" as BIGINT
     );
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 
 /// (id, title) of some posts.
 pub async fn titles(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, String)>> {
-    let sql = tx.fork(
-        "SELECT id, title FROM posts WHERE id IN (SELECT value FROM json_each($1))",
-        "SELECT id, title FROM posts WHERE id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
-    );
+    let sql = unfold!(tx, "SELECT id, title FROM posts WHERE id IN ", "$1" as BIGINT);
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 
 /// (post, topic) of some posts.
 pub async fn topics_of(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, i64)>> {
-    let sql = tx.fork(
-        "SELECT post_id, topic_id FROM post_topics WHERE post_id IN (SELECT value FROM json_each($1))",
-        "SELECT post_id, topic_id FROM post_topics
-         WHERE post_id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB))",
-    );
+    let sql = unfold!(tx, "SELECT post_id, topic_id FROM post_topics WHERE post_id IN ", "$1" as BIGINT);
     on!(tx, c => sqlx::query_as(sql).bind(super::key_set(ids)).fetch_all(c))
 }
 

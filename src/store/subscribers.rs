@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Tx, on, touched};
+use super::{Result, Tx, on, touched, unfold};
 use crate::domain::{subscription::Digest, time::Timestamp};
 
 crate::domain::words! {
@@ -138,10 +138,10 @@ pub async fn subscribe(
 
 /// Removes the subscriptions to all topics but these.
 pub async fn keep_only(tx: &mut Tx, subscriber_id: i64, topic_ids: &[i64]) -> Result<u64> {
-    let sql = tx.fork(
-        "DELETE FROM subscriptions WHERE subscriber_id = $1 AND topic_id NOT IN (SELECT value FROM json_each($2))",
-        "DELETE FROM subscriptions WHERE subscriber_id = $1
-         AND topic_id NOT IN (SELECT value::BIGINT FROM jsonb_array_elements_text($2::JSONB))",
+    let sql = unfold!(
+        tx,
+        "DELETE FROM subscriptions WHERE subscriber_id = $1 AND topic_id NOT IN ",
+        "$2" as BIGINT
     );
     touched!(tx, sqlx::query(sql).bind(subscriber_id).bind(super::key_set(topic_ids)))
 }
@@ -270,30 +270,28 @@ pub async fn readers(tx: &mut Tx, after: i64, last: i64) -> Result<Vec<ReaderRow
 
 /// How many `domain::decision::decide` would send an alert on these topics to now: the same rule for a million rows.
 pub async fn count_audience(tx: &mut Tx, topic_ids: &[i64], critical: bool) -> Result<i64> {
-    let sql = tx.fork(
+    let sql = unfold!(
+        tx,
         "SELECT count(*) FROM subscribers s WHERE s.state = 'active'
          AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
          AND EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (u.alerts OR $2)
-                     AND u.topic_id IN (SELECT value FROM json_each($1)))",
-        "SELECT count(*) FROM subscribers s WHERE s.state = 'active'
-         AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
-         AND EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (u.alerts OR $2)
-                     AND u.topic_id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB)))",
+                     AND u.topic_id IN ",
+        "$1" as BIGINT,
+        ")"
     );
     on!(tx, c => sqlx::query_scalar(sql).bind(super::key_set(topic_ids)).bind(critical).fetch_one(c))
 }
 
 /// How many `domain::decision::decide` would send a newsletter on these topics to now.
 pub async fn count_newsletter_audience(tx: &mut Tx, topic_ids: &[i64]) -> Result<i64> {
-    let sql = tx.fork(
+    let sql = unfold!(
+        tx,
         "SELECT count(*) FROM subscribers s WHERE s.state = 'active'
          AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
          AND EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (u.alerts OR u.digest <> 'none')
-                     AND u.topic_id IN (SELECT value FROM json_each($1)))",
-        "SELECT count(*) FROM subscribers s WHERE s.state = 'active'
-         AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_hash = s.address_hash AND x.kind <> 'refused')
-         AND EXISTS (SELECT 1 FROM subscriptions u WHERE u.subscriber_id = s.id AND (u.alerts OR u.digest <> 'none')
-                     AND u.topic_id IN (SELECT value::BIGINT FROM jsonb_array_elements_text($1::JSONB)))",
+                     AND u.topic_id IN ",
+        "$1" as BIGINT,
+        ")"
     );
     on!(tx, c => sqlx::query_scalar(sql).bind(super::key_set(topic_ids)).fetch_one(c))
 }

@@ -31,9 +31,19 @@ fn in_file(file: &Path) -> Vec<Statement> {
     let mut statements = Vec::new();
     // After `fork(` the first text is SQLite's and the second is PostgreSQL's.
     let mut forked = None;
-    for (at, text) in literals(&source) {
+    let literals = literals(&source);
+    for (n, &(at, text)) in literals.iter().enumerate() {
         if source[..at].trim_end().ends_with("fork(") {
             forked = Some(Backend::Sqlite);
+        }
+        if let Some(texts) = unfolded(&source, &literals[n..]) {
+            let place = format!("{name}:{}", source[..at].lines().count());
+            statements.extend(texts.map(|(only, sql)| Statement {
+                place: place.clone(),
+                sql,
+                only: Some(only),
+            }));
+            continue;
         }
         let locks = text.starts_with("LOCK");
         let only = if locks { Some(Backend::Postgres) } else { forked };
@@ -45,6 +55,24 @@ fn in_file(file: &Path) -> Vec<Statement> {
         }
     }
     statements
+}
+
+/// What `unfold!` makes of the literals that begin here, where it does.
+fn unfolded(source: &str, literals: &[(usize, &str)]) -> Option<[(Backend, String); 2]> {
+    let [(at, before), (set_at, set), rest @ ..] = literals else { return None };
+    source[..*at].trim_end().strip_suffix("tx,")?.trim_end().strip_suffix("unfold!(")?;
+    let element = source[set_at + set.len() + 2..].strip_prefix(" as ")?;
+    let end = element.find(|c: char| !c.is_alphanumeric())?;
+    let behind = if element[end..].starts_with(',') { rest.first()?.1 } else { "" };
+    let text = |unfolded: String| format!("{before}({unfolded}){behind}");
+    let element = &element[..end];
+    Some([
+        (Backend::Sqlite, text(format!("SELECT value FROM json_each({set})"))),
+        (
+            Backend::Postgres,
+            text(format!("SELECT value::{element} FROM jsonb_array_elements_text({set}::JSONB)")),
+        ),
+    ])
 }
 
 /// The string literals of a Rust source with where they begin; it has neither raw strings nor quotes in characters.
