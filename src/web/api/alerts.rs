@@ -1,7 +1,7 @@
 //! `POST /api/v1/alerts`: breaking news, at once. An `Idempotency-Key` makes a repeat harmless.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -11,10 +11,11 @@ use uuid::Uuid;
 use super::{
     Caller,
     answers::{Accepted, DryRun, Named},
-    invalid, json_body,
+    invalid,
     once::{self, Key},
     one_line,
     operation::{Key as Takes, Operation},
+    sent::Sent,
     web_address,
 };
 use crate::context::Context;
@@ -33,7 +34,7 @@ use crate::publishing::{
     desk, releasing,
 };
 use crate::store::{self, tokens::Used};
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -85,10 +86,11 @@ pub fn operations() -> Vec<Operation> {
 }
 
 /// 202 with `{id, state, audience}`, or with `{id, state, url}` of a draft where two people are asked for; with `dry_run` 200 with the audience and the mail.
-pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let body = json_body(request).await?;
-    let input: Input = json::read(&body)?;
+pub async fn send(
+    State(cx): State<Context>,
+    caller: Caller,
+    Sent(input, raw): Sent<Input>,
+) -> Result<Response, Problem> {
     if input.to.is_some() {
         return Err(invalid(
             "/to",
@@ -104,7 +106,7 @@ pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -
     }
     caller.may_release()?;
     alerting::check(&cx, &alert).await?;
-    let key = Key::required(&caller, &headers, "", &body)?;
+    let key = Key::required(&caller, &raw, "")?;
     if let Some(used) = key.earlier(&cx).await? {
         return answer(&cx, &used).await;
     }
@@ -125,13 +127,14 @@ pub async fn send(State(cx): State<Context>, caller: Caller, request: Request) -
 }
 
 /// 202 with the id of the notice that carries the alert to one of the test addresses.
-pub async fn test(State(cx): State<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let body = json_body(request).await?;
-    let mut input: Input = json::read(&body)?;
+pub async fn test(
+    State(cx): State<Context>,
+    caller: Caller,
+    Sent(mut input, raw): Sent<Input>,
+) -> Result<Response, Problem> {
     let to = test_address(&cx, input.to.take())?;
     let alert = alert(&cx, input)?;
-    let key = Key::given(&caller, &headers, "test\n", &body)?;
+    let key = Key::given(&caller, &raw, "test\n")?;
     tested(&cx, key, async |once| alerting::send_test(&cx, &alert, &to, once).await).await
 }
 

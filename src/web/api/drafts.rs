@@ -1,7 +1,7 @@
 //! `/api/v1/drafts`: alerts and newsletters that are written, looked at and released by their number, as at the desk.
 
 use axum::Json;
-use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -14,11 +14,12 @@ use super::{
     answers::{self, Draft, Held, Looked, Warned},
     draft_text::{self, Begin, Edit},
     id::Id,
-    invalid, json_body, kinds,
+    invalid, kinds,
     listing::{Asked, asked, page},
     once::{self, Key},
     operation::{Key as Takes, Operation},
     races,
+    sent::Sent,
 };
 use crate::context::Context;
 use crate::domain::{
@@ -34,7 +35,7 @@ use crate::publishing::{
     releasing::{self, Release},
 };
 use crate::store::{self, drafts::Released};
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 /// What these calls take and answer.
 pub fn operations() -> Vec<Operation> {
@@ -78,11 +79,8 @@ pub fn operations() -> Vec<Operation> {
 pub async fn create(
     State(cx): State<Context>,
     caller: Caller,
-    request: Request,
+    Sent(input, raw): Sent<Begin>,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let body = json_body(request).await?;
-    let input: Begin = json::read(&body)?;
     let kind = input.kind.unwrap_or(Kind::Alert);
     input.check(kind)?;
     if kind == Kind::Broadcast && input.post_id.is_some() {
@@ -92,7 +90,7 @@ pub async fn create(
         return Err(invalid("/race", "is for an alert"));
     }
     input.check_race()?;
-    let key = Key::given(&caller, &headers, "draft\n", &body)?;
+    let key = Key::given(&caller, &raw, "draft\n")?;
     let mut id = None;
     if !is_used(&cx, key.as_ref()).await? {
         let once = key.as_ref().map(Key::once);
@@ -138,9 +136,8 @@ pub async fn edit(
     State(cx): State<Context>,
     caller: Caller,
     Id(id): Id,
-    request: Request,
+    Sent(input, _): Sent<Edit>,
 ) -> Result<Response, Problem> {
-    let input: Edit = json::read(&json_body(request).await?)?;
     let Written { draft, text } = find(&cx, &id).await?;
     input.check(text.kind)?;
     input.check_race(draft.race_id.is_some())?;
@@ -198,14 +195,11 @@ pub async fn test(
     State(cx): State<Context>,
     caller: Caller,
     Id(id): Id,
-    request: Request,
+    Sent(input, raw): Sent<Test>,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let body = json_body(request).await?;
-    let input: Test = json::read(&body)?;
     let to = test_address(&cx, input.to)?;
     let written = find(&cx, &id).await?;
-    let key = Key::given(&caller, &headers, &format!("test of {id}\n"), &body)?;
+    let key = Key::given(&caller, &raw, &format!("test of {id}\n"))?;
     tested(&cx, key, async |once| desk::test(&cx, &written, &to, once).await).await
 }
 
@@ -224,13 +218,10 @@ pub async fn release(
     State(cx): State<Context>,
     caller: Caller,
     Id(id): Id,
-    request: Request,
+    Sent(input, raw): Sent<Number>,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let body = json_body(request).await?;
-    let input: Number = json::read(&body)?;
     let written = find(&cx, &id).await?;
-    let key = Key::required(&caller, &headers, &format!("release of {id}\n"), &body)?;
+    let key = Key::required(&caller, &raw, &format!("release of {id}\n"))?;
     if let Some(used) = key.earlier(&cx).await? {
         return held(&cx, used.issue_id).await;
     }

@@ -1,7 +1,7 @@
 //! `/api/v1/issues`: what was published, to whom, with which reply; and how to stop it.
 
 use axum::Json;
-use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::{
     Caller, answers,
     id::Id,
-    json_body,
     listing::{Asked, asked, page},
     operation::Operation,
+    sent::Sent,
 };
 use crate::context::Context;
 use crate::delivering::retrying;
@@ -26,7 +26,7 @@ use crate::publishing::{
     releasing::{self, Undone},
 };
 use crate::store::{self, Tx, issues::Issue};
-use crate::web::{json, live, problem::Problem};
+use crate::web::{live, problem::Problem};
 
 /// What these calls take and answer.
 pub fn operations() -> Vec<Operation> {
@@ -162,9 +162,8 @@ pub async fn edit(
     State(cx): State<Context>,
     caller: Caller,
     Id(id): Id,
-    request: Request,
+    Sent(marking, _): Sent<Marking>,
 ) -> Result<Response, Problem> {
-    let marking: Marking = json::read(&json_body(request).await?)?;
     let public_id = id.parse().map_err(|_| unknown())?;
     match archive::mark(&cx, &caller.actor(), public_id, marking.public).await? {
         Marked::Done => {

@@ -14,7 +14,7 @@ use super::{
     Caller, broken,
     listing::{asked, parameter},
     operation::Operation,
-    typed_body,
+    sent::Raw,
 };
 use crate::context::Context;
 use crate::domain::{import_columns::Column, subscription::Digest, topic::Slug};
@@ -138,7 +138,7 @@ pub async fn import(
     let defaults = defaults(&cx, &asked)?;
     let columns = asked.columns.as_deref().map(columns).transpose()?;
     let name = line("name", asked.name.as_deref().unwrap_or("list.csv"))?;
-    let rows = typed_body(request, "text/csv", LARGEST, PATIENCE).await?;
+    let rows = Raw::read(request, "text/csv", LARGEST, PATIENCE).await?.body;
     let run = if dry_run { Run::Dry } else { Run::For(caller.actor()) };
     let taken = tokio::spawn(async move {
         importing::file(&cx, Cursor::new(rows), columns, &defaults, &name, &run).await

@@ -21,64 +21,18 @@ pub mod operation;
 pub mod overview;
 pub mod posts;
 pub mod races;
+mod sent;
 pub mod sources;
 pub mod subscribers;
 pub mod tokens;
 pub mod under_way;
 pub mod users;
 
-use std::time::Duration;
+use axum::http::StatusCode;
 
-use axum::body::Bytes;
-use axum::extract::Request;
-use axum::http::{StatusCode, header};
-
-use super::body::{self, Unreadable};
 use super::problem::Problem;
 use crate::{newsroom, publishing, subscribing};
 use caller::Caller;
-
-/// The largest body, in bytes.
-const LARGEST: usize = 1024 * 1024;
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The body of a JSON request.
-///
-/// # Errors
-/// 415 for what says it is no JSON, 413 for what is too large, 408 for what takes too long.
-async fn json_body(request: Request) -> Result<Bytes, Problem> {
-    typed_body(request, "application/json", LARGEST, PATIENCE).await
-}
-
-/// The body of a request of another kind, of at most `largest` bytes, within `patience`.
-///
-/// # Errors
-/// As [`json_body`].
-async fn typed_body(
-    request: Request,
-    wanted: &str,
-    largest: usize,
-    patience: Duration,
-) -> Result<Bytes, Problem> {
-    let kind =
-        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let essence = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    if essence != wanted {
-        let detail = format!("Send the body as Content-Type: {wanted}.");
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-    }
-    body::read(request.into_body(), largest, patience).await.map_err(|unreadable| match unreadable {
-        Unreadable::TooLarge => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body may have {largest} bytes at most."))
-        }
-        Unreadable::TooSlow => {
-            let detail = format!("The body did not arrive within {} s.", patience.as_secs());
-            Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
-        }
-        Unreadable::CutShort => Problem::new(StatusCode::BAD_REQUEST, "The body was cut short."),
-    })
-}
 
 /// One field of a request that is wrong, by its pointer.
 fn invalid(pointer: &str, detail: impl Into<String>) -> Problem {

@@ -1,8 +1,8 @@
 //! `Idempotency-Key`: a repeat of a call gets the first answer and does nothing.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 
-use super::Caller;
+use super::{Caller, sent::Raw};
 use crate::context::Context;
 use crate::domain::token::sha256;
 use crate::once::{KEYS_KEPT, Once};
@@ -22,8 +22,8 @@ pub struct Key {
 impl Key {
     /// # Errors
     /// 400 where there is none, or one that is none.
-    pub fn required(caller: &Caller, headers: &HeaderMap, call: &str, body: &[u8]) -> Result<Self, Problem> {
-        Self::given(caller, headers, call, body)?.ok_or_else(|| {
+    pub fn required(caller: &Caller, sent: &Raw, call: &str) -> Result<Self, Problem> {
+        Self::given(caller, sent, call)?.ok_or_else(|| {
             bad("Send an Idempotency-Key header, a fresh UUID for each call that sends: a repeat with it sends nothing twice.")
         })
     }
@@ -32,18 +32,13 @@ impl Key {
     ///
     /// # Errors
     /// 400 where it is no key.
-    pub fn given(
-        caller: &Caller,
-        headers: &HeaderMap,
-        call: &str,
-        body: &[u8],
-    ) -> Result<Option<Self>, Problem> {
-        let Some(value) = headers.get(NAME) else { return Ok(None) };
+    pub fn given(caller: &Caller, sent: &Raw, call: &str) -> Result<Option<Self>, Problem> {
+        let Some(value) = sent.headers.get(NAME) else { return Ok(None) };
         let key = value.to_str().unwrap_or("").trim();
         if key.is_empty() || key.len() > LONGEST {
             return Err(bad("The Idempotency-Key must be 1 to 255 printable ASCII characters."));
         }
-        let body_hash = sha256(&[call.as_bytes(), body].concat()).to_vec();
+        let body_hash = sha256(&[call.as_bytes(), &sent.body].concat()).to_vec();
         Ok(Some(Self { token_id: caller.token.id, key: key.to_owned(), body_hash }))
     }
 

@@ -1,7 +1,7 @@
 //! `POST /api/v1/posts`: a site pushes a post, new or revised.
 
 use axum::Json;
-use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -11,16 +11,17 @@ use uuid::Uuid;
 use super::{
     Caller,
     answers::Named,
-    broken, invalid, json_body,
+    broken, invalid,
     listing::{Asked, asked, page},
     operation::Operation,
+    sent::Sent,
     web_address,
 };
 use crate::context::Context;
 use crate::domain::{draft::LONGEST_LINK, post::PostDraft, time::Timestamp, topic::Slug};
 use crate::ingesting;
 use crate::store::{self, posts::Listed};
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -113,8 +114,11 @@ pub async fn list(
 }
 
 /// 201 with the id of a new post, 200 with that of a revised one.
-pub async fn push(State(cx): State<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
-    let input: Input = json::read(&json_body(request).await?)?;
+pub async fn push(
+    State(cx): State<Context>,
+    caller: Caller,
+    Sent(input, _): Sent<Input>,
+) -> Result<Response, Problem> {
     let alert = input.alert.unwrap_or(false);
     if alert {
         caller.may_release()?;

@@ -1,7 +1,7 @@
 //! `/api/v1/races`: outcomes that are written beforehand, of which one is released. The outcomes are drafts with a `race`.
 
 use axum::Json;
-use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -13,10 +13,11 @@ use super::{
     Caller,
     answers::{self, Called, Outcome},
     id::Id,
-    invalid, json_body, kinds,
+    invalid, kinds,
     listing::{Asked, asked, page},
     one_line,
     operation::Operation,
+    sent::Sent,
 };
 use crate::context::Context;
 use crate::domain::{race::LONGEST_NAME, time::Timestamp, topic::Slug, wall::check_zone};
@@ -24,7 +25,7 @@ use crate::publishing::{
     desk::Written,
     races::{self, Bar, Moved, Race, Wanted},
 };
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 /// What these calls take and answer.
 pub fn operations() -> Vec<Operation> {
@@ -101,9 +102,8 @@ const fn yes() -> bool {
 pub async fn create(
     State(cx): State<Context>,
     caller: Caller,
-    request: Request,
+    Sent(input, _): Sent<New>,
 ) -> Result<Response, Problem> {
-    let input: New = json::read(&json_body(request).await?)?;
     let wanted = Wanted {
         name: one_line("/name", &input.name, LONGEST_NAME)?,
         not_before: input.not_before,
@@ -135,9 +135,8 @@ pub async fn edit(
     State(cx): State<Context>,
     caller: Caller,
     Id(id): Id,
-    request: Request,
+    Sent(input, _): Sent<Edit>,
 ) -> Result<Response, Problem> {
-    let input: Edit = json::read(&json_body(request).await?)?;
     let name = input.name.map(|name| one_line("/name", &name, LONGEST_NAME)).transpose()?;
     let topics = input.topics.map(|topics| words(&topics));
     let public_id = id.parse().map_err(|_| unknown())?;
@@ -166,9 +165,8 @@ pub async fn move_to(
     State(cx): State<Context>,
     caller: Caller,
     Id(id): Id,
-    request: Request,
+    Sent(input, _): Sent<Moment>,
 ) -> Result<Response, Problem> {
-    let input: Moment = json::read(&json_body(request).await?)?;
     let race = find(&cx, &id).await?;
     let timezone = zone(Some(input.timezone.unwrap_or_else(|| race.row.timezone.clone())))?;
     let to = (input.not_before, timezone.as_str(), input.open_now);

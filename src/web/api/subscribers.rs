@@ -1,7 +1,7 @@
 //! `/api/v1/subscribers`: readers, found by a part of their address; one reader's whole history; ending and erasing.
 
 use axum::Json;
-use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::listing::{Asked, asked, page, parameter};
-use super::{Caller, id::Id, invalid, json_body, operation::Operation};
+use super::{Caller, id::Id, invalid, operation::Operation, sent::Sent};
 use crate::context::Context;
 use crate::delivering::why::{Because, Obstacles, because};
 use crate::domain::{address::EmailAddress, time::Timestamp};
 use crate::store::{self, readers::Listed};
 use crate::subscribing::reasons;
 use crate::subscribing::records::{self, Erased, Person, Record, SignedUp, Suppressed};
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 /// How a list tells readers apart.
 const STATES: &[&str] = &["active", "unsubscribed", "suppressed"];
@@ -177,9 +177,8 @@ pub async fn erase(
     State(cx): State<Context>,
     caller: Caller,
     Id(id): Id,
-    request: Request,
+    Sent(typed, _): Sent<Typed>,
 ) -> Result<Response, Problem> {
-    let typed: Typed = json::read(&json_body(request).await?)?;
     let address = address(&cx, &id).await?;
     if typed.address.key() != address.key() {
         return Err(invalid("/address", "is not this reader's address; nothing was erased"));

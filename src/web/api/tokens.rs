@@ -1,7 +1,7 @@
 //! `/api/v1/tokens`: keys to this API. A token makes none that goes further or lasts longer than itself.
 
 use axum::Json;
-use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     Caller,
     id::Id,
-    invalid, json_body, kinds,
+    invalid, kinds,
     listing::{Asked, asked, cut},
     once::{self, Key},
     operation::{Key as Takes, Operation},
+    sent::Sent,
 };
 use crate::context::Context;
 use crate::domain::{
@@ -23,7 +24,7 @@ use crate::domain::{
 };
 use crate::newsroom::tokens;
 use crate::store::tokens::Listed;
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 /// The longest that a token may be made for, in days.
 const LONGEST: u32 = 3_650;
@@ -117,12 +118,9 @@ pub async fn list(
 pub async fn create(
     State(cx): State<Context>,
     caller: Caller,
-    request: Request,
+    Sent(Wanted { name, role, scope, days }, raw): Sent<Wanted>,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let body = json_body(request).await?;
-    let Wanted { name, role, scope, days } = json::read(&body)?;
-    let key = Key::given(&caller, &headers, "token\n", &body)?;
+    let key = Key::given(&caller, &raw, "token\n")?;
     if let Some(id) = once::made_before(&cx, key.as_ref()).await? {
         return Err(shown_before(&id));
     }

@@ -1,7 +1,7 @@
 //! `/api/v1/issues/{id}/…`: what can be done to an issue that is on its way: pausing, resuming, correcting.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -15,10 +15,11 @@ use super::{
     id::Id,
     invalid,
     issues::{find, show_issue, unknown},
-    json_body, kinds,
+    kinds,
     once::{self, Key},
     one_line,
     operation::{Key as Takes, Operation},
+    sent::Sent,
     web_address,
 };
 use crate::context::Context;
@@ -31,7 +32,7 @@ use crate::publishing::{
     pausing::{self, Paused, Resumed},
 };
 use crate::store;
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 /// What these calls take and answer.
 pub fn operations() -> Vec<Operation> {
@@ -106,18 +107,15 @@ pub async fn correct(
     State(cx): State<Context>,
     caller: Caller,
     Id(id): Id,
-    request: Request,
+    Sent(words, raw): Sent<Words>,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let body = json_body(request).await?;
-    let words: Words = json::read(&body)?;
     let subject = one_line("/subject", &words.subject, LONGEST_SUBJECT)?;
     draft_text::lines("/markdown", Some(&words.markdown), LONGEST_BODY)?;
     let link = words.url.as_deref().map(|url| web_address("/url", url)).transpose()?;
     let mut tx = cx.db.read().await?;
     let original = find(&mut tx, &id).await?;
     drop(tx);
-    let key = Key::required(&caller, &headers, &format!("correction of {id}\n"), &body)?;
+    let key = Key::required(&caller, &raw, &format!("correction of {id}\n"))?;
     if let Some(used) = key.earlier(&cx).await? {
         return accepted(&cx, used.issue_id).await;
     }

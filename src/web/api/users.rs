@@ -1,7 +1,8 @@
 //! `/api/v1/users`: who works here, as at *People* in the newsroom.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State, rejection::QueryRejection};
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -12,16 +13,17 @@ use super::{
     Caller,
     answers::Ended,
     id::Id,
-    json_body, kinds,
+    kinds,
     listing::{Asked, asked, cut},
     once::{self, Key},
     operation::{Key as Takes, Operation},
+    sent::{Raw, Sent},
 };
 use crate::context::Context;
 use crate::domain::{address::EmailAddress, role::Role, time::Timestamp};
 use crate::newsroom::{Error, links, people, second_factor};
 use crate::store;
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 /// What these calls take and answer.
 pub fn operations() -> Vec<Operation> {
@@ -173,12 +175,9 @@ pub async fn show(State(cx): State<Context>, Id(id): Id) -> Result<Response, Pro
 pub async fn invite(
     State(cx): State<Context>,
     caller: Caller,
-    request: Request,
+    Sent(Invitation { email, name, role }, raw): Sent<Invitation>,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let body = json_body(request).await?;
-    let Invitation { email, name, role } = json::read(&body)?;
-    let key = Key::given(&caller, &headers, "user\n", &body)?;
+    let key = Key::given(&caller, &raw, "user\n")?;
     let invited = match once::made_before(&cx, key.as_ref()).await? {
         Some(id) => find(&cx, &id).await?,
         None => {
@@ -197,7 +196,8 @@ pub async fn send_link(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let user = find(&cx, &id).await?;
-    let key = Key::given(&caller, &headers, &format!("link of {id}\n"), &[])?;
+    let sent = Raw { headers, body: Bytes::new() };
+    let key = Key::given(&caller, &sent, &format!("link of {id}\n"))?;
     if once::made_before(&cx, key.as_ref()).await?.is_none() {
         let once = key.as_ref().map(Key::once);
         links::send_link(&cx, &caller.actor(), &user, once).await.map_err(as_conflict)?;
@@ -247,9 +247,8 @@ pub async fn change_role(
     State(cx): State<Context>,
     caller: Caller,
     Id(id): Id,
-    request: Request,
+    Sent(NewRole { role }, _): Sent<NewRole>,
 ) -> Result<Response, Problem> {
-    let NewRole { role } = json::read(&json_body(request).await?)?;
     let user = find(&cx, &id).await?;
     people::change_role(&cx, &caller.actor(), &user, role).await.map_err(as_conflict)?;
     shown(&cx, &id).await

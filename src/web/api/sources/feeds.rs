@@ -1,7 +1,7 @@
 //! `/api/v1/feeds`: where posts are fetched from.
 
 use axum::Json;
-use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::super::{
     Caller,
     id::Id,
-    json_body,
     listing::{Asked, asked, cut},
     operation::Operation,
+    sent::Sent,
 };
 use super::FILED;
 use crate::context::Context;
@@ -23,7 +23,7 @@ use crate::newsroom::sources::{
     topics,
 };
 use crate::store;
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 /// What these calls take and answer.
 pub fn operations() -> Vec<Operation> {
@@ -146,9 +146,8 @@ pub async fn show(State(cx): State<Context>, Id(id): Id) -> Result<Response, Pro
 pub async fn create(
     State(cx): State<Context>,
     caller: Caller,
-    request: Request,
+    Sent(NewFeed { url, topic, every, alert }, _): Sent<NewFeed>,
 ) -> Result<Response, Problem> {
-    let NewFeed { url, topic, every, alert } = json::read(&json_body(request).await?)?;
     let wanted = Wanted { url, topic, every: every.map(seconds).unwrap_or_default(), alert };
     let id = feeds::create(&cx, &caller.actor(), &wanted).await?;
     Ok((StatusCode::CREATED, shown(&cx, id).await?).into_response())
@@ -158,9 +157,8 @@ pub async fn change(
     State(cx): State<Context>,
     caller: Caller,
     Id(id): Id,
-    request: Request,
+    Sent(change, _): Sent<FeedChange>,
 ) -> Result<Response, Problem> {
-    let change: FeedChange = json::read(&json_body(request).await?)?;
     let feed = feeds::find(&cx, number(&id)?).await?;
     let before = feeds::typed(&cx, &feed).await?;
     let wanted = Wanted {

@@ -1,7 +1,7 @@
 //! `/api/v1/schedules`: when digests leave, and what would be in them.
 
 use axum::Json;
-use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::super::{
     Caller,
     id::Id,
-    json_body,
     listing::{Asked, asked, cut, parameter},
     operation::Operation,
+    sent::Sent,
 };
 use super::FILED;
 use crate::context::Context;
@@ -20,7 +20,7 @@ use crate::domain::{cadence::Cadence, subscription::Digest, time::Timestamp};
 use crate::newsroom::sources::schedules::{self, Wanted};
 use crate::publishing::foreseeing;
 use crate::store::{self, schedules::Origin};
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 /// How many times a schedule shows.
 const OCCURRENCES: usize = 10;
@@ -199,9 +199,8 @@ pub async fn show(State(cx): State<Context>, Id(name): Id) -> Result<Response, P
 pub async fn create(
     State(cx): State<Context>,
     caller: Caller,
-    request: Request,
+    Sent(NewSchedule { name, digest, cron, timezone, public }, _): Sent<NewSchedule>,
 ) -> Result<Response, Problem> {
-    let NewSchedule { name, digest, cron, timezone, public } = json::read(&json_body(request).await?)?;
     let wanted = Wanted { name, digest, cron, timezone, public };
     let id = schedules::create(&cx, &caller.actor(), &wanted).await?;
     Ok((StatusCode::CREATED, shown(&cx, id).await?).into_response())
@@ -211,9 +210,8 @@ pub async fn change(
     State(cx): State<Context>,
     caller: Caller,
     Id(name): Id,
-    request: Request,
+    Sent(change, _): Sent<ScheduleChange>,
 ) -> Result<Response, Problem> {
-    let change: ScheduleChange = json::read(&json_body(request).await?)?;
     let schedule = schedules::find_named(&cx, &name).await?;
     let before = Wanted::from(&schedule);
     let wanted = Wanted {

@@ -1,7 +1,7 @@
 //! `/api/v1/topics`: what one can subscribe to.
 
 use axum::Json;
-use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use super::super::{
     Caller,
     id::Id,
-    json_body,
     listing::{Asked, asked, cut},
     operation::Operation,
+    sent::Sent,
 };
 use super::FILED;
 use crate::context::Context;
 use crate::newsroom::sources::topics::{self, Wanted};
 use crate::store;
-use crate::web::{json, problem::Problem};
+use crate::web::problem::Problem;
 
 /// What these calls take and answer.
 pub fn operations() -> Vec<Operation> {
@@ -117,9 +117,8 @@ pub async fn show(State(cx): State<Context>, Id(slug): Id) -> Result<Response, P
 pub async fn create(
     State(cx): State<Context>,
     caller: Caller,
-    request: Request,
+    Sent(NewTopic { slug, name, description, public }, _): Sent<NewTopic>,
 ) -> Result<Response, Problem> {
-    let NewTopic { slug, name, description, public } = json::read(&json_body(request).await?)?;
     let wanted = Wanted { slug, name, description, public };
     let slug = topics::create(&cx, &caller.actor(), &wanted).await?;
     Ok((StatusCode::CREATED, shown(&cx, &slug).await?).into_response())
@@ -129,9 +128,8 @@ pub async fn change(
     State(cx): State<Context>,
     caller: Caller,
     Id(slug): Id,
-    request: Request,
+    Sent(change, _): Sent<TopicChange>,
 ) -> Result<Response, Problem> {
-    let change: TopicChange = json::read(&json_body(request).await?)?;
     let before = Wanted::from(&topics::find(&cx, &slug).await?);
     let wanted = Wanted {
         name: change.name.unwrap_or(before.name),
