@@ -68,93 +68,127 @@ pub fn judge(
     now: Timestamp,
     dice: f64,
 ) -> Judgement {
-    let judged = |state, tried, reply: Option<&Reply>, attempt, of_relay| Judgement {
-        settled: settled(delivery.id, state, tried, relay, reply, now),
-        attempt,
-        suppress: false,
-        relay: of_relay,
-    };
+    let it = Tried { delivery, relay, now };
+    let wait = backoff(attempts(delivery), dice);
     match outcome {
-        Ok(reply) => judged(State::Sent, true, Some(reply), None, Relay::Works),
-        Err(Failure::Withdrawn) => {
-            // The database knows by then whether it was called off for good; asking it at once, over and over, is no use.
-            let mut judgement = judged(State::Deferred, false, None, None, Relay::Unknown);
-            judgement.settled.retry_at = Some(now.plus(WITHDRAWN).as_micros());
-            judgement
-        }
+        Ok(reply) => it.accepted(reply),
+        // The database knows by then whether it was called off for good; asking it at once, over and over, is no use.
+        Err(Failure::Withdrawn) => it.deferred(None, None, Relay::Unknown, WITHDRAWN),
         Err(Failure::Broken(stage, why)) if !stage.names_recipient() => {
             let why = format!("{stage}: {why}");
             let attempt = names_mail(*stage).then_some(BROKEN);
-            judged(State::Queued, false, Some(&local(&why)), attempt, Relay::Fails(why))
+            it.queued(&local(&why), attempt, Relay::Fails(why))
         }
+        // What it says of the relay its gate was told by the connection.
         Err(Failure::Broken(stage, why)) => {
-            // What it says of the relay its gate was told by the connection.
-            let reply = local(&broken(*stage, why));
-            later(delivery, relay, &reply, BROKEN, Relay::Unknown, now, backoff(attempts(delivery), dice))
+            it.later(&local(&broken(*stage, why)), BROKEN, Relay::Unknown, wait)
         }
         Err(Failure::Reply(stage, reply) | Failure::OutOfStep(stage, reply)) => {
             match verdict(*stage, reply) {
-                Verdict::Accepted => judged(State::Sent, true, Some(reply), None, Relay::Works),
+                Verdict::Accepted => it.accepted(reply),
+                // Another mail tries the relay first: if it is this recipient alone, nobody waits for it.
                 Verdict::Throttled if stage.names_recipient() => {
-                    // Another mail tries the relay first: if it is this recipient alone, nobody waits for it.
-                    let mut judgement = judged(
-                        State::Deferred,
-                        false,
-                        Some(reply),
-                        Some("throttled"),
-                        Relay::Throttles(reply.to_string()),
-                    );
-                    judgement.settled.retry_at = Some(now.plus(backoff(1, dice)).as_micros());
-                    judgement
+                    let throttles = Relay::Throttles(reply.to_string());
+                    it.deferred(Some(reply), Some("throttled"), throttles, backoff(1, dice))
                 }
                 // A connection that wasn't made: whoever makes the next one learns what that says of the relay.
                 Verdict::Throttled if matches!(stage, Stage::Connect | Stage::Hello | Stage::Auth) => {
-                    judged(State::Queued, false, Some(reply), None, Relay::Unknown)
+                    it.queued(reply, None, Relay::Unknown)
                 }
-                Verdict::Throttled => judged(
-                    State::Queued,
-                    false,
-                    Some(reply),
-                    Some("throttled"),
-                    Relay::Throttles(reply.to_string()),
-                ),
+                Verdict::Throttled => {
+                    it.queued(reply, Some("throttled"), Relay::Throttles(reply.to_string()))
+                }
+                // Behind a pause of the relay, so that another mail tries it first.
                 Verdict::OurFault if stage.names_recipient() => {
-                    // Behind a pause of the relay, so that another mail tries it first.
-                    let wait = relay_pause(attempts(delivery)) + backoff(attempts(delivery), dice);
-                    later(delivery, relay, reply, "our-fault", Relay::Doubts(reply.to_string()), now, wait)
+                    let wait = relay_pause(attempts(delivery)) + wait;
+                    it.later(reply, "our-fault", Relay::Doubts(reply.to_string()), wait)
                 }
-                Verdict::OurFault => judged(
-                    State::Queued,
-                    false,
-                    Some(reply),
-                    Some("our-fault"),
-                    Relay::Refuses(reply.to_string()),
-                ),
+                Verdict::OurFault => it.queued(reply, Some("our-fault"), Relay::Refuses(reply.to_string())),
                 Verdict::Transient if !stage.names_recipient() => {
                     let attempt = names_mail(*stage).then_some("transient");
-                    judged(State::Queued, false, Some(reply), attempt, Relay::Fails(reply.to_string()))
+                    it.queued(reply, attempt, Relay::Fails(reply.to_string()))
                 }
-                Verdict::Transient => later(
-                    delivery,
-                    relay,
-                    reply,
-                    "transient",
-                    Relay::Works,
-                    now,
-                    backoff(attempts(delivery), dice),
-                ),
+                Verdict::Transient => it.later(reply, "transient", Relay::Works, wait),
                 Verdict::Refused { suppress } => Judgement {
+                    settled: it.settled(State::Bounced, true, Some(reply)),
+                    attempt: Some("refused"),
                     suppress,
-                    ..judged(State::Bounced, true, Some(reply), Some("refused"), Relay::Works)
+                    relay: Relay::Works,
                 },
             }
         }
     }
 }
 
-/// What was never handed over, because nobody wants it any more or it is too late.
+/// A try of a mail at a relay, and when it ended.
+struct Tried<'a> {
+    delivery: &'a Claimed,
+    relay: &'a str,
+    now: Timestamp,
+}
+
+impl Tried<'_> {
+    fn accepted(&self, reply: &Reply) -> Judgement {
+        let settled = self.settled(State::Sent, true, Some(reply));
+        Judgement { settled, attempt: None, suppress: false, relay: Relay::Works }
+    }
+
+    /// It waits for its turn again; no attempt is counted.
+    fn queued(&self, reply: &Reply, attempt: Option<&'static str>, relay: Relay) -> Judgement {
+        let settled = self.settled(State::Queued, false, Some(reply));
+        Judgement { settled, attempt, suppress: false, relay }
+    }
+
+    /// It waits for so long; no attempt is counted.
+    fn deferred(
+        &self,
+        reply: Option<&Reply>,
+        attempt: Option<&'static str>,
+        relay: Relay,
+        wait: Duration,
+    ) -> Judgement {
+        let mut settled = self.settled(State::Deferred, false, reply);
+        settled.retry_at = Some(self.now.plus(wait).as_micros());
+        Judgement { settled, attempt, suppress: false, relay }
+    }
+
+    /// It was tried and waits for so long, or is given up after days.
+    fn later(&self, reply: &Reply, word: &'static str, relay: Relay, wait: Duration) -> Judgement {
+        // What was paused meanwhile lives on for as long.
+        let paused = Duration::from_micros(self.delivery.issue.paused_for.try_into().unwrap_or_default());
+        let given_up = self.now.since(self.delivery.due_at.plus(paused)) >= GIVE_UP_AFTER;
+        let state = if given_up { State::Failed } else { State::Deferred };
+        let mut settled = self.settled(state, true, Some(reply));
+        settled.retry_at = (!given_up).then(|| self.now.plus(wait).as_micros());
+        Judgement { settled, attempt: Some(word), suppress: false, relay }
+    }
+
+    fn settled(&self, state: State, tried: bool, reply: Option<&Reply>) -> Settled {
+        Settled {
+            tried: i64::from(tried),
+            relay: Some(self.relay.to_owned()),
+            reply_code: reply.map(|reply| i64::from(reply.code)).filter(|code| *code > 0),
+            reply_enhanced: reply.and_then(Reply::enhanced_text),
+            reply_text: reply.map(|reply| reply.text.clone()),
+            ..ended(self.delivery, state, self.now)
+        }
+    }
+}
+
+/// What was never handed over, because nobody wants it any more, it is too late, or it waits.
 pub fn ended(delivery: &Claimed, state: State, now: Timestamp) -> Settled {
-    Settled { relay: None, ..settled(delivery.id, state, false, "", None, now) }
+    let over = !matches!(state, State::Queued | State::Sending | State::Deferred);
+    Settled {
+        id: delivery.id,
+        state,
+        tried: 0,
+        retry_at: None,
+        ended_at: over.then_some(now.as_micros()),
+        relay: None,
+        reply_code: None,
+        reply_enhanced: None,
+        reply_text: None,
+    }
 }
 
 /// What may not be sent because it is no test address, and why only those are mailed.
@@ -168,7 +202,7 @@ pub const NOT_SENT: &str = "not sent: ";
 
 /// What had not begun at a stop: the next start sends it.
 pub fn left_for_later(delivery: &Claimed, now: Timestamp) -> Settled {
-    Settled { relay: None, ..settled(delivery.id, State::Queued, false, "", None, now) }
+    ended(delivery, State::Queued, now)
 }
 
 /// What was claimed though its issue is paused: put by, unless the issue goes on before.
@@ -180,7 +214,7 @@ pub fn met_paused(delivery: &Claimed, now: Timestamp) -> Settled {
 /// What can't be sent for a reason of our own, such as a stored mail that can't be read.
 pub fn put_off(delivery: &Claimed, why: &str, now: Timestamp, dice: f64) -> Settled {
     let wait = backoff(attempts(delivery), dice);
-    let judgement = later(delivery, "", &local(why), BROKEN, Relay::Unknown, now, wait);
+    let judgement = Tried { delivery, relay: "", now }.later(&local(why), BROKEN, Relay::Unknown, wait);
     Settled { relay: None, ..judgement.settled }
 }
 
@@ -217,50 +251,9 @@ const fn names_mail(stage: Stage) -> bool {
     stage.names_recipient() || matches!(stage, Stage::Mail)
 }
 
-/// Puts the mail off by `wait`, or gives it up after days.
-fn later(
-    delivery: &Claimed,
-    relay: &str,
-    reply: &Reply,
-    word: &'static str,
-    of_relay: Relay,
-    now: Timestamp,
-    wait: Duration,
-) -> Judgement {
-    // What was paused meanwhile lives on for as long.
-    let paused = Duration::from_micros(delivery.issue.paused_for.try_into().unwrap_or_default());
-    let given_up = now.since(delivery.due_at.plus(paused)) >= GIVE_UP_AFTER;
-    let state = if given_up { State::Failed } else { State::Deferred };
-    let mut settled = settled(delivery.id, state, true, relay, Some(reply), now);
-    settled.retry_at = (!given_up).then(|| now.plus(wait).as_micros());
-    Judgement { settled, attempt: Some(word), suppress: false, relay: of_relay }
-}
-
 /// How many tries there were, this one included.
 fn attempts(delivery: &Claimed) -> u32 {
     u32::try_from(delivery.attempts + 1).unwrap_or(u32::MAX)
-}
-
-fn settled(
-    id: i64,
-    state: State,
-    tried: bool,
-    relay: &str,
-    reply: Option<&Reply>,
-    now: Timestamp,
-) -> Settled {
-    let over = !matches!(state, State::Queued | State::Sending | State::Deferred);
-    Settled {
-        id,
-        state,
-        tried: i64::from(tried),
-        retry_at: None,
-        ended_at: over.then_some(now.as_micros()),
-        relay: Some(relay.to_owned()),
-        reply_code: reply.map(|reply| i64::from(reply.code)).filter(|code| *code > 0),
-        reply_enhanced: reply.and_then(Reply::enhanced_text),
-        reply_text: reply.map(|reply| reply.text.clone()),
-    }
 }
 
 /// Something we say ourselves where there is no reply: code 0.
