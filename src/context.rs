@@ -12,14 +12,15 @@ use uuid::Uuid;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::domain::draft::Kind;
-use crate::domain::issue::Level;
+use crate::domain::issue::{self, Level};
 use crate::domain::spread::Spread;
+use crate::domain::subscription::Digest;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::domain::token::{AddressHasher, Keys};
 use crate::handover::Handover;
 use crate::mail::{compose::Composer, sign::Signer};
 use crate::metrics::Metrics;
-use crate::store::Db;
+use crate::store::{Db, issues::NewIssue};
 
 #[derive(Clone)]
 pub struct Context {
@@ -97,6 +98,35 @@ impl Context {
     /// A name of this installation, the same for all that work on its database, and for no others. It gives nothing away.
     pub fn installation(&self) -> String {
         self.hasher.hash("installation")[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// An issue that is published now, with what its mails take from the configuration and the keys; the rest of it is empty.
+    pub fn new_issue<'a>(
+        &'a self,
+        public_id: Uuid,
+        kind: issue::Kind,
+        subject: &'a str,
+        created_by: &'a str,
+    ) -> NewIssue<'a> {
+        NewIssue {
+            public_id,
+            kind,
+            state: issue::State::Publishing,
+            subject,
+            level: Level::All,
+            digest: Digest::None,
+            post_id: None,
+            signup_id: None,
+            content: "",
+            return_path: self.config.sender.return_path(),
+            link_key: self.keys.current(),
+            signing: self.signer.selectors(),
+            last_subscriber: 0,
+            last_post: 0,
+            created_by,
+            now: self.clock.now(),
+            expires_at: None,
+        }
     }
 
     /// Between two chunks of large work: rests half as long as the one since `began` took. SQLite's writers of several

@@ -5,7 +5,6 @@ use crate::context::Context;
 use crate::domain::{
     delivery,
     issue::{Kind, Level, State, priority},
-    subscription::Digest,
     time::{DAY, Timestamp},
 };
 use crate::mail::compose::{ComposeError, Draft, Notice};
@@ -49,23 +48,10 @@ pub async fn queue_at(
 ) -> Result<i64, store::Error> {
     let now = cx.clock.now();
     let issue = NewIssue {
-        public_id: envelope.public_id,
-        kind: Kind::Notice,
         state: State::Sending,
-        subject: &draft.subject,
-        level: Level::All,
-        digest: Digest::None,
-        post_id: None,
         signup_id: envelope.signup_id,
-        content: "",
-        return_path: &cx.config.sender.return_path(),
-        link_key: &cx.keys.current(),
-        signing: cx.signer.selectors(),
-        last_subscriber: 0,
-        last_post: 0,
-        created_by: envelope.created_by,
-        now,
         expires_at: Some(envelope.expires_at),
+        ..cx.new_issue(envelope.public_id, Kind::Notice, &draft.subject, envelope.created_by)
     };
     let issue_id = store::issues::insert(tx, &issue).await?;
     let variant_id = store::issues::add_mail(tx, issue_id, &draft.head, draft.pieces()).await?;

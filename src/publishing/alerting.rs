@@ -9,7 +9,6 @@ use crate::context::Context;
 use crate::domain::{
     draft,
     issue::{Level, State},
-    subscription::Digest,
     text,
     time::Timestamp,
     topic::Slug,
@@ -382,25 +381,14 @@ pub(super) async fn insert(
     created_by: &str,
     state: State,
 ) -> Result<i64, Error> {
-    let now = cx.clock.now();
     let issue = NewIssue {
-        public_id: prepared.public_id,
-        kind: request.kind.issue(),
         state,
-        subject: &prepared.draft.subject,
         level: request.level,
-        digest: Digest::None,
         post_id: prepared.post_id,
-        signup_id: None,
         content: &prepared.content,
-        return_path: &cx.config.sender.return_path(),
-        link_key: &cx.keys.current(),
-        signing: cx.signer.selectors(),
         last_subscriber: store::subscribers::last_id(tx).await?,
-        last_post: 0,
-        created_by,
-        now,
         expires_at: request.expires_at,
+        ..cx.new_issue(prepared.public_id, request.kind.issue(), &prepared.draft.subject, created_by)
     };
     let issue_id = store::issues::insert(tx, &issue).await?;
     for topic_id in &prepared.topic_ids {
@@ -411,7 +399,7 @@ pub(super) async fn insert(
     // A test tells its readers nothing: the post is alerted later, or stands in their digest.
     let test = store::issues::is_test(tx, issue_id).await?;
     if let Some(post_id) = prepared.post_id.filter(|_| state == State::Publishing && !test) {
-        store::posts::mark_alerted(tx, post_id, now).await?;
+        store::posts::mark_alerted(tx, post_id, issue.now).await?;
     }
     Ok(issue_id)
 }

@@ -78,14 +78,9 @@ pub async fn correct(
     let Some(original) = store::issues::by_public_id(&mut tx, issue).await? else {
         return Ok(Corrected::Unknown);
     };
-    let kind = match original.kind {
-        Kind::Alert => draft::Kind::Alert,
-        Kind::Broadcast => draft::Kind::Broadcast,
-        Kind::Correction | Kind::Digest | Kind::Notice => return Ok(Corrected::NotThis),
-    };
-    if original.state == State::Held || original.totals.is_some() {
+    let Some(kind) = kind_of(&original) else {
         return Ok(Corrected::NotThis);
-    }
+    };
     // Whoever sees that it is wrong may say so alone.
     if releasing::asks_another(cx, actor, (kind, original.level), &[]) {
         return Ok(Corrected::SecondPerson);
@@ -118,24 +113,13 @@ pub async fn correct(
 
     let mut tx = cx.db.begin().await?;
     let stopped = store::issues::cancel(&mut tx, original.id, now).await?;
+    let by = actor.to_string();
     let new = NewIssue {
-        public_id,
-        kind: Kind::Correction,
-        state: State::Publishing,
-        subject: &draft.subject,
         level: original.level,
-        digest: Digest::None,
-        post_id: None,
-        signup_id: None,
         content: &serde_json::json!(content).to_string(),
-        return_path: &cx.config.sender.return_path(),
-        link_key: &cx.keys.current(),
-        signing: cx.signer.selectors(),
         last_subscriber: i64::MAX,
-        last_post: 0,
-        created_by: &actor.to_string(),
         now,
-        expires_at: None,
+        ..cx.new_issue(public_id, Kind::Correction, &draft.subject, &by)
     };
     let issue_id = store::issues::insert(&mut tx, &new).await?;
     store::corrections::name_original(&mut tx, issue_id, original.id).await?;
@@ -162,6 +146,18 @@ pub async fn correct(
     cx.bells.publish.notify_one();
     tracing::info!(%issue, correction = %public_id, stopped, "alert corrected");
     Ok(Corrected::Now(public_id))
+}
+
+/// As what it was written; none for what is corrected in no way.
+fn kind_of(original: &Issue) -> Option<draft::Kind> {
+    if original.state == State::Held || original.totals.is_some() {
+        return None;
+    }
+    match original.kind {
+        Kind::Alert => Some(draft::Kind::Alert),
+        Kind::Broadcast => Some(draft::Kind::Broadcast),
+        Kind::Correction | Kind::Digest | Kind::Notice => None,
+    }
 }
 
 /// Writes the next window of a correction's deliveries. False when nothing is to be done now: all who are known to have the

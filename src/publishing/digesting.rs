@@ -8,10 +8,7 @@ use super::{
     stories::{self, Contents},
 };
 use crate::context::Context;
-use crate::domain::{
-    issue::{Kind, Level, State},
-    subscription::Digest,
-};
+use crate::domain::{issue::Kind, subscription::Digest};
 use crate::mail::compose::{self, ComposeError};
 use crate::outbox;
 use crate::store::{self, Tx, archive::Page, issues::NewIssue};
@@ -97,23 +94,10 @@ pub(super) async fn insert(
     created_by: &str,
 ) -> Result<(), Error> {
     let issue = NewIssue {
-        public_id: ready.public_id,
-        kind: Kind::Digest,
-        state: State::Publishing,
-        subject: &ready.subject,
-        level: Level::All,
         digest: cadence,
-        post_id: None,
-        signup_id: None,
-        content: "",
-        return_path: &cx.config.sender.return_path(),
-        link_key: &cx.keys.current(),
-        signing: cx.signer.selectors(),
         last_subscriber: store::subscribers::last_id(tx).await?,
         last_post: ready.last_post,
-        created_by,
-        now: cx.clock.now(),
-        expires_at: None,
+        ..cx.new_issue(ready.public_id, Kind::Digest, &ready.subject, created_by)
     };
     let issue_id = store::issues::insert(tx, &issue).await?;
     for fragment in &ready.fragments {

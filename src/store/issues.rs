@@ -53,8 +53,8 @@ pub struct NewIssue<'a> {
     pub post_id: Option<i64>,
     pub signup_id: Option<i64>,
     pub content: &'a str,
-    pub return_path: &'a str,
-    pub link_key: &'a str,
+    pub return_path: String,
+    pub link_key: String,
     /// What signs its mails, as `mail::sign` writes it.
     pub signing: &'a str,
     pub last_subscriber: i64,
@@ -81,8 +81,8 @@ pub async fn insert(tx: &mut Tx, issue: &NewIssue<'_>) -> Result<i64> {
     .bind(issue.post_id)
     .bind(issue.signup_id)
     .bind(issue.content)
-    .bind(issue.return_path)
-    .bind(issue.link_key)
+    .bind(issue.return_path.as_str())
+    .bind(issue.link_key.as_str())
     .bind(issue.last_subscriber)
     .bind(issue.last_post)
     .bind(issue.created_by)

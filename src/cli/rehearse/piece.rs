@@ -7,7 +7,7 @@ use crate::audit::Actor;
 use crate::context::Context;
 use crate::domain::{
     decision::{Decision, Matter, Reader, Subscription, decide},
-    issue::{Kind, Lane, Level, State, priority},
+    issue::{Kind, Lane, Level, priority},
     subscription::Digest,
     time::Timestamp,
     topic::Slug,
@@ -149,23 +149,10 @@ impl Piece {
         let mut tx = cx.db.begin().await?;
         let public_id = cx.entropy.uuid(cx.clock.now());
         let issue = NewIssue {
-            public_id,
-            kind: self.kind,
-            state: State::Publishing,
-            subject: &self.subject,
             level: self.level,
             digest: self.digest,
-            post_id: None,
-            signup_id: None,
-            content: "",
-            return_path: &cx.config.sender.return_path(),
-            link_key: &cx.keys.current(),
-            signing: cx.signer.selectors(),
             last_subscriber: store::subscribers::last_id(&mut tx).await?,
-            last_post: 0,
-            created_by: NAME,
-            now: cx.clock.now(),
-            expires_at: None,
+            ..cx.new_issue(public_id, self.kind, &self.subject, NAME)
         };
         let id = store::issues::insert(&mut tx, &issue).await?;
         for topic in self.topic_ids(&mut tx).await? {
