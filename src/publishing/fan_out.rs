@@ -57,15 +57,13 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
     let after = issue.next_subscriber;
     let end = issue.last_subscriber;
     // An alert concerns the readers of its topics alone, however many others there are between them.
-    let (topics, window) = match issue.kind {
-        Kind::Alert | Kind::Broadcast => {
-            let topics = store::issues::topic_ids(&mut tx, issue.id).await?;
-            let window = store::subscribers::window_on(&mut tx, &topics, after, end, WINDOW).await?;
-            (topics, window)
-        }
-        Kind::Digest | Kind::Notice | Kind::Correction => {
-            (Vec::new(), store::subscribers::window(&mut tx, after, end, WINDOW).await?)
-        }
+    let topics = match issue.kind {
+        Kind::Alert | Kind::Broadcast => Some(store::issues::topic_ids(&mut tx, issue.id).await?),
+        Kind::Digest | Kind::Notice | Kind::Correction => None,
+    };
+    let window = match &topics {
+        Some(topics) => store::subscribers::window_on(&mut tx, topics, after, end, WINDOW).await?,
+        None => store::subscribers::window(&mut tx, after, end, WINDOW).await?,
     };
     let Some(last) = window else {
         tx = cx.db.now_writing(tx).await?;
@@ -75,26 +73,20 @@ pub(super) async fn fan_out(cx: &Context) -> Result<bool, Error> {
         cx.bells.deliver.notify_one();
         return Ok(true);
     };
-    let rows = match issue.kind {
-        Kind::Alert | Kind::Broadcast => {
-            store::subscribers::readers_on(&mut tx, &topics, after, last).await?
-        }
-        Kind::Digest | Kind::Notice | Kind::Correction => {
-            store::subscribers::readers(&mut tx, after, last).await?
-        }
+    let rows = match &topics {
+        Some(topics) => store::subscribers::readers_on(&mut tx, topics, after, last).await?,
+        None => store::subscribers::readers(&mut tx, after, last).await?,
     };
     let readers = Recipient::all(&rows);
     let now = cx.clock.now();
-    let (mut tx, added, promise) = match issue.kind {
-        Kind::Digest => {
+    let (mut tx, added, promise) = match &topics {
+        Some(topics) => match alert_window(cx, tx, &issue, topics, &readers, now).await? {
+            Some(written) => written,
+            None => return Ok(true),
+        },
+        None => {
             let added = digest_window(cx, &mut tx, &issue, &readers, (after, last), now).await?;
             (tx, added, None)
-        }
-        Kind::Alert | Kind::Broadcast | Kind::Notice | Kind::Correction => {
-            let Some(written) = alert_window(cx, tx, &issue, &topics, &readers, now).await? else {
-                return Ok(true);
-            };
-            written
         }
     };
     if !store::issues::advance(&mut tx, issue.id, after, last, i64::try_from(added).unwrap_or(0)).await? {
