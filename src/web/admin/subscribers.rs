@@ -105,7 +105,7 @@ pub async fn one(
     At(id): At<Uuid>,
     Query(asked): Query<Asked>,
 ) -> Answer {
-    show(&cx, &frame, &me, id, &asked.issue, StatusCode::OK, None).await
+    show(&cx, &frame, &me, id, &asked.issue, None).await
 }
 
 /// `POST /admin/subscribers/{id}/suppress`: nothing more is mailed until they sign up anew.
@@ -128,7 +128,7 @@ pub async fn erase(
     let address = address(&cx, id).await?;
     if typed.address.parse::<EmailAddress>().ok().is_none_or(|typed| typed.key() != address.key()) {
         let why = "That is not this reader’s address. Nothing was erased.";
-        return show(&cx, &frame, &me, id, "", StatusCode::UNPROCESSABLE_ENTITY, Some(why)).await;
+        return show(&cx, &frame, &me, id, "", Some(why)).await;
     }
     match records::erase(&cx, &address, &me.actor()).await? {
         Erased::Everywhere | Erased::Unknown => done("/admin/subscribers", "erased"),
@@ -140,35 +140,23 @@ async fn address(cx: &Context, id: Uuid) -> Result<EmailAddress, Refusal> {
     records::address_of(cx, id).await?.ok_or_else(missing)
 }
 
-async fn show(
-    cx: &Context,
-    frame: &Frame,
-    me: &Me,
-    id: Uuid,
-    issue: &str,
-    status: StatusCode,
-    fault: Option<&str>,
-) -> Answer {
-    let record = match records::of_reader(cx, id).await? {
-        Some(Record { subscriber: Some(person), suppressions, signups, address }) => {
-            (person, suppressions, signups, address)
-        }
-        _ => return Err(missing()),
-    };
+/// The page of a reader, with why they got an issue or didn't, by its id, and what went wrong.
+async fn show(cx: &Context, frame: &Frame, me: &Me, id: Uuid, issue: &str, fault: Option<&str>) -> Answer {
+    let record = records::of_reader(cx, id).await?.ok_or_else(missing)?;
+    let person = record.subscriber.as_ref().ok_or_else(missing)?;
     let asked = match issue.parse::<Uuid>() {
         Ok(issue) => reasons::why(cx, id, issue).await?,
         Err(_) => None,
     };
-    let content = content(cx, me, record, asked, fault).await?;
+    let content = content(cx, me, (&record, person), asked, fault).await?;
+    let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     frame.show("subscriber.html", status, &content)
 }
-
-type Parts = (Person, Vec<records::Suppressed>, Vec<records::SignedUp>, String);
 
 async fn content(
     cx: &Context,
     me: &Me,
-    (person, suppressions, signups, address): Parts,
+    (record, person): (&Record, &Person),
     asked: Option<Why>,
     fault: Option<&str>,
 ) -> Result<Value, Error> {
@@ -191,7 +179,8 @@ async fn content(
         None => None,
     };
     drop(tx);
-    let mailed = person.state == "active" && suppressions.iter().all(|it| it.kind.as_str() == "refused");
+    let mailed =
+        person.state == "active" && record.suppressions.iter().all(|it| it.kind.as_str() == "refused");
     let state = if person.state == "active" && !mailed { "suppressed" } else { &person.state };
     let topics: Vec<_> = person
         .subscriptions
@@ -210,15 +199,16 @@ async fn content(
         })
         .collect();
     let suppressions: Vec<_> =
-        suppressions.iter().map(|it| json!({ "kind": it.kind, "since": when(it.since) })).collect();
-    let signups: Vec<_> = signups
+        record.suppressions.iter().map(|it| json!({ "kind": it.kind, "since": when(it.since) })).collect();
+    let signups: Vec<_> = record
+        .signups
         .iter()
         .rev()
         .map(|it| json!({ "at": when(it.at), "state": it.state, "topics": it.topics.join(", "), "alerts": it.alerts, "digest": it.digest }))
         .collect();
     Ok(json!({
         "id": person.id,
-        "address": address,
+        "address": record.address,
         "state": standing(state),
         "since": when(person.confirmed_at),
         "left": person.unsubscribed_at.map(when),
