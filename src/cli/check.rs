@@ -7,9 +7,9 @@ use super::{Failure, Surroundings, print, print_json, relays};
 use crate::config::{Config, Relay, is_loopback};
 use crate::context::Context;
 use crate::delivering::{LIFE, waiting::used_up, why::told};
-use crate::domain::{cadence::Cadence, delivery, pause::Pause};
+use crate::domain::{cadence::Cadence, delivery, pause::Pause, time::Timestamp};
 use crate::mail::compose::Composer;
-use crate::store::{self, feeds::Feed};
+use crate::store::{self, feeds::Feed, schedules::Schedule};
 use crate::watching;
 
 /// Read the configuration, open the database, talk to each relay; say what works and what to do
@@ -275,19 +275,7 @@ async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> 
     }
     let now = cx.clock.now();
     for schedule in store::schedules::all_active(&mut tx).await? {
-        let about = format!("schedule {}", schedule.name);
-        let next = Cadence::parse(&schedule.cron, &schedule.timezone).ok().and_then(|it| it.next(now));
-        match next {
-            Some(next) => {
-                let local = next.at.to_jiff().in_tz(&schedule.timezone);
-                let local = local.map_or_else(
-                    |_| next.at.to_string(),
-                    |at| at.strftime("%a %Y-%m-%d %H:%M %Z").to_string(),
-                );
-                findings.ok(about, format!("the next {} digest leaves on {local}", schedule.digest));
-            }
-            None => findings.error(about, "never fires again; look at its cron"),
-        }
+        look_at_schedule(&schedule, now, findings);
     }
     for trouble in store::nodes::troubles(&mut tx).await? {
         let severity = if trouble.paused { Severity::Error } else { Severity::Warning };
@@ -306,26 +294,38 @@ async fn database(cx: &Context, findings: &mut Findings) -> Result<(), Failure> 
         findings.warning(format!("webhook {place}"), text);
     }
     let waiting = store::deliveries::open_counts(&mut tx).await?;
-    let deferred = waiting.iter().any(|(state, _)| *state == delivery::State::Deferred);
-    let counts: Vec<_> = waiting.iter().map(|(state, count)| format!("{count} {state}")).collect();
     // One on another machine answers elsewhere, and its heart beats all the same.
-    let heard_of = store::nodes::living(&mut tx, now.minus(LIFE)).await? > 0;
-    match (counts.is_empty(), deferred) {
-        (false, _) if !answers && !heard_of => findings.warning(
-            "mail",
-            format!(
-                "{}; no service runs: nothing is sent until `bellwether serve` is started",
-                counts.join(", ")
-            ),
-        ),
-        (true, _) => findings.ok("mail", "none waits"),
-        (false, false) => findings.ok("mail", counts.join(", ")),
-        (false, true) => {
-            findings
-                .warning("mail", format!("{}; what is deferred is tried again by itself", counts.join(", ")));
-        }
-    }
+    let runs = answers || store::nodes::living(&mut tx, now.minus(LIFE)).await? > 0;
+    look_at_mail(&waiting, runs, findings);
     Ok(())
+}
+
+fn look_at_mail(waiting: &[(delivery::State, i64)], service_runs: bool, findings: &mut Findings) {
+    let counts: Vec<_> = waiting.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let counts = counts.join(", ");
+    if waiting.is_empty() {
+        findings.ok("mail", "none waits");
+    } else if !service_runs {
+        let text = format!("{counts}; no service runs: nothing is sent until `bellwether serve` is started");
+        findings.warning("mail", text);
+    } else if waiting.iter().any(|(state, _)| *state == delivery::State::Deferred) {
+        findings.warning("mail", format!("{counts}; what is deferred is tried again by itself"));
+    } else {
+        findings.ok("mail", counts);
+    }
+}
+
+fn look_at_schedule(schedule: &Schedule, now: Timestamp, findings: &mut Findings) {
+    let about = format!("schedule {}", schedule.name);
+    let next = Cadence::parse(&schedule.cron, &schedule.timezone).ok().and_then(|it| it.next(now));
+    let Some(next) = next else {
+        findings.error(about, "never fires again; look at its cron");
+        return;
+    };
+    let local = next.at.to_jiff().in_tz(&schedule.timezone);
+    let local =
+        local.map_or_else(|_| next.at.to_string(), |at| at.strftime("%a %Y-%m-%d %H:%M %Z").to_string());
+    findings.ok(about, format!("the next {} digest leaves on {local}", schedule.digest));
 }
 
 fn look_at_feed(feed: &Feed, findings: &mut Findings) {
