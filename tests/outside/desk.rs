@@ -96,6 +96,7 @@ async fn an_alert_to_thousands_is_undone_released_stopped_in_the_middle_and_corr
     browser.shows("[data-places=domains]", "example.com").await;
     browser.shows("[data-places=relays]", "accepted").await;
     browser.shows("[data-reached]", "the last so far").await;
+    assert!(browser.one("[data-curve]").await.is_displayed().await.unwrap(), "acceptance over seconds");
     browser.press("[data-stop] button").await;
     browser.shows(".notice", "Stopped. Nobody more gets it.").await;
     let watched = now().since(began);
