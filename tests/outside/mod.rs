@@ -15,6 +15,7 @@ mod newsroom;
 mod postfix;
 mod races;
 mod site;
+mod typing;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
