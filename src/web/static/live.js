@@ -20,11 +20,12 @@ function pace(progress) {
   const [from, before] = seen.find(([when]) => now - when <= 10) ?? seen[0];
   const rate = now > from ? (progress.accepted - before) / (now - from) : 0;
   const words = [];
-  if (rate > 0) words.push(`${Math.round(rate).toLocaleString()} a second`);
+  if (rate > 0 && !progress.ended_at) words.push(`${Math.round(rate).toLocaleString()} a second`);
   if (rate > 0 && progress.waiting > 0 && !progress.paused_at) words.push(`about ${span(Math.max(1, Math.ceil(progress.waiting / rate)))} left`);
   if (progress.ended_at) {
     const took = (Date.parse(progress.ended_at) - Date.parse(progress.since)) / 1000;
     words.push(`took ${span(took)}`);
+    if (took >= 1) words.push(`${Math.round(progress.accepted / took).toLocaleString()} a second`);
   }
   at("pace").textContent = words.join(", ");
   if (seen.length > 2 && progress.audience > 0) {
