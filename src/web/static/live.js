@@ -28,13 +28,19 @@ function pace(progress) {
     if (took >= 1) words.push(`${Math.round(progress.accepted / took).toLocaleString()} a second`);
   }
   at("pace").textContent = words.join(", ");
-  if (seen.length > 2 && progress.audience > 0) {
-    const span = Math.max(1, now - seen[0][0]);
-    const points = seen.map(([when, count]) => `${(when - seen[0][0]) / span * 600},${118 - count / progress.audience * 114}`);
-    // A picture has no property of that name.
-    at("curve").removeAttribute("hidden");
-    at("curve").firstElementChild.setAttribute("points", points.join(" "));
-  }
+}
+
+// How many had it after how many seconds, from the release on; the page brings what was before it was opened.
+let curve = JSON.parse(at("curve").dataset.points);
+function draws(progress) {
+  const until = Math.max(0.1, (Date.parse(progress.ended_at ?? progress.now) - Date.parse(progress.since)) / 1000);
+  curve = curve.filter(([when], n) => when < until && (curve.length < 1000 || n % 2 === 0));
+  curve.push([until, progress.accepted]);
+  if (progress.accepted === 0) return;
+  const points = curve.map(([when, count]) => `${when / until * 600},${118 - count / progress.audience * 114}`);
+  // A picture has no property of that name.
+  at("curve").removeAttribute("hidden");
+  at("curve").firstElementChild.setAttribute("points", points.join(" "));
 }
 
 const after = (progress, at) => span((Date.parse(at) - Date.parse(progress.since)) / 1000);
@@ -122,6 +128,7 @@ function shows(progress) {
   hides("pause", over || stopped || progress.paused_at !== null);
   hides("resume", over || stopped || progress.paused_at === null);
   pace(progress);
+  draws(progress);
   places(progress);
   return over;
 }
