@@ -9,7 +9,7 @@ const PAUSE = 600, LOOK = 4000;
 // What is typed; a newsletter has no link of its own.
 const typed = ["subject", "preheader", "body", "link", "outcome", "send_at", "zone"].filter((name) => form.elements[name]);
 // The text that one's own goes from: of what both changed it stays the old one, until somebody decides.
-let base = JSON.parse(form.elements.base.value), shown = "", timer, saving = false, again = false;
+let base = JSON.parse(form.elements.base.value), shown = "", timer, saving = false, again = false, changed = false;
 
 const inUse = () => !form.querySelector("fieldset.plain").disabled;
 
@@ -82,6 +82,7 @@ const written = () => ({ ...Object.fromEntries(typed.map((name) => [name, form.e
 async function save() {
   if (saving) { again = true; return; }
   saving = true;
+  changed = false;
   const sent = written();
   const saved = at("saved");
   try {
@@ -101,7 +102,8 @@ async function save() {
     const reader = frame.dataset.reader ? `&reader=${frame.dataset.reader}` : "";
     const mail = `/admin/desk/${id}/mail?v=${standing.version}${reader}`;
     if (mail !== shown) frame.src = shown = mail;
-    saved.textContent = at("conflicts").children.length > 0 ? "Saved, but for what is asked above." : "Saved.";
+    // What was typed meanwhile isn't, and is sent when the page is left before its turn.
+    if (!changed) saved.textContent = at("conflicts").children.length > 0 ? "Saved, but for what is asked above." : "Saved.";
     saved.classList.remove("bad");
   } catch (error) {
     saved.textContent = error instanceof TypeError ? "Not saved: no connection. Trying again." : error.message;
@@ -114,6 +116,7 @@ async function save() {
 }
 
 function later() {
+  changed = true;
   counted();
   at("saved").textContent = "…";
   clearTimeout(timer);
