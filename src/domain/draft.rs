@@ -114,6 +114,8 @@ pub const LONGEST_SUBJECT: usize = 250;
 pub const LONGEST_PREHEADER: usize = 250;
 pub const LONGEST_BODY: usize = 20_000;
 pub const LONGEST_NEWSLETTER: usize = 100_000;
+/// No longer text is kept at all; what is longer than it may be is kept, and can't be released.
+pub const LONGEST_KEPT: usize = 200_000;
 pub const LONGEST_LINK: usize = 2_000;
 pub const LONGEST_TIME: usize = 60;
 /// The longest use, in minutes: a year.
@@ -122,12 +124,12 @@ pub const LONGEST_USE: u32 = 525_600;
 pub const PHONE: usize = 40;
 
 impl Text {
-    /// As it is kept: lines of one line, nothing longer than it may be, no topic twice.
+    /// As it is kept: lines of one line, none longer than it may be, no topic twice.
     pub fn tidied(mut self) -> Self {
         self.subject = one_line(&self.subject, LONGEST_SUBJECT);
         self.preheader = one_line(&self.preheader, LONGEST_PREHEADER);
         self.link = one_line(&self.link, LONGEST_LINK);
-        self.body = self.body.replace("\r\n", "\n").chars().take(self.kind.longest_body()).collect();
+        self.body = self.body.replace("\r\n", "\n").chars().take(LONGEST_KEPT).collect();
         self.outcome = one_line(&self.outcome, LONGEST_NAME);
         self.topics.sort();
         self.topics.dedup();
@@ -195,6 +197,19 @@ pub fn differing(one: &Text, other: &Text) -> Vec<&'static str> {
     }
     compared!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone, outcome);
     parts
+}
+
+/// What a part is called on a page.
+pub fn word(part: &'static str) -> &'static str {
+    match part {
+        "body" => "text",
+        "preheader" => "line beside the subject",
+        "useful_for" => "time of use",
+        "public" => "place in the archive",
+        "send_at" => "time at which it goes out",
+        "zone" => "time zone",
+        part => part,
+    }
 }
 
 /// Whether the audience has moved since somebody typed it: by more than one in a hundred.

@@ -44,6 +44,8 @@ pub enum Warning {
     NoText,
     NoTopic,
     NobodyToMail,
+    /// The text has so many characters, of so many at most.
+    TooLong(usize, usize),
     /// The outcome can't be told from the others of its race.
     Outcome(BadOutcome),
     BrokenLink,
@@ -86,6 +88,7 @@ impl Warning {
         match self {
             Self::NoSubject => "no-subject",
             Self::NoText => "no-text",
+            Self::TooLong(..) => "too-long",
             Self::NoTopic => "no-topic",
             Self::NobodyToMail => "nobody-to-mail",
             Self::Outcome(_) => "bad-outcome",
@@ -107,6 +110,9 @@ impl Warning {
         match self {
             Self::NoSubject => "It has no subject.".to_owned(),
             Self::NoText => "It has no text.".to_owned(),
+            Self::TooLong(has, most) => {
+                format!("The text has {has} characters, and {most} at most can go out. Cut it.")
+            }
             Self::NoTopic => "Choose at least one topic: it goes to that topic’s readers.".to_owned(),
             Self::NobodyToMail => "Nobody would get it: these topics have no readers for it.".to_owned(),
             Self::Outcome(why) => format!("Name the outcome: {why}."),
@@ -150,6 +156,8 @@ pub fn warnings(text: &Text, facts: &Facts, phrases: &[String], now: Timestamp) 
     };
     warn(text.subject.is_empty(), Warning::NoSubject);
     warn(text.body.trim().is_empty(), Warning::NoText);
+    let (has, most) = (text.body.chars().count(), text.kind.longest_body());
+    warn(has > most, Warning::TooLong(has, most));
     warn(text.topics.is_empty(), Warning::NoTopic);
     warn(!text.topics.is_empty() && facts.audience == 0, Warning::NobodyToMail);
     if let Some(Err(why)) = facts.others.as_ref().map(|others| check_outcome(&text.outcome, others)) {

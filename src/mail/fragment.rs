@@ -185,7 +185,7 @@ impl Stencil {
                 Slot::Header(value) => put_header_value(&mut message, &slots.value(*value)),
                 Slot::Body(value) => put_body_value(&mut message, &slots.value(*value)),
                 Slot::Before => {
-                    for id in slots.answers {
+                    if let Some(id) = slots.answers {
                         let begun = message.rsplit('\n').next().map_or(0, str::len);
                         let fold = if begun + id.as_str().len() > LONGEST_LINE { "\r\n " } else { "" };
                         message.extend([fold, id.as_str(), "\r\n "]);

@@ -146,20 +146,28 @@ pub(super) async fn renew(
     Ok(cookie)
 }
 
-/// Who holds this cookie. Notes once a minute that they were seen, and where.
+/// Who holds this cookie, without a word of it.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn held_by(cx: &Context, cookie: &str) -> Result<Option<Me>, Error> {
+    let now = cx.clock.now();
+    let hash = sha256(cookie.as_bytes());
+    let mut tx = cx.db.read().await?;
+    let Some(session) = store::sessions::by_hash(&mut tx, &hash, now, idle_since(cx, now)).await? else {
+        return Ok(None);
+    };
+    let user = store::users::by_id(&mut tx, session.user_id).await?;
+    Ok(user.filter(|user| user.disabled_at.is_none()).map(|user| Me { user, session }))
+}
+
+/// The same. Notes once a minute that they were seen, and where.
 ///
 /// # Errors
 /// A database that can't be read or written.
 pub async fn who(cx: &Context, cookie: &str, network: &str) -> Result<Option<Me>, Error> {
     let now = cx.clock.now();
-    let hash = sha256(cookie.as_bytes());
-    let mut tx = cx.db.read().await?;
-    let Some(mut session) = store::sessions::by_hash(&mut tx, &hash, now, idle_since(cx, now)).await? else {
-        return Ok(None);
-    };
-    let user = store::users::by_id(&mut tx, session.user_id).await?;
-    drop(tx);
-    let Some(user) = user.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
+    let Some(Me { user, mut session }) = held_by(cx, cookie).await? else { return Ok(None) };
     if now.since(session.seen_at) >= MINUTE || session.network != network {
         let mut tx = cx.db.begin().await?;
         store::sessions::seen(&mut tx, session.id, now, network).await?;

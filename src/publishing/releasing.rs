@@ -225,7 +225,11 @@ pub(super) async fn let_go(cx: &Context) -> Result<usize, Error> {
         }
         let post_id = written.as_ref().and_then(|written| written.draft.post_id);
         let expires_at = written.and_then(|written| written.text.expires_at(now));
-        let last = store::subscribers::last_id(&mut tx).await?;
+        // An alert goes to those who were counted when it was released, a newsletter to those who read when it goes.
+        let last = match kind {
+            draft::Kind::Alert => None,
+            draft::Kind::Broadcast => Some(store::subscribers::last_id(&mut tx).await?),
+        };
         if store::drafts::let_go(&mut tx, issue_id, last, now, expires_at).await? {
             let test = store::issues::is_test(&mut tx, issue_id).await?;
             if cx.config.sender.test_mode || test {

@@ -266,18 +266,19 @@ pub async fn held(tx: &mut Tx, limit: i64) -> Result<Vec<(Uuid, String, Timestam
     .fetch_all(c))
 }
 
-/// From held to publishing: from now on it goes to the readers that there are now; false when it was undone.
+/// From held to publishing: from now on it goes to its readers, up to `last_subscriber` where that is told, else up to the
+/// last at its release; false when it was undone.
 pub async fn let_go(
     tx: &mut Tx,
     issue_id: i64,
-    last_subscriber: i64,
+    last_subscriber: Option<i64>,
     now: Timestamp,
     expires_at: Option<Timestamp>,
 ) -> Result<bool> {
     let rows = touched!(
         tx,
         sqlx::query(
-            "UPDATE issues SET state = 'publishing', created_at = $3, last_subscriber = $2, expires_at = $4
+            "UPDATE issues SET state = 'publishing', created_at = $3, last_subscriber = coalesce($2, last_subscriber), expires_at = $4
              WHERE id = $1 AND state = 'held'",
         )
         .bind(issue_id)

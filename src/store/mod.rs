@@ -141,8 +141,7 @@ impl Db {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(30))
             .pragma("secure_delete", "on")
-            .pragma("cache_size", "-8000")
-            .optimize_on_close(true, 400);
+            .pragma("cache_size", "-8000");
         if let Some(folder) = options.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty())
         {
             std::fs::create_dir_all(folder).map_err(Error::Io)?;
@@ -250,8 +249,7 @@ impl Db {
         let Self::Sqlite { write, .. } = self else { return Ok(true) };
         // A checkpoint that waits for readers keeps every writer out, so it waits for moments only, on its own connection.
         let options = write.connect_options().as_ref().clone();
-        let mut connection =
-            options.busy_timeout(Duration::from_millis(100)).optimize_on_close(false, None).connect().await?;
+        let mut connection = options.busy_timeout(Duration::from_millis(100)).connect().await?;
         let mut done = false;
         for _ in 0..FORGETTING {
             let (busy, _, _): (i64, i64, i64) =

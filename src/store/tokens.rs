@@ -67,6 +67,16 @@ pub async fn by_hash(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<Option<
     .fetch_optional(c))
 }
 
+/// Whether a token was neither revoked nor is past its end.
+pub async fn holds(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool> {
+    on!(tx, c => sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM tokens WHERE id = $1 AND (expires_at IS NULL OR expires_at > $2))",
+    )
+    .bind(id)
+    .bind(now)
+    .fetch_one(c))
+}
+
 /// A token as a list shows it.
 #[derive(Clone, Debug, sqlx::FromRow, serde::Serialize)]
 pub struct Listed {

@@ -203,6 +203,26 @@ impl Browser {
         }
     }
 
+    /// Writes over what stands in a field.
+    pub async fn writes(&self, selector: &str, text: &str) {
+        let field = self.one(selector).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// What stands in a field.
+    pub async fn value(&self, selector: &str) -> String {
+        self.one(selector).await.prop("value").await.unwrap().unwrap_or_default()
+    }
+
+    /// Takes the network away from the browser, or gives it back.
+    pub async fn is_offline(&self, offline: bool) {
+        self.tell("Network.enable", &json!({})).await;
+        let network =
+            json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.tell("Network.emulateNetworkConditions", &network).await;
+    }
+
     /// Opens the newest mail of a kind, on the mailbox's list, as soon as it is there. The list follows by itself;
     /// without JavaScript it is reloaded.
     pub async fn open_mail(&self, kind: &str) {

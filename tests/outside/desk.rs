@@ -101,6 +101,7 @@ async fn an_alert_to_thousands_is_undone_released_stopped_in_the_middle_and_corr
     browser.shows("[data-places=domains]", "example.com").await;
     browser.shows("[data-places=relays]", "accepted").await;
     browser.shows("[data-reached]", "the last so far").await;
+    assert!(browser.one("[data-curve]").await.is_displayed().await.unwrap(), "acceptance over seconds");
     browser.press("[data-stop] button").await;
     browser.shows(".notice", "Stopped. Nobody more gets it.").await;
     let watched = now().since(began);
@@ -227,43 +228,4 @@ pub(super) async fn signed_in(
     browser.press("main button").await;
     browser.shows("h1", &format!("Hello, {name}")).await;
     browser
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_two_people_wrote_in_one_place_stays_apart_until_somebody_decides() {
-    let Some(chromedriver) = find("chromedriver", "two people in one draft") else { return };
-    let installation = Installation::new(Backend::Sqlite, 1, "").await;
-    let service = installation.serve().await;
-    let browser = signed_in(&chromedriver, &installation, ("Grace", "editor"), true).await;
-    browser.goto(&format!("{}/admin/desk", installation.url)).await;
-    browser.press("main form button").await;
-    browser.one("#body").await.send_keys("The bridge is open.").await.unwrap();
-    browser.shows("[data-saved]", "Saved").await;
-    let page = browser.driver.current_url().await.unwrap();
-    let id = page.path().rsplit('/').next().unwrap().to_owned();
-
-    let of_others = "The bridge is closed.";
-    let draft = installation.read(&format!("/api/v1/drafts/{id}")).await;
-    let change = serde_json::json!({ "version": draft["version"], "markdown": of_others });
-    assert_eq!(installation.patch(&format!("/api/v1/drafts/{id}"), &change).await.0, 200);
-    browser.one("#body").await.send_keys(" Go on.").await.unwrap();
-    browser.shows("[data-conflicts]", of_others).await;
-    // The next save decides nothing for them.
-    browser.one("#subject").await.send_keys("The bridge").await.unwrap();
-    browser.shows("[data-saved]", "but for what is asked").await;
-    browser.shows("[data-conflicts]", of_others).await;
-    let draft = installation.read(&format!("/api/v1/drafts/{id}")).await;
-    assert_eq!(
-        (draft["markdown"].as_str(), draft["subject"].as_str()),
-        (Some(of_others), Some("The bridge"))
-    );
-
-    browser.press("[data-conflicts] button:last-of-type").await;
-    until("what was decided to be saved", async || {
-        let draft = installation.read(&format!("/api/v1/drafts/{id}")).await;
-        (draft["markdown"] == "The bridge is open. Go on.").then_some(())
-    })
-    .await;
-    browser.driver.quit().await.unwrap();
-    drop(service);
 }

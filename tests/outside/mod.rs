@@ -16,6 +16,7 @@ mod postfix;
 mod races;
 mod shift;
 mod site;
+mod typing;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,10 @@
 //! Programs that call the API, each with a token.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
+use axum::response::Response;
 use bellwether::audit::Actor;
 use bellwether::domain::role::Role;
 use bellwether::newsroom::tokens;
@@ -81,15 +84,12 @@ impl Program<'_> {
 
     /// The whole of a stream of events, by the JSON of each.
     pub async fn hears(&self, path: &str) -> Vec<Value> {
-        let request = self.request("GET", path, None, "");
-        let response = self.stage.send(request).await;
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let text = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        let text = String::from_utf8(text.to_vec()).unwrap();
-        text.lines()
-            .filter_map(|line| line.strip_prefix("data: "))
-            .map(|it| serde_json::from_str(it).unwrap())
-            .collect()
+        events(self.listens(path).await).await
+    }
+
+    /// The beginning of a stream of events.
+    pub async fn listens(&self, path: &str) -> Response {
+        self.stage.send(self.request("GET", path, None, "")).await
     }
 
     async fn calls(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> Answer {
@@ -172,4 +172,16 @@ impl Answer {
         assert_eq!(own.rsplit('#').next().unwrap(), if kind.is_empty() { "about:blank" } else { kind });
         self.body
     }
+}
+
+/// The JSON of each event of a stream, to its end.
+pub async fn events(response: Response) -> Vec<Value> {
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let whole = tokio::time::timeout(Duration::from_secs(60), to_bytes(response.into_body(), 1 << 20));
+    let text = whole.await.expect("the stream to end").unwrap();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    text.lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|it| serde_json::from_str(it).unwrap())
+        .collect()
 }

@@ -32,7 +32,7 @@ use bellwether::ingesting::{Poller, fetch::Fetcher};
 use bellwether::watching::{self, Caller};
 use bellwether::{publishing, subscribing};
 
-pub use api::{Answer, Program};
+pub use api::{Answer, Program, events};
 pub(crate) use backend::both;
 pub use backend::{Backend, Opened};
 pub use hook::{Hook, Reply};

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use argon2::password_hash::{PasswordHasher, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
+use axum::body::Body;
 use axum::http::Request;
+use axum::response::Response;
 use bellwether::audit::Actor;
 use bellwether::domain::{role::Role, totp};
 use bellwether::newsroom::people as newsroom;
@@ -104,6 +106,13 @@ impl Colleague<'_> {
         let page = self.stage.request(self.peer, self.with_cookie(Request::get(path)), "").await;
         self.keep(&page);
         page
+    }
+
+    /// The beginning of a stream of events.
+    pub async fn listens(&self, path: &str) -> Response {
+        self.stage
+            .send_from(self.peer, self.with_cookie(Request::get(path)).body(Body::empty()).unwrap())
+            .await
     }
 
     /// Opens the page at `path` and sends its form to `action` with these fields, as in `name=Ada&role=owner`.

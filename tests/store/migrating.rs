@@ -125,3 +125,25 @@ async fn a_feed_that_was_heard_before_the_watch_began_is_not_silent_at_once() {
         sqlx::query_scalar("SELECT heard_at FROM feeds ORDER BY id").fetch_all(write).await.unwrap();
     assert_eq!(heard, [20, 6, 91]);
 }
+
+#[tokio::test]
+async fn no_plan_hangs_on_what_was_measured_while_the_database_was_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}/bellwether.db", folder.path().display());
+    let db = Db::open(&url).await.unwrap();
+    let Db::Sqlite { write, .. } = &db else { unreachable!() };
+    up_to("0035", folder.path()).await.run(write).await.unwrap();
+    sqlx::raw_sql(FEEDS).execute(write).await.unwrap();
+    sqlx::raw_sql("ANALYZE").execute(write).await.unwrap();
+    db.migrate().await.unwrap();
+    for _ in 0..2 {
+        let db = Db::open(&url).await.unwrap();
+        let Db::Sqlite { write, read } = &db else { unreachable!() };
+        let figures: i64 = value(write, "SELECT count(*) FROM sqlite_stat1").await;
+        assert_eq!(figures, 0);
+        // As a service does that ends: whatever it looked for, it measures nothing.
+        let _: i64 = value(read, "SELECT count(*) FROM posts WHERE published_at > 1").await;
+        read.close().await;
+        write.close().await;
+    }
+}

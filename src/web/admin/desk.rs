@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,7 +18,9 @@ use super::{
 };
 use crate::context::Context;
 use crate::domain::{
-    draft::{Kind, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold},
+    draft::{
+        Kind, LONGEST_KEPT, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold, word,
+    },
     issue::Level,
     role::Right,
     time::{Timestamp, about},
@@ -86,6 +89,13 @@ pub async fn create(State(cx): State<Context>, me: Me, body: Bytes) -> Answer {
     }
 }
 
+/// What a script sends: the text that one's own goes from, and one's own.
+#[derive(Deserialize)]
+struct Save {
+    base: Text,
+    mine: Text,
+}
+
 /// `POST /admin/desk/{id}`: saves what was written. A script is told how it stands then; a form leads back to the page.
 pub async fn save(
     State(cx): State<Context>,
@@ -96,18 +106,30 @@ pub async fn save(
     body: Bytes,
 ) -> Answer {
     let written = find(&cx, id).await?;
-    let base = field(&body, "base").and_then(|base| serde_json::from_str(&base).ok());
-    let mine = text_of(written.text.kind, &body);
-    let by_script = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
-    let saved =
-        desk::save(&cx, &me.actor(), written.draft.public_id, &base.unwrap_or(written.text), mine).await;
+    let kind = written.text.kind;
+    let by_script = headers.get(header::CONTENT_TYPE).is_some_and(|it| it == "application/json");
+    let Save { base, mine } = match by_script {
+        true => serde_json::from_slice(&body).map_err(|error| {
+            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "We couldn’t read this", error.to_string())
+        })?,
+        false => {
+            let base = field(&body, "base").and_then(|base| serde_json::from_str(&base).ok());
+            Save { base: base.unwrap_or(written.text), mine: text_of(kind, &body) }
+        }
+    };
+    let mine = Text { kind, ..mine };
+    if mine.body.chars().count() > LONGEST_KEPT {
+        let text = format!("Nothing was saved: it has more than {LONGEST_KEPT} characters.");
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "This text is too long", text));
+    }
+    let saved = desk::save(&cx, &me.actor(), written.draft.public_id, &base, mine).await;
     match saved? {
         Some(saved) if by_script => {
             Ok(Json(standing(&cx, &me, &saved.written, &saved.conflicts).await?).into_response())
         }
         Some(saved) if saved.conflicts.is_empty() => done(&path(saved.written.draft.public_id), "saved"),
         Some(saved) => {
-            let what = saved.conflicts.join(", ");
+            let what = saved.conflicts.iter().map(|part| word(part)).collect::<Vec<_>>().join(", ");
             let fault = format!(
                 "Somebody else changed the {what} at the same time: that stands here now. What you wrote of it was not saved; go back to see it."
             );
@@ -263,7 +285,11 @@ pub(super) async fn show(
         .iter()
         .map(|level| json!({ "word": level, "chosen": *level == text.level, "meaning": meaning(*level) }))
         .collect();
-    let useful: Vec<_> = USEFUL
+    let mut useful: Vec<_> = USEFUL.iter().map(|(minutes, words)| (*minutes, (*words).to_owned())).collect();
+    if useful.iter().all(|(minutes, _)| *minutes != text.useful_for) {
+        useful.push((text.useful_for, format!("For {} minutes", text.useful_for)));
+    }
+    let useful: Vec<_> = useful
         .iter()
         .map(|(minutes, words)| json!({ "minutes": minutes, "words": words, "chosen": *minutes == text.useful_for }))
         .collect();
@@ -326,9 +352,8 @@ async fn standing(
         "stands": stands(releasing::draft_asks_another(cx, &me.actor(), written), bar.as_ref()),
         "version": written.draft.version,
         "text": written.text,
-        "conflicts": conflicts,
+        "conflicts": conflicts.iter().map(|part| json!({ "part": part, "word": word(part) })).collect::<Vec<_>>(),
         "others": others,
-        "by": written.draft.updated_by,
         "look": looked(&written.text, &look, cx.clock.now()),
         "plain": look.mail.as_ref().map(|mail| &mail.text),
     }))

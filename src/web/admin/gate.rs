@@ -12,11 +12,15 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::{Refusal, cookie, frame::Frame};
 use crate::context::Context;
-use crate::domain::{network, role::Role};
+use crate::domain::{
+    network,
+    role::{Right, Role},
+};
 use crate::newsroom::signing_in::{self, Origin};
 use crate::newsroom::{Me, Standing};
 use crate::web::body;
 use crate::web::client::Client;
+use crate::web::live::Listener;
 use crate::web::public::form::PATIENCE;
 use crate::web::routes::Who;
 
@@ -185,6 +189,22 @@ fn beside(parts: &Parts) -> Option<String> {
 
 fn field(pairs: &[u8], wanted: &str) -> Option<String> {
     url::form_urlencoded::parse(pairs).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+}
+
+impl FromRequestParts<Context> for Visit {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, StatusCode> {
+        let visit = parts.extensions.get::<Arc<Self>>();
+        visit.map(|visit| Self::clone(visit)).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl Listener for Visit {
+    async fn may_listen(&self, cx: &Context) -> bool {
+        let me = signing_in::held_by(cx, &self.cookie).await.ok().flatten();
+        me.is_some_and(|me| me.standing(cx) == Standing::In && me.user.role.may(Right::Read))
+    }
 }
 
 /// Who is signed in; only routes that ask for it have one.

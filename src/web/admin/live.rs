@@ -13,6 +13,7 @@ use super::{
     Answer, At, Refusal, done,
     figures::{self, number},
     frame::Frame,
+    gate::Visit,
     go, missing, newsletter, race, when,
 };
 use crate::context::Context;
@@ -118,9 +119,9 @@ pub async fn state(State(cx): State<Context>, At(issue): At<Uuid>) -> Answer {
 }
 
 /// `GET /admin/live/{issue}/events`: the state, twice a second, until nothing changes any more.
-pub async fn events(State(cx): State<Context>, At(issue): At<Uuid>) -> Answer {
+pub async fn events(State(cx): State<Context>, visit: Visit, At(issue): At<Uuid>) -> Answer {
     let progress = find(&cx, issue).await?;
-    Ok(web::live::progress(cx, progress))
+    Ok(web::live::progress(cx, visit, progress))
 }
 
 /// `POST /admin/live/{issue}/undo`

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::races::{Fields, Refused, tag, topics};
-use super::{Answer, At, Refusal, desk::warned, done, figures::number, frame::Frame, go, missing, when};
+use super::{
+    Answer, At, Refusal, desk::warned, done, figures::number, frame::Frame, gate::Visit, go, missing, when,
+};
 use crate::context::Context;
 use crate::domain::{
     draft::{State as DraftState, hold},
@@ -44,9 +46,9 @@ pub async fn state(State(cx): State<Context>, At(id): At<Uuid>) -> Answer {
 }
 
 /// `GET /admin/races/{id}/events`: the same, twice a second.
-pub async fn events(State(cx): State<Context>, At(id): At<Uuid>) -> Answer {
+pub async fn events(State(cx): State<Context>, visit: Visit, At(id): At<Uuid>) -> Answer {
     let first = stands(&find(&cx, id).await?);
-    Ok(web::live::told(first, move |_| {
+    Ok(web::live::told(cx, visit, first, move |cx, _| {
         let cx = cx.clone();
         // Whoever listens asks anew.
         async move { find(&cx, id).await.ok().map(|race| stands(&race)) }

@@ -15,7 +15,7 @@ use crate::domain::{
     token::sha256,
 };
 use crate::store::{self, tokens::Token};
-use crate::web::{client::Client, problem::Problem};
+use crate::web::{client::Client, live::Listener, problem::Problem};
 
 use super::{kinds, listing::parameter, openapi};
 
@@ -96,6 +96,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let detail = "Nobody looked at the token of this call.";
         parts.extensions.get().cloned().ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+    }
+}
+
+impl Listener for Caller {
+    async fn may_listen(&self, cx: &Context) -> bool {
+        let holds = async {
+            let mut tx = cx.db.read().await?;
+            store::tokens::holds(&mut tx, self.token.id, cx.clock.now()).await
+        };
+        holds.await.unwrap_or_default()
     }
 }
 

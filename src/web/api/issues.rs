@@ -189,10 +189,10 @@ pub async fn retry(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Res
 }
 
 /// Server-sent events: how far it has got, twice a second, until nothing changes any more.
-pub async fn events(State(cx): State<Context>, Id(id): Id) -> Result<Response, Problem> {
+pub async fn events(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
     let id = id.parse().map_err(|_| unknown())?;
     let progress = live(&cx, id).await?.ok_or_else(unknown)?;
-    Ok(live::progress(cx, progress))
+    Ok(live::progress(cx, caller, progress))
 }
 
 pub(super) fn unknown() -> Problem {

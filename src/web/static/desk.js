@@ -5,24 +5,70 @@ const at = (name) => document.querySelector(`[data-${name}]`);
 const all = (name) => document.querySelectorAll(`[data-${name}]`);
 const id = form.dataset.desk;
 const frame = at("mail");
-const PAUSE = 600, LOOK = 4000;
-// What is typed; a newsletter has no link of its own.
-const typed = ["subject", "preheader", "body", "link", "outcome", "send_at", "zone"].filter((name) => form.elements[name]);
-// The text that one's own goes from: of what both changed it stays the old one, until somebody decides.
-let base = JSON.parse(form.elements.base.value), shown = "", timer, saving = false, again = false, changed = false;
+const PAUSE = 600, LOOK = 4000, AGAIN = 3000;
 
+// The parts of a draft that this form has: how one is read, put there, and told to somebody.
+const field = (name) => form.elements[name];
+const chosen = (name, value) => [...form.querySelectorAll(`[name=${name}]`)].filter((it) => [value].flat().includes(it.value));
+const shownIn = (name) => [...form.querySelectorAll(`[name=${name}]:checked`)].map((it) => it.value);
+const named = (it) => it.closest("label").querySelector("strong").textContent;
+const ARCHIVE = { "": null, yes: true, no: false };
+const typed = { read: (name) => field(name).value, put: (name, value) => { field(name).value = value; }, tell: (name, value) => `“${value}”` };
+const listed = (outward, inward) => ({
+  read: (name) => outward(field(name).value),
+  put: (name, value) => {
+    if (![...field(name).options].some((it) => it.value === inward(value))) field(name).add(new Option(`For ${value} minutes`, value));
+    field(name).value = inward(value);
+  },
+  tell: (name, value) => [...field(name).options].find((it) => it.value === inward(value))?.textContent ?? String(value),
+});
+const parts = {
+  outcome: typed, subject: typed, preheader: typed, body: typed, link: typed, send_at: typed,
+  // One stands there from the first; it is the draft's once there is a time.
+  zone: { ...typed, read: (name) => field("send_at").value && field(name).value, put: (name, value) => { if (value) typed.put(name, value); } },
+  useful_for: listed(Number, String),
+  public: listed((word) => ARCHIVE[word], (value) => Object.keys(ARCHIVE).find((word) => ARCHIVE[word] === value)),
+  level: {
+    read: (name) => shownIn(name)[0],
+    put: (name, value) => { for (const it of chosen(name, value)) it.checked = true; },
+    tell: (name, value) => chosen(name, value).map(named).join(),
+  },
+  topics: {
+    read: () => shownIn("topic"),
+    put: (name, value) => { for (const it of form.querySelectorAll("[name=topic]")) it.checked = value.includes(it.value); },
+    tell: (name, value) => chosen("topic", value).map(named).join(", ") || "none",
+  },
+};
+const names = Object.keys(parts).filter((name) => field(name === "topics" ? "topic" : name));
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+const read = () => Object.fromEntries(names.map((name) => [name, parts[name].read(name)]));
+
+// `base` is the draft that one's own goes from, as it was saved, and `stood` how the form showed it then. Of what both
+// changed the old one stays in both, until somebody decides.
+let base = JSON.parse(field("base").value), stood = read();
+let asked = "", shown = "", timer, saving = Promise.resolve(), busy = false, failed = false, closed = false, keeping = false;
+// What one changed and nobody has saved yet: no look at the draft alone is a change of it.
+const mine = (now = read()) => names.filter((name) => !same(now[name], stood[name]));
+const undecided = () => all("conflict").length > 0;
 const inUse = () => !form.querySelector("fieldset.plain").disabled;
 
+function made(kind, look, text = "") {
+  const element = document.createElement(kind);
+  element.className = look;
+  element.textContent = text;
+  return element;
+}
+
 function counted() {
-  const subject = form.elements.subject;
+  const subject = field("subject");
   const count = [...subject.value].length, phone = Number(subject.dataset.phone);
   const hint = document.querySelector("[data-count=subject]");
   hint.textContent = count > phone
     ? `${count} characters: a phone cuts it to “${[...subject.value].slice(0, phone).join("")}…”`
     : `${count} characters; a phone shows about ${phone}.`;
   at("subject").textContent = subject.value || "No subject yet";
-  const words = form.elements.body.value.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[*_`#>]+/g, "").replace(/\s+/g, " ");
-  at("preheader").textContent = form.elements.preheader.value || words.slice(0, 120);
+  const words = field("body").value.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[*_`#>]+/g, "").replace(/\s+/g, " ");
+  at("preheader").textContent = field("preheader").value || words.slice(0, 120);
 }
 
 function shows(standing) {
@@ -34,90 +80,158 @@ function shows(standing) {
   at("size").textContent = look.kilobytes ? `${look.kilobytes} KB` : "";
   // A chosen reader's text comes with the page.
   if (!frame.dataset.reader) at("plain").textContent = plain || "";
-  at("warnings").replaceChildren(...look.warnings.map((warning) => {
-    const item = document.createElement("li");
-    item.className = warning.blocks ? "bad" : "warn";
-    item.textContent = warning.text;
-    return item;
-  }));
+  const warnings = undecided() ? [{ blocks: true, text: "Decide first about what two of you changed." }, ...look.warnings] : look.warnings;
+  at("warnings").replaceChildren(...warnings.map(({ blocks, text }) => made("li", blocks ? "bad" : "warn", text)));
   const release = document.querySelector("form[action$='/release']");
   if (release) {
-    release.elements.version.value = version;
-    at("go").disabled = look.blocked;
+    at("go").disabled = look.blocked || undecided();
+    // Only what stands here, all of it, is released from here.
+    if (!undecided()) release.elements.version.value = version;
   }
   const there = at("others");
   there.hidden = others.length === 0;
   there.textContent = `${others.join(", ")} ${others.length > 1 ? "have" : "has"} it open as well. What each of you writes is kept.`;
 }
 
-// What somebody else wrote goes into the fields that one has not changed; what both changed is asked.
+// What somebody else wrote goes into the parts that one has not changed; what both changed is asked.
 function takes(standing, sent) {
-  const theirs = standing.text;
-  for (const name of typed) {
-    const input = form.elements[name];
-    if (input.value === sent[name] && !standing.conflicts.includes(name) && input.value !== theirs[name]) input.value = theirs[name];
-  }
-  const asked = standing.conflicts.filter((name) => typed.includes(name));
-  const goesFrom = (from) => { base = from; form.elements.base.value = JSON.stringify(base); };
-  at("conflicts").replaceChildren(...asked.map((name) => {
-    const box = document.createElement("p");
-    box.className = "notice warn";
-    box.append(`${standing.by} changed the ${name} as well: “${theirs[name]}” `);
-    const choices = [["Take theirs", () => { form.elements[name].value = theirs[name]; }], ["Keep mine", () => {}]];
-    for (const [words, choose] of choices) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "second";
-      button.textContent = words;
-      button.addEventListener("click", () => { choose(); goesFrom({ ...base, [name]: theirs[name] }); box.remove(); form.elements[name].focus(); later(); });
-      box.append(button, " ");
+  const theirs = standing.text, changed = mine(sent), conflicts = standing.conflicts.map(({ part }) => part);
+  const next = { ...theirs };
+  for (const name of names) {
+    const part = parts[name], typedSince = !same(part.read(name), sent[name]);
+    if (conflicts.includes(name) || (!changed.includes(name) && typedSince)) {
+      next[name] = base[name];
+    } else if (changed.includes(name)) {
+      stood[name] = sent[name];
+    } else {
+      if (!same(theirs[name], base[name])) part.put(name, theirs[name]);
+      stood[name] = part.read(name);
     }
-    return box;
-  }));
-  goesFrom({ ...theirs, ...Object.fromEntries(asked.map((name) => [name, base[name]])) });
+  }
+  goesFrom(next);
+  asks(standing);
 }
 
-const written = () => ({ ...Object.fromEntries(typed.map((name) => [name, form.elements[name].value])) });
+function goesFrom(from) {
+  base = from;
+  field("base").value = JSON.stringify(from);
+}
 
-async function save() {
-  if (saving) { again = true; return; }
-  saving = true;
-  changed = false;
-  const sent = written();
-  const saved = at("saved");
+function asks({ text, conflicts }) {
+  const question = JSON.stringify(conflicts.map(({ part }) => [part, text[part]]));
+  // A button that somebody is about to press stays where it is.
+  if (question === asked) return;
+  asked = question;
+  for (const box of all("conflict")) box.remove();
+  for (const { part: name, word } of conflicts.filter(({ part }) => names.includes(part))) {
+    const box = made("div", "notice warn"), choices = made("div", "actions");
+    box.dataset.conflict = name;
+    box.setAttribute("role", "alert");
+    box.append(made("p", "", `Somebody else changed the ${word} as well: ${parts[name].tell(name, text[name])}`), choices);
+    const theirs = () => { parts[name].put(name, text[name]); stood[name] = parts[name].read(name); };
+    for (const [words, choose] of [["Take theirs", theirs], ["Keep mine", () => {}]]) {
+      const button = made("button", "second", words);
+      button.type = "button";
+      button.addEventListener("click", () => { choose(); goesFrom({ ...base, [name]: text[name] }); box.remove(); later(); });
+      choices.append(button);
+    }
+    const control = form.querySelector(`[name=${name === "topics" ? "topic" : name}]`);
+    control.closest("details")?.setAttribute("open", "");
+    (control.closest(".field") ?? control.closest("fieldset")).after(box);
+  }
+}
+
+// What isn't saved yet outlives a lost connection, a closed tab and a dead battery in this browser.
+const kept = `draft ${id} ${form.dataset.me}`;
+function keeps() {
   try {
-    const answer = await fetch(`/admin/desk/${id}`, {
-      method: "POST",
-      headers: { accept: "application/json" },
-      body: new URLSearchParams(new FormData(form)),
-    });
-    if (answer.status === 401) throw new Error("You are signed out. Sign in in another tab; what you wrote is still here.");
-    if (!answer.ok) throw new Error("Not saved: the draft was released or thrown away, or the service can’t be reached.");
-    const standing = await answer.json();
+    const changed = mine();
+    if (changed.length === 0) {
+      // Another tab may keep something.
+      if (keeping) localStorage.removeItem(kept);
+      keeping = false;
+      return;
+    }
+    keeping = true;
+    const of = (text) => Object.fromEntries(changed.map((name) => [name, text[name]]));
+    localStorage.setItem(kept, JSON.stringify({ base: of(base), mine: of(read()) }));
+  } catch { /* A browser that keeps nothing. */ }
+}
+function remembers() {
+  try {
+    const found = JSON.parse(localStorage.getItem(kept));
+    if (!found) return;
+    keeping = true;
+    for (const name of names.filter((name) => name in found.mine)) parts[name].put(name, found.mine[name]);
+    goesFrom({ ...base, ...found.base });
+    later();
+  } catch { localStorage.removeItem(kept); }
+}
+
+const request = (now) => ({
+  method: "POST",
+  headers: { "accept": "application/json", "content-type": "application/json", "x-csrf-token": field("csrf").value },
+  body: JSON.stringify({ base, mine: { ...base, ...Object.fromEntries(mine(now).map((name) => [name, now[name]])) } }),
+});
+
+// Whoever signed in again, in another tab, has another token.
+async function renews() {
+  const page = new DOMParser().parseFromString(await (await fetch(`/admin/desk/${id}`)).text(), "text/html");
+  const token = page.querySelector("[data-desk] [name=csrf]")?.value;
+  if (!token || token === field("csrf").value) return false;
+  for (const input of document.querySelectorAll("[name=csrf]")) input.value = token;
+  return true;
+}
+
+class NotSaved extends Error {}
+async function sends(sent) {
+  let answer = await fetch(`/admin/desk/${id}`, request(sent));
+  if (answer.status === 403 && await renews()) answer = await fetch(`/admin/desk/${id}`, request(sent));
+  if (answer.ok && !answer.redirected) return answer.json();
+  // A way to sign in, to the end.
+  const status = answer.redirected ? 401 : answer.status;
+  closed = status === 404 || status === 409;
+  throw new NotSaved({
+    401: "You are signed out. Sign in in another tab; what you wrote is still here.",
+    403: "Not saved: you may not change this draft any more.",
+    404: "Not saved: this draft is gone.",
+    409: "Not saved: this draft was released or thrown away meanwhile. What you wrote since then is not in it.",
+    413: "Not saved: the text is longer than can be kept. Cut it.",
+  }[status] ?? "Not saved: the service can’t do it now. Trying again.");
+}
+
+async function once() {
+  clearTimeout(timer);
+  busy = true;
+  const sent = read(), saved = at("saved");
+  try {
+    const standing = await sends(sent);
+    failed = false;
     takes(standing, sent);
     shows(standing);
     // A race's moment has come, or the level asks for two people: the page's buttons are others now.
-    const still = JSON.stringify(written()) === JSON.stringify(sent) && at("conflicts").children.length === 0;
-    if (standing.stands !== form.dataset.stands && still) location.reload();
+    if (standing.stands !== form.dataset.stands && mine().length === 0 && !undecided()) location.reload();
     const reader = frame.dataset.reader ? `&reader=${frame.dataset.reader}` : "";
     const mail = `/admin/desk/${id}/mail?v=${standing.version}${reader}`;
     if (mail !== shown) frame.src = shown = mail;
-    // What was typed meanwhile isn't, and is sent when the page is left before its turn.
-    if (!changed) saved.textContent = at("conflicts").children.length > 0 ? "Saved, but for what is asked above." : "Saved.";
+    saved.textContent = undecided() ? "Saved, but for what is asked above." : "Saved.";
     saved.classList.remove("bad");
   } catch (error) {
-    saved.textContent = error instanceof TypeError ? "Not saved: no connection. Trying again." : error.message;
+    failed = true;
+    saved.textContent = error instanceof NotSaved ? error.message : "Not saved: no connection. Trying again.";
     saved.classList.add("bad");
-    timer = setTimeout(save, 3000);
+    if (!closed) timer = setTimeout(save, AGAIN);
   } finally {
-    saving = false;
-    if (again) { again = false; save(); }
+    busy = false;
+    keeps();
   }
 }
+const save = () => (saving = saving.then(once));
 
 function later() {
-  changed = true;
   counted();
+  keeps();
+  if (closed) return;
   at("saved").textContent = "…";
   clearTimeout(timer);
   timer = setTimeout(save, PAUSE);
@@ -142,11 +256,25 @@ if (many) {
 
 counted();
 if (inUse()) {
+  remembers();
   form.addEventListener("input", later);
-  form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); save(); });
-  addEventListener("pagehide", () => { if (at("saved").textContent === "…") navigator.sendBeacon(`/admin/desk/${id}`, new URLSearchParams(new FormData(form))); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); save(); });
+  // What is tested, asked for and released is what stands here.
+  for (const other of all("saves-first")) {
+    other.addEventListener("submit", async (event) => {
+      if (mine().length === 0 && !busy) return;
+      event.preventDefault();
+      await save();
+      if (mine().length > 0 || failed) return (at("conflict") ?? at("saved")).scrollIntoView({ block: "center" });
+      if (!event.submitter?.disabled) other.requestSubmit(event.submitter);
+    });
+  }
+  addEventListener("pagehide", () => { if (mine().length > 0 && !closed) fetch(`/admin/desk/${id}`, { ...request(read()), keepalive: true }).catch(() => {}); });
+  addEventListener("beforeunload", (event) => { if (failed && mine().length > 0) event.preventDefault(); });
   // Who else is here, and what they wrote.
-  setInterval(() => { if (!document.hidden && !saving && at("saved").textContent !== "…") save(); }, LOOK);
+  setInterval(() => { if (!document.hidden && !busy && !failed && at("saved").textContent !== "…") save(); }, LOOK);
+} else {
+  localStorage.removeItem(kept);
 }
 for (const button of all("view")) {
   button.addEventListener("click", () => {

@@ -30,7 +30,8 @@ function pace(progress) {
   if (seen.length > 2 && progress.audience > 0) {
     const span = Math.max(1, now - seen[0][0]);
     const points = seen.map(([when, count]) => `${(when - seen[0][0]) / span * 600},${118 - count / progress.audience * 114}`);
-    at("curve").hidden = false;
+    // A picture has no property of that name.
+    at("curve").removeAttribute("hidden");
     at("curve").firstElementChild.setAttribute("points", points.join(" "));
   }
 }

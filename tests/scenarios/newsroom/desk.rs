@@ -102,6 +102,18 @@ both! {
         assert_eq!(saves(&mut editor, &path, READY).await.status, 409, "a released draft is closed");
     }
 
+    async fn who_comes_in_the_hold_does_not_make_it_go_to_more_than_were_counted(stage: Stage) {
+        stage.imported_all(&[ADA, EVE]).await;
+        let mut editor = stage.editor("kim").await;
+        let path = writes(&mut editor, READY).await;
+        let issue = issue_of(&releases(&mut editor, &path, "2").await);
+        let late: Vec<_> = (0..300).map(|n| format!("late{n}@example.net")).collect();
+        stage.imported_all(&late).await;
+        stage.advance(30.seconds()).await;
+        assert_eq!(stage.outcome(issue).await, "2 sent");
+        assert_eq!(stage.subjects("late7@example.net").len(), 0);
+    }
+
     async fn who_undoes_in_the_hold_has_the_draft_back_and_nobody_got_it(stage: Stage) {
         stage.imported(ADA).await;
         let mut editor = stage.editor("kim").await;

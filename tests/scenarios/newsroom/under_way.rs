@@ -1,9 +1,11 @@
 //! An issue under way: how far it is at each relay and mail domain, first and slowest.
 
+use bellwether::domain::role::Role;
 use bellwether::publishing::live::{Live, live};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::stage::{Span, Stage, both};
+use crate::stage::{Span, Stage, both, events};
 
 async fn looks(stage: &Stage, issue: Uuid) -> Live {
     live(&stage.cx, issue).await.unwrap().unwrap()
@@ -45,6 +47,31 @@ both! {
         state.says("\"slowest_domain\":\"slow.example\"");
         let events = viewer.opens(&format!("/admin/live/{issue}/events")).await;
         events.says("\"slowest_domain\":\"slow.example\"");
+    }
+
+    async fn who_may_not_look_any_more_hears_no_more(stage: Stage) {
+        stage.imported("ada@example.com").await;
+        let desk = stage.program("desk", Role::Editor).await;
+        let words = json!({ "subject": "Polls are closed", "markdown": "First counts at nine.", "topics": ["election-alerts"] });
+        let draft = desk.posts("/drafts", &words).await.is(201);
+        let release = format!("/drafts/{}/release", draft["id"].as_str().unwrap());
+        let issue = desk.posts_once("a", &release, &json!({ "audience": 1 })).await.is(202)["id"].as_str().unwrap().to_owned();
+
+        // It is held, and the clock stands: these streams would go on.
+        let look = stage.program("look", Role::Viewer).await;
+        let mut viewer = stage.viewer("mary").await;
+        let owner = stage.program("owner", Role::Owner).await;
+        let mary = stage.user("mary").await.public_id;
+        let (api, page) = (format!("/issues/{issue}/events"), format!("/admin/live/{issue}/events"));
+        let tokens = owner.gets("/tokens").await.is(200);
+        let id = tokens["tokens"].as_array().unwrap().iter().find(|it| it["name"] == "look").unwrap()["id"].clone();
+        let (program, browser) = (look.listens(&api).await, viewer.listens(&page).await);
+        owner.posts(&format!("/tokens/{id}/revoke"), &json!({})).await.is(200);
+        owner.posts(&format!("/users/{mary}/sessions/end"), &json!({})).await.is(200);
+        for heard in <[_; 2]>::from(tokio::join!(events(program), events(browser))) {
+            assert!((1..=5).contains(&heard.len()), "{}", heard.len());
+        }
+        assert_eq!(viewer.opens(&page).await.status, 303);
     }
 
     async fn one_that_is_stopped_while_it_is_written_out_tells_of_all_its_readers(stage: Stage) {
