@@ -166,7 +166,7 @@ async fn what_is_released_is_what_stands_there_when_the_button_is_pressed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_typed_without_a_connection_or_a_session_is_saved_later() {
     let Some(chromedriver) = find("chromedriver", "a lost connection at the desk") else { return };
-    let begun = Begun::new("").await;
+    let begun = Begun::new("[newsroom]\nhold = \"5m\"").await;
     let browser = begun.editor(&chromedriver, "Grace").await;
     browser.shows("[data-saved]", "Saved").await;
     browser.is_offline(true).await;
@@ -206,6 +206,23 @@ async fn what_is_typed_without_a_connection_or_a_session_is_saved_later() {
     browser.driver.switch_to_window(desk).await.unwrap();
     begun.has("markdown", &json!("Written while signed out.")).await;
     browser.shows("[data-saved]", "Saved.").await;
+
+    // A page that only follows leads to the way in, and back.
+    let words = json!({ "subject": "Polls are closed", "markdown": "What we know.", "topics": [TOPIC] });
+    let (_, alert) = begun.installation.api("/api/v1/drafts", None, &words).await;
+    let release = format!("/api/v1/drafts/{}/release", alert["id"].as_str().unwrap());
+    let (status, held) = begun.installation.api(&release, Some("a"), &json!({ "audience": 3 })).await;
+    assert_eq!(status, 202, "{held}");
+    browser.goto(&format!("{}/admin/live/{}", begun.installation.url, held["id"].as_str().unwrap())).await;
+    browser.shows("[data-held]", "Nobody has it yet").await;
+    let live = browser.driver.window().await.unwrap();
+    let tab = browser.driver.new_tab().await.unwrap();
+    browser.driver.switch_to_window(tab).await.unwrap();
+    browser.goto(&format!("{}/admin", begun.installation.url)).await;
+    browser.press(".me button").await;
+    browser.shows(".notice", "You are signed out").await;
+    browser.driver.switch_to_window(live).await.unwrap();
+    browser.shows("h1", "Sign in").await;
     leaves([browser], begun).await;
 }
 

@@ -133,7 +133,9 @@ async function ask() {
   let over = false;
   try {
     const answer = await fetch(`/admin/live/${issue}/state`);
-    if (answer.ok) over = shows(await answer.json());
+    // Signed out: the way in leads back here.
+    if (answer.status === 401 || answer.redirected) location.reload();
+    else if (answer.ok) over = shows(await answer.json());
   } catch {
     at("pace").textContent = "No connection. Trying again.";
   }

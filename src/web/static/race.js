@@ -35,7 +35,9 @@ async function follows(standing) {
 async function ask() {
   try {
     const answer = await fetch(`/admin/races/${id}/state`);
-    if (answer.ok) await follows(await answer.json());
+    // Signed out: the way in leads back here.
+    if (answer.status === 401 || answer.redirected) location.reload();
+    else if (answer.ok) await follows(await answer.json());
   } catch {
     // No connection: once more.
   }
