@@ -178,7 +178,7 @@ async fn an_owner_makes_a_topic_a_feed_and_a_schedule_and_asks_what_would_go_out
     slug.clear().await.unwrap();
     slug.send_keys("city-hall").await.unwrap();
     browser.press("main form button").await;
-    browser.shows("h1", "City hall").await;
+    browser.shows(".notice", "Saved").await;
     browser.goto(&sources).await;
     browser.shows("[aria-label=Topics]", "City hall").await;
 
