@@ -164,6 +164,20 @@ impl Text {
     }
 }
 
+/// Does something with each part of a draft, by its name.
+macro_rules! each_part {
+    ($do:ident) => {
+        $do!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone, outcome)
+    };
+}
+
+macro_rules! named {
+    ($($part:ident),+) => { &[$(stringify!($part)),+] };
+}
+
+/// The names of the parts, which may change one by one.
+pub const PARTS: &[&str] = each_part!(named);
+
 /// What a save makes of a draft that somebody else may have changed meanwhile: of each part that only one of the two
 /// changed their text, of one that both changed differently what stands there, and its name.
 pub fn merge(current: &Text, base: &Text, mine: &Text) -> (Text, Vec<&'static str>) {
@@ -175,27 +189,24 @@ pub fn merge(current: &Text, base: &Text, mine: &Text) -> (Text, Vec<&'static st
         changed_here && !changed_there
     };
     macro_rules! merged {
-        ($($field:ident),+) => {
-            Text { kind: current.kind, $($field: if of(stringify!($field), mine.$field != base.$field, current.$field != base.$field, mine.$field == current.$field) {
-                mine.$field.clone()
+        ($($part:ident),+) => {
+            Text { kind: current.kind, $($part: if of(stringify!($part), mine.$part != base.$part, current.$part != base.$part, mine.$part == current.$part) {
+                mine.$part.clone()
             } else {
-                current.$field.clone()
+                current.$part.clone()
             }),+ }
         };
     }
-    (
-        merged!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone, outcome),
-        conflicts,
-    )
+    (each_part!(merged), conflicts)
 }
 
 /// The names of the parts in which two texts differ.
 pub fn differing(one: &Text, other: &Text) -> Vec<&'static str> {
     let mut parts = Vec::new();
     macro_rules! compared {
-        ($($field:ident),+) => { $(if one.$field != other.$field { parts.push(stringify!($field)); })+ };
+        ($($part:ident),+) => { $(if one.$part != other.$part { parts.push(stringify!($part)); })+ };
     }
-    compared!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone, outcome);
+    each_part!(compared);
     parts
 }
 

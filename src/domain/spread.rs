@@ -64,7 +64,9 @@ impl Spread {
 /// The one where the largest part waits; where none waits anywhere, the one whose last reader got it last.
 fn slowest(places: &[Place]) -> Option<String> {
     let part = |place: &Place| place.waiting * 1_000_000 / place.audience.max(1);
-    let behind = |place: &Place| (part(place), place.last_accepted_at);
+    // Whoever had it within the same second isn't slower.
+    let second = |at: Timestamp| at.as_micros() / 1_000_000;
+    let behind = |place: &Place| (part(place), place.last_accepted_at.map(second));
     let last = places.iter().max_by_key(|place| behind(place))?;
     let first = places.iter().min_by_key(|place| behind(place))?;
     (behind(last) != behind(first)).then(|| last.name.clone())

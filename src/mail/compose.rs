@@ -15,14 +15,14 @@ pub use super::{
 use super::{
     digest::{self, CUT},
     fragment::{CONFIRM, PREFERENCES, UNSUBSCRIBE, without_controls},
-    head::{Class, Letterhead, one_line},
+    head::{Class, Letterhead},
     html, page, rehearsal,
     templates::Templates,
     text::{self, tidy},
 };
 use crate::{
     config::Config,
-    domain::{subscription, time::Timestamp},
+    domain::{subscription, text::one_line, time::Timestamp},
 };
 
 /// The longest subject or title, in characters.

@@ -8,10 +8,10 @@ use html2text::render::{TaggedLine, TextDecorator};
 
 use super::{
     fragment::without_controls,
-    head::one_line,
     html::{Tags, sanitize, without_tags},
     urls::{Piece, next_url, pieces},
 };
+use crate::domain::text::one_line;
 
 /// How wide the text part's lines are, in columns.
 pub const WIDTH: usize = 72;
@@ -34,7 +34,7 @@ pub fn excerpt(html: &str, longest: usize) -> String {
     let mut read = 0;
     while let Some(url) = next_url(&line[read..]).filter(|url| read + url.start < end) {
         if read + url.end >= end {
-            let before = line[..read + url.start].trim_end();
+            let before = line[..read + url.start].trim_end_matches([' ', '(', '[', '<']);
             return if before.is_empty() { String::new() } else { format!("{before}…") };
         }
         read += url.end;
@@ -393,7 +393,7 @@ mod tests {
         let html = format!("<p>Live ({LONG}), more</p>");
         assert_eq!(excerpt(&html, 400), format!("Live ({LONG}), more"));
         for cut in 8..6 + LONG.len() {
-            assert_eq!(excerpt(&html, cut), "Live (…", "{cut}");
+            assert_eq!(excerpt(&html, cut), "Live…", "{cut}");
         }
         assert_eq!(excerpt(LONG, 60), "");
     }

@@ -116,7 +116,7 @@ async fn not_found(State(cx): State<Context>, uri: Uri) -> Response {
         return Problem::new(status, format!("There is nothing at {}.", uri.path())).into_response();
     }
     let text = "The address may be mistyped, or the page may have moved.";
-    message(&cx, status, "There is no such page", text)
+    say(&cx, status, "There is no such page", text, is_newsroom(&uri))
 }
 
 async fn wrong_method(State(cx): State<Context>, uri: Uri) -> Response {
@@ -126,7 +126,12 @@ async fn wrong_method(State(cx): State<Context>, uri: Uri) -> Response {
             format!("{} doesn't take this method; the Allow header says which it takes.", uri.path());
         return Problem::new(status, detail).into_response();
     }
-    message(&cx, status, "Nothing to see here", "This address only receives what a form sends.")
+    let text = "This address only receives what a form sends.";
+    say(&cx, status, "Nothing to see here", text, is_newsroom(&uri))
+}
+
+fn is_newsroom(uri: &Uri) -> bool {
+    uri.path().starts_with("/admin/")
 }
 
 fn is_api(uri: &Uri) -> bool {
@@ -134,6 +139,10 @@ fn is_api(uri: &Uri) -> bool {
 }
 
 fn message(cx: &Context, status: StatusCode, title: &str, text: &str) -> Response {
-    let page = Page::Message { title: title.to_owned(), text: text.to_owned() };
+    say(cx, status, title, text, false)
+}
+
+fn say(cx: &Context, status: StatusCode, title: &str, text: &str, newsroom: bool) -> Response {
+    let page = Page::Message { title: title.to_owned(), text: text.to_owned(), newsroom };
     page.respond(&Site::of(&cx.config), status)
 }

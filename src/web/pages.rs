@@ -97,10 +97,11 @@ pub enum Page {
     },
     /// The API for people.
     Docs(Guide),
-    /// Anything that needs a headline and a sentence.
+    /// Anything that needs a headline and a sentence; what leads on goes to the newsroom, or else to the sign-up form.
     Message {
         title: String,
         text: String,
+        newsroom: bool,
     },
 }
 

@@ -102,6 +102,8 @@ async fn an_alert_to_thousands_is_undone_released_stopped_in_the_middle_and_corr
     browser.shows("[data-places=relays]", "accepted").await;
     browser.shows("[data-reached]", "the last so far").await;
     assert!(browser.one("[data-curve]").await.is_displayed().await.unwrap(), "acceptance over seconds");
+    let points = browser.one("[data-curve] polyline").await.attr("points").await.unwrap().unwrap();
+    assert!(points.starts_with("0,118 ") && points.split(' ').count() > 3, "{points}");
     browser.press("[data-stop] button").await;
     browser.shows(".notice", "Stopped. Nobody more gets it.").await;
     let watched = now().since(began);
@@ -116,6 +118,9 @@ async fn an_alert_to_thousands_is_undone_released_stopped_in_the_middle_and_corr
         .await;
     assert!(had >= more && had < readers, "{had} of {readers}");
     assert_eq!(installation.mailbox.len(), had + 1, "the screen says exactly how many have it");
+    // The page came anew, with the whole curve.
+    let points = browser.one("[data-curve] polyline").await.attr("points").await.unwrap().unwrap();
+    assert!(points.split(' ').count() > 10, "{points}");
     browser.pictures("newsroom-stopped", "h1").await;
 
     browser.press("summary").await;

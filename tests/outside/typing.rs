@@ -93,12 +93,16 @@ async fn an_open_page_shows_what_another_changed_and_takes_nothing_back() {
         ("180".to_owned(), "In short".to_owned())
     );
 
-    // A further change is seen there, so that page has looked and saved nothing of its own.
+    // A further change is seen there, so that page has looked and saved nothing of its own; a number that was typed for
+    // what stood there before is typed once more.
+    ada.one("#audience").await.send_keys("3").await.unwrap();
     begun.changes(json!({ "level": "critical", "useful_for": 45 })).await;
     until("the other's page to follow once more", async || {
         (ada.value("#useful_for").await == "45").then_some(())
     })
     .await;
+    ada.shows("[data-came]", "Somebody else changed this: time of use, level. Read it once more.").await;
+    assert_eq!(ada.value("#audience").await, "");
     ada.writes("#subject", "The bridge is closed").await;
     begun.has("subject", &json!("The bridge is closed")).await;
     let draft = begun.draft().await;

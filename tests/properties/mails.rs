@@ -3,10 +3,9 @@
 use std::sync::LazyLock;
 
 use bellwether::{
-    domain::{message_id::Renaming, subscription},
+    domain::{message_id::Renaming, subscription, text::one_line},
     mail::{
         compose::{Alert, Composer, Digest, Slots, Stencil, Story, digest_order},
-        head::one_line,
         reply::Reply,
     },
 };

@@ -158,6 +158,7 @@ fn every_page() -> Vec<(&'static str, Page)> {
             Page::Message {
                 title: "There is no such page".to_owned(),
                 text: "The address may be mistyped.".to_owned(),
+                newsroom: false,
             },
         ),
     ]

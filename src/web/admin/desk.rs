@@ -1,5 +1,7 @@
 //! `/admin/desk`: alerts and newsletters that people write, and their release.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -19,7 +21,8 @@ use super::{
 use crate::context::Context;
 use crate::domain::{
     draft::{
-        Kind, LONGEST_KEPT, LONGEST_PREHEADER, LONGEST_SUBJECT, PHONE, State as DraftState, Text, hold, word,
+        Kind, LONGEST_KEPT, LONGEST_PREHEADER, LONGEST_SUBJECT, PARTS, PHONE, State as DraftState, Text,
+        hold, word,
     },
     issue::Level,
     role::Right,
@@ -316,6 +319,7 @@ pub(super) async fn show(
         "useful": useful,
         "archive": archive,
         "look": looked(text, &look, cx.clock.now()),
+        "words": json!(PARTS.iter().map(|part| (*part, word(part))).collect::<BTreeMap<_, _>>()).to_string(),
         "newsletter": newsletter::form(cx, text),
         "word": text.kind.word(),
         "mail": look.mail,
@@ -352,7 +356,7 @@ async fn standing(
         "stands": stands(releasing::draft_asks_another(cx, &me.actor(), written), bar.as_ref()),
         "version": written.draft.version,
         "text": written.text,
-        "conflicts": conflicts.iter().map(|part| json!({ "part": part, "word": word(part) })).collect::<Vec<_>>(),
+        "conflicts": conflicts,
         "others": others,
         "look": looked(&written.text, &look, cx.clock.now()),
         "plain": look.mail.as_ref().map(|mail| &mail.text),

@@ -143,7 +143,11 @@ pub async fn undo(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Resu
             Ok(Json(answers::Undone { issue, draft }).into_response())
         }
         Undone::TooLate => {
-            let detail = "It isn't held any more, so it can't be undone; cancel it, and nobody more gets it.";
+            let mut tx = cx.db.read().await?;
+            let detail = match find(&mut tx, &id).await?.state {
+                IssueState::Cancelled => "It was stopped already; nobody more gets it.",
+                _ => "It isn't held any more, so it can't be undone; cancel it, and nobody more gets it.",
+            };
             Err(Problem::new(StatusCode::CONFLICT, detail))
         }
         Undone::Unknown => Err(unknown()),

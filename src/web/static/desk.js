@@ -39,6 +39,7 @@ const parts = {
     tell: (name, value) => chosen("topic", value).map(named).join(", ") || "none",
   },
 };
+const words = JSON.parse(form.dataset.words);
 const names = Object.keys(parts).filter((name) => field(name === "topics" ? "topic" : name));
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 const read = () => Object.fromEntries(names.map((name) => [name, parts[name].read(name)]));
@@ -95,8 +96,8 @@ function shows(standing) {
 
 // What somebody else wrote goes into the parts that one has not changed; what both changed is asked.
 function takes(standing, sent) {
-  const theirs = standing.text, changed = mine(sent), conflicts = standing.conflicts.map(({ part }) => part);
-  const next = { ...theirs };
+  const theirs = standing.text, changed = mine(sent), { conflicts } = standing;
+  const next = { ...theirs }, came = [];
   for (const name of names) {
     const part = parts[name], typedSince = !same(part.read(name), sent[name]);
     if (conflicts.includes(name) || (!changed.includes(name) && typedSince)) {
@@ -104,12 +105,23 @@ function takes(standing, sent) {
     } else if (changed.includes(name)) {
       stood[name] = sent[name];
     } else {
-      if (!same(theirs[name], base[name])) part.put(name, theirs[name]);
+      if (!same(theirs[name], base[name])) {
+        part.put(name, theirs[name]);
+        came.push(words[name]);
+      }
       stood[name] = part.read(name);
     }
   }
   goesFrom(next);
   asks(standing);
+  if (came.length > 0) counted();
+  // A number that was typed for other words is typed once more.
+  const number = document.querySelector("#audience");
+  if (came.length > 0 && number) {
+    at("came").textContent = `Somebody else changed this: ${came.join(", ")}. Read it once more.`;
+    at("came").hidden = false;
+    number.value = "";
+  }
 }
 
 function goesFrom(from) {
@@ -118,16 +130,16 @@ function goesFrom(from) {
 }
 
 function asks({ text, conflicts }) {
-  const question = JSON.stringify(conflicts.map(({ part }) => [part, text[part]]));
+  const question = JSON.stringify(conflicts.map((name) => [name, text[name]]));
   // A button that somebody is about to press stays where it is.
   if (question === asked) return;
   asked = question;
   for (const box of all("conflict")) box.remove();
-  for (const { part: name, word } of conflicts.filter(({ part }) => names.includes(part))) {
+  for (const name of conflicts.filter((name) => names.includes(name))) {
     const box = made("div", "notice warn"), choices = made("div", "actions");
     box.dataset.conflict = name;
     box.setAttribute("role", "alert");
-    box.append(made("p", "", `Somebody else changed the ${word} as well: ${parts[name].tell(name, text[name])}`), choices);
+    box.append(made("p", "", `Somebody else changed the ${words[name]} as well: ${parts[name].tell(name, text[name])}`), choices);
     const theirs = () => { parts[name].put(name, text[name]); stood[name] = parts[name].read(name); };
     for (const [words, choose] of [["Take theirs", theirs], ["Keep mine", () => {}]]) {
       const button = made("button", "second", words);
@@ -260,6 +272,7 @@ counted();
 if (inUse()) {
   remembers();
   form.addEventListener("input", later);
+  document.querySelector("#audience")?.addEventListener("input", () => { at("came").hidden = true; });
   form.addEventListener("submit", (event) => { event.preventDefault(); save(); });
   // What is tested, asked for and released is what stands here.
   for (const other of all("saves-first")) {

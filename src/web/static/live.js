@@ -20,20 +20,27 @@ function pace(progress) {
   const [from, before] = seen.find(([when]) => now - when <= 10) ?? seen[0];
   const rate = now > from ? (progress.accepted - before) / (now - from) : 0;
   const words = [];
-  if (rate > 0) words.push(`${Math.round(rate).toLocaleString()} a second`);
+  if (rate > 0 && !progress.ended_at) words.push(`${Math.round(rate).toLocaleString()} a second`);
   if (rate > 0 && progress.waiting > 0 && !progress.paused_at) words.push(`about ${span(Math.max(1, Math.ceil(progress.waiting / rate)))} left`);
   if (progress.ended_at) {
     const took = (Date.parse(progress.ended_at) - Date.parse(progress.since)) / 1000;
     words.push(`took ${span(took)}`);
+    if (took >= 1) words.push(`${Math.round(progress.accepted / took).toLocaleString()} a second`);
   }
   at("pace").textContent = words.join(", ");
-  if (seen.length > 2 && progress.audience > 0) {
-    const span = Math.max(1, now - seen[0][0]);
-    const points = seen.map(([when, count]) => `${(when - seen[0][0]) / span * 600},${118 - count / progress.audience * 114}`);
-    // A picture has no property of that name.
-    at("curve").removeAttribute("hidden");
-    at("curve").firstElementChild.setAttribute("points", points.join(" "));
-  }
+}
+
+// How many had it after how many seconds, from the release on; the page brings what was before it was opened.
+let curve = JSON.parse(at("curve").dataset.points);
+function draws(progress) {
+  const until = Math.max(0.1, (Date.parse(progress.ended_at ?? progress.now) - Date.parse(progress.since)) / 1000);
+  curve = curve.filter(([when], n) => when < until && (curve.length < 1000 || n % 2 === 0));
+  curve.push([until, progress.accepted]);
+  if (progress.accepted === 0) return;
+  const points = curve.map(([when, count]) => `${when / until * 600},${118 - count / progress.audience * 114}`);
+  // A picture has no property of that name.
+  at("curve").removeAttribute("hidden");
+  at("curve").firstElementChild.setAttribute("points", points.join(" "));
 }
 
 const after = (progress, at) => span((Date.parse(at) - Date.parse(progress.since)) / 1000);
@@ -121,6 +128,7 @@ function shows(progress) {
   hides("pause", over || stopped || progress.paused_at !== null);
   hides("resume", over || stopped || progress.paused_at === null);
   pace(progress);
+  draws(progress);
   places(progress);
   return over;
 }
