@@ -174,7 +174,7 @@ impl Browser {
         until(&format!("{selector} to be clicked on"), async || {
             match self.one(selector).await.click().await {
                 Err(error) if matches!(*error, WebDriverErrorInner::StaleElementReference(_)) => None,
-                clicked => Some(clicked.unwrap()),
+                clicked => clicked.map(Some).unwrap(),
             }
         })
         .await;
