@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
-use thirtyfour::extensions::query::ElementQueryable;
+use thirtyfour::error::WebDriverErrorInner;
 use thirtyfour::{By, ChromeCapabilities, ChromiumLikeCapabilities, WebDriver, WebElement};
 
 use super::{
-    Process, find,
+    Process, asked, find,
     installation::{free_port, free_ports},
-    leave_out, until,
+    leave_out, patience, until,
 };
 use crate::stage::program::Running;
 
@@ -61,6 +61,7 @@ async fn visit(scripts: bool) {
     browser.shows("h1", &title).await;
     browser.pictures("mailbox-alert", "h1").await;
     browser.press("[aria-label='Colours'] a:last-child").await;
+    browser.arrives("scheme=dark").await;
     browser.pictures("mailbox-alert-in-dark", "h1").await;
     browser.follow_in_mail("/unsubscribe/").await;
     browser.press("form[action^='/unsubscribe/'] button").await;
@@ -107,6 +108,12 @@ fn axe() -> Option<String> {
         leave_out("the accessibility of pages", "axe-core is not in target/axe-core (.ci/run puts it there)");
     }
     script.ok()
+}
+
+fn screenshots() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 pub(super) struct Browser {
@@ -157,21 +164,43 @@ impl Browser {
         self.driver.goto(url).await.unwrap();
     }
 
+    /// The first that there is, as soon as there is one. Of what is on the page before as well, wait for the next page first.
     pub async fn one(&self, selector: &str) -> WebElement {
-        self.driver.query(By::Css(selector)).first().await.unwrap()
+        until(&format!("a {selector}"), async || self.driver.find(By::Css(selector)).await.ok()).await
     }
 
+    /// Clicks on it; once more where the page replaced it after it was found.
     pub async fn press(&self, selector: &str) {
-        self.one(selector).await.click().await.unwrap();
-    }
-
-    /// Waits until an element has a text in it.
-    pub async fn shows(&self, selector: &str, text: &str) {
-        until(&format!("{selector} to show {text:?}"), async || {
-            let shown = self.driver.find(By::Css(selector)).await.ok()?.text().await.ok()?;
-            shown.contains(text).then_some(())
+        until(&format!("{selector} to be clicked on"), async || {
+            match self.one(selector).await.click().await {
+                Err(error) if matches!(*error, WebDriverErrorInner::StaleElementReference(_)) => None,
+                clicked => clicked.map(Some).unwrap(),
+            }
         })
         .await;
+    }
+
+    /// Waits until the address of the page has `part` in it.
+    pub async fn arrives(&self, part: &str) {
+        until(&format!("an address with {part}"), async || {
+            self.driver.current_url().await.ok()?.as_str().contains(part).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until an element has a text in it; where it never has, leaves a picture, and tells what the page says.
+    pub async fn shows(&self, selector: &str, text: &str) {
+        let shows = async || {
+            let shown = self.driver.find(By::Css(selector)).await.ok()?.text().await.ok()?;
+            shown.contains(text).then_some(())
+        };
+        if tokio::time::timeout(patience(), asked(shows)).await.is_err() {
+            let page = self.driver.current_url().await.map_or_else(|error| error.to_string(), String::from);
+            let says = self.driver.execute("return document.body.innerText", []).await;
+            let says = says.map_or_else(|error| error.to_string(), |says| says.json().to_string());
+            let _ = self.driver.screenshot(&screenshots().join("missing.png")).await;
+            panic!("{selector} never showed {text:?}; {page} (missing.png) says {says}");
+        }
     }
 
     /// Writes over what stands in a field.
@@ -206,7 +235,8 @@ impl Browser {
             self.driver.find(By::XPath(&path)).await.ok()?.click().await.ok()
         })
         .await;
-        let time = self.one("article.letter time").await;
+        let time =
+            self.one(if self.scripts { "article.letter time[title]" } else { "article.letter time" }).await;
         assert_eq!(time.attr("title").await.unwrap().is_some(), self.scripts, "a script adds it");
     }
 
@@ -225,8 +255,7 @@ impl Browser {
 
     /// Pictures of the page from `selector` on, as it is in light and dark and on a phone.
     pub async fn pictures(&self, name: &str, selector: &str) {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = screenshots();
         let scripts = if self.scripts { "" } else { "-without-javascript" };
         for (look, scheme, phone) in
             [("light", "light", false), ("dark", "dark", false), ("phone", "light", true)]

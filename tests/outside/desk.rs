@@ -11,14 +11,16 @@ use super::{
     find,
     installation::{Installation, TOPIC},
     long,
-    newsroom::{PASSWORD, from_base32},
+    newsroom::{HOLD, HOLDS, PASSWORD, from_base32},
+    shift::Shift,
     until,
 };
 use crate::stage::Backend;
 
-/// How many readers, and how many mails a second the relay takes: in the long mode as many as on such a night.
+/// How many readers, and how many mails a second the relay takes: in the long mode as many as on such a night, else so few
+/// that there is time to look before it is stopped.
 fn crowd() -> (usize, usize) {
-    if long() { (50_000, 4_000) } else { (5_000, 700) }
+    if long() { (50_000, 4_000) } else { (5_000, 100) }
 }
 
 /// As pages show it: in groups of three.
@@ -38,7 +40,7 @@ fn now() -> Timestamp {
 async fn an_alert_to_thousands_is_undone_released_stopped_in_the_middle_and_corrected() {
     let Some(chromedriver) = find("chromedriver", "an election night in a browser") else { return };
     let (readers, rate) = crowd();
-    let installation = Installation::new(Backend::Sqlite, 10, "[newsroom]\nhold = \"10s\"").await;
+    let installation = Installation::new(Backend::Sqlite, 10, HOLD).await;
     installation.edit_config("connections = 10", &format!("connections = 10\nrate = {rate}"));
     let domains = ["example.com", "example.com", "example.net", "quick.example"];
     let began = now();
@@ -46,7 +48,8 @@ async fn an_alert_to_thousands_is_undone_released_stopped_in_the_middle_and_corr
     let imported = now().since(began);
     let ada = ["user", "create", "--email", "ada@example.org", "--name", "Ada Field", "--role", "editor"];
     let link = installation.bellwether(&ada);
-    let service = installation.serve().await;
+    let clock = Shift::new(installation.folder());
+    let service = installation.serve_by(&clock).await;
     let browser = Browser::start(&chromedriver, true).await;
     let secret = sets_up_two_factors(&browser, &installation, link.trim()).await;
 
@@ -75,6 +78,7 @@ async fn an_alert_to_thousands_is_undone_released_stopped_in_the_middle_and_corr
     browser.shows(".look .notice.good strong", "They would get it now.").await;
     browser.pictures("desk-one-reader", ".one-reader").await;
     browser.press("form[action$='/test'] button").await;
+    browser.shows(".notice", "A test is on its way to you").await;
     until("the test in the editor's own inbox", async || {
         (!installation.mailbox.to("ada@example.org").is_empty()).then_some(())
     })
@@ -87,11 +91,12 @@ async fn an_alert_to_thousands_is_undone_released_stopped_in_the_middle_and_corr
     browser.shows(".notice", "Undone. Nobody got it.").await;
     releases(&browser, readers).await;
     browser.shows("[data-held]", "Nobody has it yet").await;
+    clock.by(HOLDS);
     browser.shows("[data-headline]", "On its way.").await;
 
     let began = now();
     let some = progressed(&browser, 1).await;
-    let more = progressed(&browser, readers / 5).await;
+    let more = progressed(&browser, 2 * rate).await;
     assert!(more > some && more < readers, "{some}, {more} of {readers}");
     browser.shows("[data-places=domains]", "example.com").await;
     browser.shows("[data-places=relays]", "accepted").await;

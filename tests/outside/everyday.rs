@@ -12,6 +12,8 @@ use super::{
     desk::signed_in,
     find,
     installation::{Installation, TOPIC},
+    newsroom::{HOLD, HOLDS},
+    shift::Shift,
     until,
 };
 use crate::stage::Backend;
@@ -25,9 +27,11 @@ async fn number(browser: &Browser, name: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_alert_reaches_nobody_more_and_everybody_once_when_it_goes_on() {
     let Some(chromedriver) = find("chromedriver", "a pause in a browser") else { return };
-    let readers = 5_000;
-    let installation = Installation::new(Backend::Sqlite, 10, "[newsroom]\nhold = \"10s\"").await;
-    installation.edit_config("connections = 10", "connections = 10\nrate = 700");
+    let readers = 2_000;
+    let installation = Installation::new(Backend::Sqlite, 10, "").await;
+    // Slow enough that there is time to pause it.
+    let slow = "connections = 10\nrate = 100";
+    installation.edit_config("connections = 10", slow);
     installation.import((0..readers).map(|n| format!("reader{n}@example.com")));
     let service = installation.serve().await;
     let browser = signed_in(&chromedriver, &installation, ("Ada", "editor"), true).await;
@@ -37,13 +41,12 @@ async fn a_paused_alert_reaches_nobody_more_and_everybody_once_when_it_goes_on()
     let issue = published["id"].as_str().unwrap().to_owned();
 
     browser.goto(&format!("{}/admin/live/{issue}", installation.url)).await;
-    until("a part to have it", async || (number(&browser, "accepted").await > readers / 10).then_some(()))
-        .await;
+    until("a part to have it", async || (number(&browser, "accepted").await > 200).then_some(())).await;
     browser.press("[data-pause] button").await;
     browser.shows("[data-headline]", "Paused. Nobody more gets it.").await;
     until("what had begun to end", async || {
         let issue = installation.issue(&issue).await?;
-        issue["counts"]["sending"].as_i64().is_none_or(|count| count == 0).then_some(())
+        issue["counts"].as_object()?.get("sending").is_none_or(|count| *count == 0).then_some(())
     })
     .await;
     let had = installation.mailbox.len();
@@ -60,16 +63,21 @@ async fn a_paused_alert_reaches_nobody_more_and_everybody_once_when_it_goes_on()
     .await;
     browser.goto(&format!("{}/admin/desk/{}", installation.url, draft["id"].as_str().unwrap())).await;
     browser.press("form[action$='/test'] button").await;
+    browser.shows(".notice", "A test is on its way to you").await;
     until("a test to pass", async || (!installation.mailbox.to("ada@example.org").is_empty()).then_some(()))
         .await;
     assert_eq!(installation.mailbox.len(), had + 1, "nobody had the alert while it was paused");
 
+    assert_eq!(service.terminate().await.code(), Some(0));
+    installation.edit_config(slow, "connections = 10");
+    let service = installation.serve().await;
     browser.goto(&format!("{}/admin/live/{issue}", installation.url)).await;
+    browser.shows("[data-headline]", "Paused. Nobody more gets it.").await;
     browser.looks("dark", true).await;
     browser.press("[data-resume] button").await;
     browser.shows(".notice", "It goes on").await;
     browser.shows("[data-headline]", "Everybody has it.").await;
-    browser.shows("[data-number=accepted]", "5,000").await;
+    browser.shows("[data-number=accepted]", "2,000").await;
     assert_eq!(installation.mailbox.len(), readers + 1);
     let once = (0..readers).all(|n| installation.mailbox.to(&format!("reader{n}@example.com")).len() == 1);
     assert!(once, "each has it once");
@@ -80,10 +88,11 @@ async fn a_paused_alert_reaches_nobody_more_and_everybody_once_when_it_goes_on()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newsletter_is_seen_while_it_is_written_goes_out_at_its_time_and_stands_in_the_archive() {
     let Some(chromedriver) = find("chromedriver", "a newsletter in a browser") else { return };
-    let installation = Installation::new(Backend::Sqlite, 4, "[newsroom]\nhold = \"10s\"").await;
+    let installation = Installation::new(Backend::Sqlite, 4, HOLD).await;
     installation.edit_config(&format!("slug = \"{TOPIC}\""), &format!("slug = \"{TOPIC}\"\npublic = true"));
     installation.import((0..40).map(|n| format!("reader{n}@example.com")));
-    let service = installation.serve().await;
+    let clock = Shift::new(installation.folder());
+    let service = installation.serve_by(&clock).await;
     let browser = signed_in(&chromedriver, &installation, ("Grace", "editor"), true).await;
     browser.looks("light", true).await;
     browser.goto(&format!("{}/admin/desk", installation.url)).await;
@@ -113,7 +122,8 @@ async fn a_newsletter_is_seen_while_it_is_written_goes_out_at_its_time_and_stand
     browser.press("#public option[value=yes]").await;
     browser.shows(".reach", "40 readers would get it").await;
     browser.pictures("newsletter", "h1").await;
-    let at = Clock::System.now().plus(Duration::from_secs(25)).to_jiff();
+    let later = HOLDS + Duration::from_secs(200);
+    let at = Clock::System.now().plus(later).to_jiff();
     let at = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     // A picker of minutes would wait for the next one.
     let set = "const [at] = arguments, it = document.querySelector('#send_at'); it.step = 1; it.value = at; \
@@ -126,6 +136,7 @@ async fn a_newsletter_is_seen_while_it_is_written_goes_out_at_its_time_and_stand
     let links = browser.driver.find(thirtyfour::By::Css("[data-links]")).await.unwrap();
     assert!(!links.is_displayed().await.unwrap(), "what leads nowhere yet isn't shown");
     assert_eq!(installation.mailbox.len(), 0);
+    clock.by(later);
     browser.shows("[data-headline]", "Everybody has it.").await;
     assert_eq!(installation.mailbox.len(), 40);
     assert!(links.is_displayed().await.unwrap());
@@ -167,6 +178,7 @@ async fn an_owner_makes_a_topic_a_feed_and_a_schedule_and_asks_what_would_go_out
     slug.clear().await.unwrap();
     slug.send_keys("city-hall").await.unwrap();
     browser.press("main form button").await;
+    browser.shows(".notice", "Saved").await;
     browser.goto(&sources).await;
     browser.shows("[aria-label=Topics]", "City hall").await;
 
@@ -249,6 +261,7 @@ async fn a_list_comes_in_by_its_columns_and_goes_out_and_a_reader_is_told_about_
 
     browser.one("[type=search]").await.send_keys("reader7@").await.unwrap();
     browser.press(".search button").await;
+    browser.arrives("reader7").await;
     browser.press("a.row[href^='/admin/subscribers/']").await;
     browser.shows("h1", "reader7@example.com").await;
     browser.shows("main", "Imported").await;

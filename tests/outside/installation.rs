@@ -20,7 +20,7 @@ use bellwether::context::Context;
 use scraper::{Html, Selector};
 use serde_json::Value;
 
-use super::{Process, tail, until, within};
+use super::{Process, shift::Shift, tail, until, within};
 use crate::stage::{Backend, postgres, program};
 
 /// The topic that every installation has.
@@ -180,6 +180,13 @@ impl Installation {
         service
     }
 
+    /// The same with a clock that a story sets forward.
+    pub async fn serve_by(&self, clock: &Shift) -> Service {
+        let mut service = self.launch_as("config", |command| clock.apply(command));
+        self.ready(&mut service).await;
+        service
+    }
+
     /// Waits until the service answers.
     pub async fn ready(&self, service: &mut Service) {
         until("the service to be ready", async || {
@@ -240,10 +247,10 @@ impl Installation {
         answer(self.http.patch(self.link(path)).bearer_auth(self.token()).json(body)).await
     }
 
-    /// What the API says of an issue; none while the service doesn't answer.
+    /// What the API says of an issue; none while the service doesn't answer, or is too busy to.
     pub async fn issue(&self, id: &str) -> Option<Value> {
         let request = self.http.get(format!("{}/api/v1/issues/{id}", self.url)).bearer_auth(self.token());
-        let answer = request.send().await.ok()?.text().await.ok()?;
+        let answer = request.send().await.ok()?.error_for_status().ok()?.text().await.ok()?;
         serde_json::from_str(&answer).ok()
     }
 

@@ -6,7 +6,14 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use thirtyfour::Key;
 
-use super::{browser::Browser, find, installation::Installation, newsroom::PASSWORD, until};
+use super::{
+    browser::Browser,
+    find,
+    installation::Installation,
+    newsroom::{HOLD, HOLDS, PASSWORD},
+    shift::Shift,
+    until,
+};
 use crate::stage::Backend;
 
 /// What has the focus: its tag and name, and whether its outline is seen.
@@ -50,19 +57,27 @@ async fn told(browser: &Browser) -> BTreeSet<(String, String)> {
     told.map(|node| (text(&node["role"]), text(&node["name"]))).collect()
 }
 
-fn is_told(told: &BTreeSet<(String, String)>, role: &str, name: &str) {
-    let found = told.iter().any(|(its, called)| its == role && called.starts_with(name));
-    assert!(found, "no {role} is called {name:?}: {told:#?}");
+/// Waits until a screen reader is told of controls of these roles whose names begin so: a page is there before its frames.
+async fn is_told(browser: &Browser, wanted: &[(&str, &str)]) {
+    until(&format!("a screen reader to be told of {wanted:?}"), async || {
+        let told = told(browser).await;
+        let is_there = |(role, name): &(&str, &str)| {
+            told.iter().any(|(its, called)| its == role && called.starts_with(name))
+        };
+        wanted.iter().all(is_there).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_is_written_and_released_by_the_keyboard_alone() {
     let Some(chromedriver) = find("chromedriver", "the desk by the keyboard") else { return };
-    let installation = Installation::new(Backend::Sqlite, 4, "[newsroom]\nhold = \"10s\"").await;
+    let installation = Installation::new(Backend::Sqlite, 4, HOLD).await;
     installation.import((0..1_200).map(|n| format!("reader{n}@example.com")));
     let ada = ["user", "create", "--email", "ada@example.org", "--name", "Ada", "--role", "editor"];
     let link = installation.bellwether(&ada);
-    let service = installation.serve().await;
+    let clock = Shift::new(installation.folder());
+    let service = installation.serve_by(&clock).await;
     let browser = Browser::start(&chromedriver, true).await;
     browser.goto(link.trim()).await;
     tabs_to(&browser, "the password", |it| it["id"] == "password").await;
@@ -90,8 +105,7 @@ async fn an_alert_is_written_and_released_by_the_keyboard_alone() {
     tabs_to(&browser, "a new alert", |it| it["text"] == "Write an alert").await;
     types(&browser, Key::Enter).await;
     browser.shows("h1", "Alert").await;
-    let told_before = told(&browser).await;
-    for (role, name) in [
+    let controls = [
         ("main", ""),
         ("navigation", "Newsroom"),
         ("region", "Write"),
@@ -109,9 +123,8 @@ async fn an_alert_is_written_and_released_by_the_keyboard_alone() {
         ("textbox", "As this reader gets it"),
         ("button", "Send me a test"),
         ("Iframe", "The mail on a phone"),
-    ] {
-        is_told(&told_before, role, name);
-    }
+    ];
+    is_told(&browser, &controls).await;
 
     tabs_to(&browser, "the subject", |it| it["id"] == "subject").await;
     types(&browser, "The harbour is closed").await;
@@ -127,15 +140,12 @@ async fn an_alert_is_written_and_released_by_the_keyboard_alone() {
     types(&browser, "1200").await;
     types(&browser, Key::Enter).await;
     browser.shows("[data-held]", "Nobody has it yet").await;
-    let held = told(&browser).await;
-    is_told(&held, "button", "Undo");
-    is_told(&held, "timer", "");
+    is_told(&browser, &[("button", "Undo"), ("timer", "")]).await;
     tabs_to(&browser, "the undo", |it| it["text"] == "Undo").await;
 
+    clock.by(HOLDS);
     browser.shows("[data-headline]", "Everybody has it.").await;
-    let sent = told(&browser).await;
-    is_told(&sent, "progressbar", "Accepted");
-    is_told(&sent, "status", "");
+    is_told(&browser, &[("progressbar", "Accepted"), ("status", "")]).await;
     until("the mailbox to have them all", async || (installation.mailbox.len() == 1_200).then_some(())).await;
     browser.driver.quit().await.unwrap();
     drop(service);

@@ -14,6 +14,7 @@ mod never_lost;
 mod newsroom;
 mod postfix;
 mod races;
+mod shift;
 mod site;
 mod typing;
 
@@ -41,17 +42,19 @@ async fn within<T>(what: &str, something: impl Future<Output = T>) -> T {
     }
 }
 
-/// Asks again and again until there is an answer.
-async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let asking = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+/// Asks again and again until there is an answer, which must come in time.
+async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    within(what, asked(ask)).await
+}
+
+/// The same, for however long that takes.
+async fn asked<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
         }
-    };
-    within(what, asking).await
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Where `program` is in PATH. Where it is nowhere, `what` is left out in one line, or fails where everything must run.

@@ -10,6 +10,8 @@ use super::{
     desk::signed_in,
     find,
     installation::{Installation, TOPIC},
+    newsroom::{HOLD, HOLDS},
+    shift::Shift,
     until,
 };
 use crate::stage::Backend;
@@ -91,9 +93,10 @@ async fn writes(browser: &Browser, race: &str, outcome: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_race_is_called_on_a_phone_by_two_clicks_and_a_number_and_other_pages_follow() {
     let Some(chromedriver) = find("chromedriver", "a race in browsers") else { return };
-    let installation = Installation::new(Backend::Sqlite, 4, "[newsroom]\nhold = \"10s\"").await;
+    let installation = Installation::new(Backend::Sqlite, 4, HOLD).await;
     installation.import((0..300).map(|n| format!("reader{n}@example.com")));
-    let service = installation.serve().await;
+    let clock = Shift::new(installation.folder());
+    let service = installation.serve_by(&clock).await;
     let ada = signed_in(&chromedriver, &installation, ("Ada", "owner"), true).await;
     let grace = signed_in(&chromedriver, &installation, ("Grace", "editor"), true).await;
     ada.looks("dark", true).await;
@@ -161,6 +164,7 @@ async fn a_race_is_called_on_a_phone_by_two_clicks_and_a_number_and_other_pages_
     grace.shows("[data-headline]", "It can be called since").await;
 
     let hand = calls(&ada, &installation, &race, &moss).await;
+    clock.by(HOLDS);
     until("the first accepted mail", async || (!installation.mailbox.is_empty()).then_some(())).await;
     assert_eq!(hand, (2, 1), "clicks from the desk, and numbers typed");
     ada.shows("[data-headline]", "Everybody has it").await;

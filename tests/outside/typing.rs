@@ -117,9 +117,12 @@ async fn what_two_people_wrote_in_one_place_stays_apart_until_somebody_decides()
     let begun = Begun::new("[newsroom]\nhold = \"10s\"").await;
     let browser = begun.editor(&chromedriver, "Grace").await;
     let of_others = "The bridge is closed.";
+    // Her page hears of it when she has written something.
+    browser.is_offline(true).await;
     begun.changes(json!({ "markdown": of_others, "level": "critical" })).await;
     browser.press("[name=level][value=major]").await;
     browser.writes("#body", "The bridge is open.").await;
+    browser.is_offline(false).await;
     browser.shows("[data-conflict=body]", of_others).await;
     browser.shows("[data-conflict=level]", "Critical").await;
     // The next save decides nothing for them, and nothing is released meanwhile.

@@ -1,7 +1,10 @@
 //! The people of the newsroom in their browsers: each with one cookie, sending the forms that pages show them.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
+use argon2::password_hash::{PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
@@ -15,6 +18,15 @@ use super::people::{FORM, Page, encoded};
 
 /// Everybody's, in stories.
 pub const PASSWORD: &str = "a quiet ferry at noon";
+
+/// It as it is kept, at the least cost that there is: a hash says with what it was made, and hundreds of stories begin with
+/// somebody who signs in.
+static HASH: LazyLock<String> = LazyLock::new(|| {
+    let least = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, 1, None).unwrap();
+    let salt = SaltString::encode_b64(&[7; 16]).unwrap();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, least);
+    argon2.hash_password(PASSWORD.as_bytes(), &salt).unwrap().to_string()
+});
 
 /// Somebody's browser.
 pub struct Colleague<'a> {
@@ -54,7 +66,11 @@ impl Stage {
     /// Somebody with a password who isn't signed in.
     pub async fn employs(&self, name: &str, role: Role) -> User {
         let email = format!("{name}@example.org");
-        newsroom::create(&self.cx, &Actor::command(), &email, name, role, Some(PASSWORD)).await.unwrap()
+        let user = newsroom::create(&self.cx, &Actor::command(), &email, name, role, None).await.unwrap();
+        let mut tx = self.cx.db.begin().await.unwrap();
+        store::users::set_password(&mut tx, user.id, &HASH).await.unwrap();
+        tx.commit().await.unwrap();
+        self.user(name).await
     }
 
     /// A browser without a cookie.

@@ -17,12 +17,13 @@ use url::Url;
 const CLUSTER: &str = r#"
 set -eu
 bin=$1
-dir=$(mktemp -d "${TMPDIR:-/tmp}/bellwether-postgres.XXXXXX")
+dir=$(mktemp -d "$2/bellwether-postgres.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 "$bin/initdb" -D "$dir/data" -U bellwether -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
 run() {
   "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=300 -c fsync=off \
-    -c full_page_writes=off -c autovacuum=off -c logging_collector=off >>"$dir/log" 2>&1 </dev/null &
+    -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0 -c max_wal_size=256MB \
+    -c autovacuum=off -c logging_collector=off >>"$dir/log" 2>&1 </dev/null &
   server=$!
   until "$bin/pg_isready" -q -h "$dir"; do
     kill -0 $server 2>/dev/null || { cat "$dir/log" >&2; exit 1; }
@@ -46,6 +47,7 @@ struct Server {
     url: Url,
     /// Its standard input is held open until the tests end.
     _cluster: Option<Child>,
+    /// What a story's database is made from, as SQL has it.
     template: OnceCell<String>,
     /// Databases whose story has ended.
     over: Mutex<Vec<String>>,
@@ -72,7 +74,7 @@ impl Database {
             execute(&mut admin, format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).await;
         }
         let name = unique("story");
-        execute(&mut admin, format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\"")).await;
+        execute(&mut admin, format!("CREATE DATABASE \"{name}\" {template}")).await;
         admin.close().await.unwrap();
         Self { name }
     }
@@ -147,7 +149,10 @@ impl Server {
         let db = Db::open(&self.at(&name)).await.unwrap();
         db.migrate().await.unwrap();
         db.close().await;
-        name
+        let can = "SELECT current_setting('server_version_num')::INT >= 150000";
+        let can_copy_files: bool = sqlx::query_scalar(can).fetch_one(&mut admin).await.unwrap();
+        // Half the work of copying by the write-ahead log.
+        format!("TEMPLATE \"{name}\" {}", if can_copy_files { "STRATEGY file_copy" } else { "" })
     }
 }
 
@@ -205,7 +210,13 @@ fn start(bin: &Path) -> (Url, Child, BufReader<ChildStdout>) {
     };
     // A group of its own: a Ctrl-C ends the tests, and with them its input; then it cleans up.
     command.process_group(0);
-    let child = command.arg(bin).stdin(Stdio::piped()).stdout(Stdio::piped()).current_dir("/").spawn();
+    let child = command
+        .arg(bin)
+        .arg(super::memory())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .current_dir("/")
+        .spawn();
     let mut child = child.expect("a shell starts");
     let mut line = String::new();
     let mut said = BufReader::new(child.stdout.take().expect("it is piped"));

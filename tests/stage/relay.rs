@@ -10,7 +10,7 @@ use bellwether::cli::demo::{
     smtp::{Answer, Moment, Server},
 };
 use bellwether::clock::Clock;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 /// How addresses are treated whose local part begins so, and how often where they don't say: `451-2-ada@…` is turned
@@ -37,6 +37,8 @@ pub struct Relay {
     clock: Clock,
     asked: Arc<Asked>,
     running: Mutex<Option<JoinHandle<()>>>,
+    /// Its port while it is down, which nobody else gets and which takes no connection.
+    kept: Mutex<Option<TcpSocket>>,
 }
 
 /// How often each address was turned away, and how often recipients were named at all.
@@ -52,24 +54,32 @@ impl Relay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let mailbox = Mailbox::unbounded();
-        let relay = Self { port, mailbox, clock, asked: Arc::default(), running: Mutex::default() };
+        let relay = Self {
+            port,
+            mailbox,
+            clock,
+            asked: Arc::default(),
+            running: Mutex::default(),
+            kept: Mutex::default(),
+        };
         relay.serve(listener);
         relay
     }
 
-    /// Nobody listens any more.
+    /// Nobody listens any more; the port stays its own.
     pub async fn goes_down(&self) {
         let running = self.running.lock().unwrap().take();
         if let Some(running) = running {
             running.abort();
             assert!(running.await.unwrap_err().is_cancelled());
+            *self.kept.lock().unwrap() = Some(bound(self.port));
         }
     }
 
     /// On the port of before.
     pub async fn comes_back(&self) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await.unwrap();
-        self.serve(listener);
+        let kept = self.kept.lock().unwrap().take().expect("it went down");
+        self.serve(kept.listen(1024).unwrap());
     }
 
     /// It hangs up in the middle of every mail from now on.
@@ -98,6 +108,14 @@ impl Relay {
             .behaving(move |address, moment| asked.answer(address, moment));
         *self.running.lock().unwrap() = Some(tokio::spawn(server.run(listener, std::future::pending())));
     }
+}
+
+/// A socket that has this port and doesn't listen.
+fn bound(port: u16) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, port).into()).unwrap();
+    socket
 }
 
 impl Asked {

@@ -11,10 +11,26 @@ use bellwether::config::Config;
 use bellwether::delivering::Engine;
 use bellwether::domain::time::Timestamp;
 use bellwether::ingesting::fetch::Fetcher;
+use bellwether::store::Db;
+use tokio::sync::OnceCell;
 
 use super::{Backend, Hook, Relay, Site, Stage, postgres};
 
 const BEGIN: &str = "2026-10-30T12:00:00Z";
+
+/// The bytes of a migrated database in which there is nothing.
+async fn sqlite_template() -> &'static [u8] {
+    static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    let make = async || {
+        let folder = tempfile::tempdir_in(super::memory()).unwrap();
+        let file = folder.path().join("bellwether.db");
+        let db = Db::open(&format!("sqlite:{}", file.display())).await.unwrap();
+        db.migrate().await.unwrap();
+        db.close().await;
+        std::fs::read(file).unwrap()
+    };
+    TEMPLATE.get_or_init(make).await
+}
 
 /// A configuration in the making: one topic, one relay, the defaults for all else.
 pub struct Setup {
@@ -31,7 +47,7 @@ impl Setup {
     pub fn on(backend: Backend) -> Self {
         Self {
             backend,
-            folder: tempfile::tempdir().unwrap(),
+            folder: tempfile::tempdir_in(super::memory()).unwrap(),
             database: None,
             sections: String::new(),
             settings: BTreeMap::new(),
@@ -104,8 +120,11 @@ impl Setup {
 
     /// Starts the installation for the first time.
     pub async fn open(mut self) -> Stage {
-        if self.backend == Backend::Postgres {
-            self.database = Some(postgres::Database::create().await);
+        match self.backend {
+            Backend::Postgres => self.database = Some(postgres::Database::create().await),
+            Backend::Sqlite => {
+                std::fs::write(self.folder.path().join("bellwether.db"), sqlite_template().await).unwrap();
+            }
         }
         let clock = Clock::simulated(Timestamp::parse_rfc3339(BEGIN).unwrap());
         let relay = Relay::start(clock.clone()).await;

@@ -226,7 +226,9 @@ async function once() {
     const reader = frame.dataset.reader ? `&reader=${frame.dataset.reader}` : "";
     const mail = `/admin/desk/${id}/mail?v=${standing.version}${reader}`;
     if (mail !== shown) frame.src = shown = mail;
-    saved.textContent = undecided() ? "Saved, but for what is asked above." : "Saved.";
+    // What was typed meanwhile is saved next.
+    const all = mine().length > 0 ? "…" : "Saved.";
+    saved.textContent = undecided() ? "Saved, but for what is asked above." : all;
     saved.classList.remove("bad");
   } catch (error) {
     failed = true;

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Trial, dice, relay_lines, within};
 use crate::outside::installation::Service;
 use crate::stage::Backend;
-use crate::stage::sink::Moment;
+use crate::stage::sink::{Meeting, Moment};
 
 const CONNECTIONS: usize = 4;
 const READERS: usize = 300;
@@ -34,14 +34,16 @@ async fn corrected(backend: Backend) {
     let rule = "message_id = \"250 2.0.0 Ok: kept as {id} -> <{id}@sink.example>\"";
     trial.installation.edit_config(&lines, &format!("{lines}\n{rule}"));
     let service = trial.installation.serve().await;
+    let first = meets(&trial, &dice);
     let issue = trial.alert(0).await;
-    let service = killed(&trial, service, &dice).await;
+    let service = killed(&trial, service, &dice, first).await;
     trial.all_sent(&issue).await;
     let words = json!({ "subject": "Polls close at eight", "markdown": "They do not stay open." });
     let path = format!("/api/v1/issues/{issue}/correct");
+    let first = meets(&trial, &dice);
     let (status, begun) = trial.installation.api(&path, Some("key correction"), &words).await;
     assert_eq!(status, 202, "{begun}");
-    let service = killed(&trial, service, &dice).await;
+    let service = killed(&trial, service, &dice, first).await;
     trial.all_sent(begun["id"].as_str().unwrap()).await;
     // No copy differs from an earlier one of itself.
     trial.sink.check(2, &trial.readers);
@@ -63,19 +65,31 @@ async fn corrected(backend: Backend) {
     assert_eq!(service.panic(), None);
 }
 
+/// A few mails from now the sink stops a connection, and the others soon after: something is left for the next kill.
+fn meets(trial: &Trial, dice: &Entropy) -> (usize, Vec<Meeting>) {
+    let few = (dice.fraction() * 20.0) as usize;
+    let passes = (0..CONNECTIONS).map(|number| if number == 0 { few } else { few + 20 });
+    (few, passes.map(|passes| trial.sink.meeting(Moment::Accepted, 0, passes)).collect())
+}
+
 /// Kills the service right after a 250, a few times, and starts it again.
-async fn killed(trial: &Trial, mut service: Service, dice: &Entropy) -> Service {
+async fn killed(
+    trial: &Trial,
+    mut service: Service,
+    dice: &Entropy,
+    first: (usize, Vec<Meeting>),
+) -> Service {
+    let mut next = first;
     for _ in 0..3 {
-        trial.installation.ready(&mut service).await;
-        let few = (dice.fraction() * 20.0) as usize;
-        let mut meeting = trial.sink.meeting(Moment::Accepted, 0, few);
-        within("a mail to be accepted", meeting.met()).await;
+        let (few, mut meetings) = next;
+        within("a mail to be accepted", meetings[0].met()).await;
         // Before the journal's line, or between it and the commit, or behind both.
         tokio::time::sleep(Duration::from_micros(few as u64 * 50)).await;
         service.kill();
         trial.sink.forget_meetings();
-        drop(meeting);
+        drop(meetings);
         within("the sink to read what was sent", trial.sink.quiet()).await;
+        next = meets(trial, dice);
         service = trial.installation.launch();
     }
     service

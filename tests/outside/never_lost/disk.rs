@@ -35,6 +35,9 @@ impl Disk {
             let (file, over) = (file.clone(), Arc::clone(&over));
             move || fill(&file, &over)
         });
+        while rustix::fs::statvfs(&self.0).unwrap().f_bavail > 0 {
+            std::thread::yield_now();
+        }
         Ballast { file, over, filling: Some(filling) }
     }
 }
@@ -90,9 +93,11 @@ async fn on_a_disk(backend: Backend) -> Option<(Disk, Trial)> {
 async fn a_full_disk_pauses_the_send_until_there_is_room() {
     let Some((disk, trial)) = on_a_disk(Backend::Sqlite).await else { return };
     let service = trial.installation.serve().await;
+    let meetings = trial.stops(CONNECTIONS, 100);
     let issue = trial.alert(1).await;
-    trial.came(100).await;
+    trial.is_stopped().await;
     let ballast = disk.full();
+    drop(meetings);
     until("the service to say so", async || service.log().contains("sending is on hold").then_some(())).await;
     let before = trial.sink.len();
     let (status, alive) = trial.installation.get("/healthz").await;
@@ -121,9 +126,11 @@ async fn a_full_disk_pauses_the_send_until_there_is_room() {
 async fn a_kill_on_a_full_disk_repeats_no_more_than_a_kill() {
     let Some((disk, trial)) = on_a_disk(Backend::Sqlite).await else { return };
     let service = trial.installation.serve().await;
+    let meetings = trial.stops(CONNECTIONS, 100);
     let issue = trial.alert(1).await;
-    trial.came(100).await;
+    trial.is_stopped().await;
     let ballast = disk.full();
+    drop(meetings);
     until("the service to say so", async || service.log().contains("sending is on hold").then_some(())).await;
     service.kill();
     within("the sink to read what was sent", trial.sink.quiet()).await;
@@ -146,9 +153,11 @@ async fn a_data_folder_without_room_stops_nobody_who_has_postgres() {
     }
     let Some((disk, trial)) = on_a_disk(Backend::Postgres).await else { return };
     let service = trial.installation.serve().await;
+    let meetings = trial.stops(CONNECTIONS, 100);
     let issue = trial.alert(1).await;
-    trial.came(100).await;
+    trial.is_stopped().await;
     let ballast = disk.full();
+    drop(meetings);
     trial.all_sent(&issue).await;
     assert_eq!(trial.sink.check(1, &trial.readers).len(), 0, "second copies");
     drop(ballast);

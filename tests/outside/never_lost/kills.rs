@@ -100,10 +100,11 @@ async fn killed(backend: Backend) {
         };
         let few = (dice.fraction() * 100.0) as usize;
         reach(&trial, point, few, issues.last().unwrap()).await;
-        let open = trial.sink.open_connections();
+        let (open, before) = (trial.sink.open_connections(), trial.sink.connections());
         service.kill();
         trial.sink.forget_meetings();
         within("the sink to read what was sent", trial.sink.quiet()).await;
+        let open = open + trial.sink.connections() - before;
         kills.push(Kill { point, messages: trial.sink.len(), open });
         if kills.len() == rounds / 2 {
             edit_the_template(&trial);

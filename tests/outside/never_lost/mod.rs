@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::installation::{Installation, TOPIC};
 use super::{long, until, within};
 use crate::stage::Backend;
-use crate::stage::sink::Sink;
+use crate::stage::sink::{Meeting, Moment, Sink};
 
 /// Dice by a seed, which is printed: the same seed gives the same throws.
 pub fn dice() -> Entropy {
@@ -84,6 +84,16 @@ impl Trial {
         let issue = self.ended(id).await;
         assert_eq!(issue["audience"], json!(self.readers.len()), "{issue}");
         assert_eq!(issue["counts"]["sent"], json!(self.readers.len()), "{issue}");
+    }
+
+    /// Stops all `connections` behind the final dot of a mail, when `messages` have come.
+    pub fn stops(&self, connections: usize, messages: usize) -> Vec<Meeting> {
+        (0..connections).map(|_| self.sink.meeting(Moment::Dot, 0, messages)).collect()
+    }
+
+    /// Waits until all connections there are have been stopped.
+    pub async fn is_stopped(&self) {
+        within("all connections to be stopped", self.sink.wait_until(Sink::is_held)).await;
     }
 
     /// Waits until so many messages have come.

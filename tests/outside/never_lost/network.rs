@@ -163,10 +163,12 @@ async fn a_node_that_the_database_does_not_hear_leaves_its_mail_to_another() {
     let sink = &pair.trial.sink;
     let mut first = pair.launch("config");
     pair.trial.installation.ready(&mut first).await;
+    let meetings = pair.trial.stops(CONNECTIONS, 100);
     let issue = pair.trial.alert(1).await;
-    pair.trial.came(100).await;
+    pair.trial.is_stopped().await;
     network.send_replace(Network::Silent);
     let open = unsettled(&db, &issue).await;
+    drop(meetings);
     assert!(open.len() > CONNECTIONS);
     until("the first node to hold its mail back", async || {
         first.log().contains("sending is on hold").then_some(())
@@ -197,9 +199,11 @@ async fn connections_that_the_network_forgot_are_made_anew() {
     let trial = Trial::new(Backend::Postgres, CONNECTIONS, READERS).await;
     let (network, db) = network_to(&trial.installation).await;
     let service = trial.installation.serve().await;
+    let meetings = trial.stops(CONNECTIONS, 100);
     let issue = trial.alert(1).await;
-    trial.came(100).await;
+    trial.is_stopped().await;
     network.send_replace(Network::Forgetful);
+    drop(meetings);
     let settled = async {
         while progress(&db, &issue).await.0 < READERS as i64 {
             tokio::time::sleep(Duration::from_millis(100)).await;

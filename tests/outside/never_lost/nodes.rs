@@ -2,8 +2,6 @@
 //! killed; the database is restarted.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use bellwether::clock::Clock;
@@ -13,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Trial, long, relay_lines, until, within};
 use crate::outside::installation::{Installation, Service};
-use crate::outside::leave_out;
+use crate::outside::{leave_out, shift::Shift};
 use crate::stage::Backend;
 use crate::stage::postgres::Cluster;
 use crate::stage::sink::{Moment, Sink};
@@ -42,7 +40,11 @@ impl Pair {
     }
 
     pub fn launch(&self, name: &str) -> Service {
-        self.trial.installation.launch_as(name, |command| self.shift.apply(command))
+        self.trial.installation.launch_as(name, |command| {
+            if !long() {
+                self.shift.apply(command);
+            }
+        })
     }
 
     /// Time passes for both, up to `altogether` since their start; gives what they have for now.
@@ -62,59 +64,6 @@ impl Pair {
         } else {
             self.shift.by(LIFE);
         }
-    }
-}
-
-/// The wall clocks of nodes, which a library that is loaded before all others sets forward, so that half a minute needs
-/// none: like a suspended machine, whose steady clock stood still. In the long mode nothing is shifted.
-struct Shift {
-    library: std::path::PathBuf,
-    file: std::path::PathBuf,
-}
-
-const LIBRARY: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
-static volatile long long *shift;
-__attribute__((constructor)) static void begin(void) {
-    int file = open(getenv("CLOCK_SHIFT"), O_RDONLY);
-    void *at = mmap(0, sizeof *shift, PROT_READ, MAP_SHARED, file, 0);
-    shift = at == MAP_FAILED ? 0 : at;
-}
-int clock_gettime(clockid_t clock, struct timespec *time) {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
-    int result = real(clock, time);
-    if (shift && clock == CLOCK_REALTIME) time->tv_sec += *shift;
-    return result;
-}
-"#;
-
-impl Shift {
-    fn new(folder: &Path) -> Self {
-        let (source, library) = (folder.join("shift.c"), folder.join("shift.so"));
-        std::fs::write(&source, LIBRARY).unwrap();
-        // Building the program needs a C compiler as well.
-        crate::outside::run(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source));
-        let file = folder.join("shift");
-        std::fs::write(&file, 0_i64.to_ne_bytes()).unwrap();
-        Self { library, file }
-    }
-
-    fn apply(&self, command: &mut Command) {
-        if !long() {
-            command.env("LD_PRELOAD", &self.library).env("CLOCK_SHIFT", &self.file);
-        }
-    }
-
-    fn by(&self, time: Duration) {
-        use std::os::unix::fs::FileExt;
-        let file = std::fs::OpenOptions::new().write(true).open(&self.file).unwrap();
-        file.write_all_at(&(time.as_secs() as i64).to_ne_bytes(), 0).unwrap();
     }
 }
 
@@ -182,7 +131,7 @@ async fn what_a_killed_node_had_claimed_is_sent_by_the_other() {
     until("the second node to be there", async || second.log().contains("listening").then_some(())).await;
     let db = pair.trial.database().await;
     // So that it dies with a mail in its hands, however fast the two are through with all others.
-    let mut meeting = sink.meeting(Moment::Dot, 0, 100);
+    let mut meeting = sink.meeting(Moment::Dot, 0, 10);
     let issue = pair.trial.alert(1).await;
     within("the first node to be at work", meeting.met()).await;
     first.kill();
