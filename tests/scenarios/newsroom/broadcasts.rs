@@ -176,7 +176,7 @@ both! {
         let desk = stage.program("desk", Role::Editor).await;
         let (_, issue) = releases(&desk, &letter(), 1).await;
         stage.advance(30.seconds()).await;
-        let right = Correction { subject: "Our real week".to_owned(), body: "It was *longer*.".to_owned(), link: None };
+        let right = Correction { subject: "Our real week".to_owned(), body: "It was *longer*.".to_owned(), link: None, seen: None };
         let done = correcting::correct(&stage.cx, &Actor::user("kim@example.org", ""), issue, &right, None).await.unwrap();
         assert!(matches!(done, Corrected::Now(_)));
         stage.advance(2.seconds()).await;
