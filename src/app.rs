@@ -154,7 +154,8 @@ pub async fn run(
         tokio::spawn(serve_metrics(cx.clone(), listener, stopped.clone()));
     }
     let mut web_stopped = stopped.clone();
-    let service = web::router(cx.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let service =
+        web::router_until(cx.clone(), stopped.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let web = axum::serve(listener, service).with_graceful_shutdown(async move {
         // An error means that the sender is gone, which is a stop as well.
         let _ = web_stopped.wait_for(|stop| *stop).await;
@@ -171,7 +172,7 @@ pub async fn run(
     // What isn't settled by then is taken up by the next start.
     let _ = tokio::time::timeout(patience, finishing).await;
     loops.abort_all();
-    // A browser may hold its connection open; everything that matters is settled.
+    // A download may go on; everything that matters is settled.
     let _ = tokio::time::timeout(Duration::from_secs(5), web).await;
     if let Err(error) = engine.end().await {
         tracing::warn!(%error, "the last look at the queue failed");

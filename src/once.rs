@@ -47,3 +47,13 @@ pub async fn note(
     let now = cx.clock.now();
     store::tokens::use_key(tx, token_id, key, &used, now, now.minus(KEYS_KEPT)).await
 }
+
+/// Whether another call with the key came first.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn is_used(cx: &Context, tx: &mut Tx, once: Option<Once<'_>>) -> Result<bool, store::Error> {
+    let Some(Once { token_id, key, .. }) = once else { return Ok(false) };
+    let since = cx.clock.now().minus(KEYS_KEPT);
+    Ok(store::tokens::used_key(tx, token_id, key, since).await?.is_some())
+}

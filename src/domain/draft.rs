@@ -82,10 +82,12 @@ pub struct Text {
     pub useful_for: u32,
     /// Whether it stands in the public archive; none for where all of its topics do.
     pub public: Option<bool>,
-    /// When a newsletter goes out, on the clock of `zone`, as in `2026-11-03T07:00`; empty for at once.
+    /// When a newsletter goes out, on the clock of `timezone`, as in `2026-11-03T07:00`; empty for at once.
     pub send_at: String,
     /// An IANA time zone.
-    pub zone: String,
+    /// (As it was called before.)
+    #[serde(alias = "zone")]
+    pub timezone: String,
     /// What it says will have come true, as in "Moss wins"; of an outcome of a race alone.
     pub outcome: String,
 }
@@ -103,7 +105,7 @@ impl Default for Text {
             useful_for: 0,
             public: None,
             send_at: String::new(),
-            zone: String::new(),
+            timezone: String::new(),
             outcome: String::new(),
         }
     }
@@ -135,7 +137,7 @@ impl Text {
         self.topics.dedup();
         self.useful_for = self.useful_for.min(LONGEST_USE);
         self.send_at = one_line(&self.send_at, LONGEST_TIME);
-        self.zone = one_line(&self.zone, LONGEST_TIME);
+        self.timezone = one_line(&self.timezone, LONGEST_TIME);
         match self.kind {
             Kind::Alert => self.send_at.clear(),
             // It has no levels, and is of use at any time.
@@ -151,12 +153,12 @@ impl Text {
     pub fn goes_at(&self) -> Result<Option<Timestamp>, String> {
         match self.send_at.as_str() {
             "" => Ok(None),
-            local => wall::instant(local, self.zone_or_utc(), Twice::First).map(Some),
+            local => wall::instant(local, self.timezone_or_utc(), Twice::First).map(Some),
         }
     }
 
-    pub fn zone_or_utc(&self) -> &str {
-        if self.zone.is_empty() { "UTC" } else { &self.zone }
+    pub fn timezone_or_utc(&self) -> &str {
+        if self.timezone.is_empty() { "UTC" } else { &self.timezone }
     }
 
     pub fn expires_at(&self, released: Timestamp) -> Option<Timestamp> {
@@ -167,7 +169,7 @@ impl Text {
 /// Does something with each part of a draft, by its name.
 macro_rules! each_part {
     ($do:ident) => {
-        $do!(subject, preheader, body, link, level, topics, useful_for, public, send_at, zone, outcome)
+        $do!(subject, preheader, body, link, level, topics, useful_for, public, send_at, timezone, outcome)
     };
 }
 
@@ -218,7 +220,7 @@ pub fn word(part: &'static str) -> &'static str {
         "useful_for" => "time of use",
         "public" => "place in the archive",
         "send_at" => "time at which it goes out",
-        "zone" => "time zone",
+        "timezone" => "time zone",
         part => part,
     }
 }
@@ -280,8 +282,8 @@ mod tests {
     #[test]
     fn a_newsletter_goes_when_its_own_clock_shows_the_time() {
         let at = |local: &str| {
-            let zone = "America/New_York".to_owned();
-            let text = Text { kind: Kind::Broadcast, send_at: local.to_owned(), zone, ..Text::default() };
+            let timezone = "America/New_York".to_owned();
+            let text = Text { kind: Kind::Broadcast, send_at: local.to_owned(), timezone, ..Text::default() };
             text.goes_at().map(|at| at.map(|at| at.to_string()))
         };
         assert_eq!(at(""), Ok(None));
@@ -294,6 +296,13 @@ mod tests {
         assert_eq!(at("2026-11-01T01:30"), Ok(Some("2026-11-01T05:30:00Z".to_owned())), "the first of two");
         assert_eq!(at("2027-03-14T02:30"), Ok(Some("2027-03-14T07:00:00Z".to_owned())), "where the gap ends");
         assert!(at("tomorrow").is_err());
+    }
+
+    #[test]
+    fn a_draft_of_before_keeps_its_time_zone() {
+        let text: Text =
+            serde_json::from_str(r#"{"send_at": "2026-11-03T07:00", "zone": "Europe/Kyiv"}"#).unwrap();
+        assert_eq!(text.timezone, "Europe/Kyiv");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod draft;
 pub mod forecast;
 pub mod import;
 pub mod import_columns;
+pub mod import_progress;
 pub mod incident;
 pub mod issue;
 pub mod markup;

@@ -249,7 +249,7 @@ mod tests {
                 kind: Kind::Broadcast,
                 topics: vec!["news".to_owned()],
                 send_at: send_at.to_owned(),
-                zone: zone.to_owned(),
+                timezone: zone.to_owned(),
                 ..text("Our week", "words")
             };
             warnings(&text, &facts, &[], now)

@@ -1,6 +1,7 @@
 //! Corrections: one action stops what is left of an alert and mails those who got it, or may have. The correction is an
 //! issue of its own that goes before all alerts; its readers follow from the original's deliveries.
 
+use std::fmt;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use crate::domain::{
 };
 use crate::mail::{compose::Alert, html};
 use crate::once::{self, Came, Once};
+pub use crate::store::corrections::Earlier;
 use crate::store::{
     self,
     deliveries::Batch,
@@ -35,13 +37,19 @@ pub struct Correction {
     /// Markdown.
     pub body: String,
     pub link: Option<String>,
+    /// The newest correction that its author knows of: one by somebody else meanwhile is not corrected over.
+    pub seen: Option<Uuid>,
 }
 
 /// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Corrected {
     /// On its way, as the issue of this name.
     Now(Uuid),
+    /// It was corrected since, by this one.
+    Already(Earlier),
+    /// The correction that its author knows of is none of it.
+    NotSeen,
     /// It has no subject, or no text.
     Blank,
     /// Only an alert or a newsletter that left can be corrected, as long as it is known who got it.
@@ -53,7 +61,19 @@ pub enum Corrected {
     Unknown,
 }
 
-/// Stops what is left of an alert and mails the correction. With a key that was used already nothing is done.
+/// Who corrected it, when, and what all who have it were told.
+impl fmt::Display for Earlier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.at.to_jiff().strftime("%-d %b %Y, %H:%M:%S UTC");
+        write!(
+            f,
+            "{} corrected it on {at}, and all who have it are told already: “{}”.",
+            self.by, self.subject
+        )
+    }
+}
+
+/// Stops what is left of an alert and mails the correction. Of several at once one goes out. With a key that was used already nothing is done.
 ///
 /// # Errors
 /// A text that says what must not go out, a template that can't be rendered, a database that can't be written.
@@ -112,6 +132,14 @@ pub async fn correct(
     };
 
     let mut tx = cx.db.begin().await?;
+    store::issues::lock(&mut tx, original.id).await?;
+    let newest = store::corrections::newest(&mut tx, original.id).await?;
+    if newest.as_ref().map(|it| it.public_id) != correction.seen {
+        if once::is_used(cx, &mut tx, once).await? {
+            return Ok(Corrected::Before);
+        }
+        return Ok(newest.map_or(Corrected::NotSeen, Corrected::Already));
+    }
     let stopped = store::issues::cancel(&mut tx, original.id, now).await?;
     let by = actor.to_string();
     let new = NewIssue {

@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::domain::{
     draft::{State, Text, differing, merge},
     race::check_outcome,
+    role::{Right, Role},
     time::{HOUR, MINUTE, Timestamp},
     warning::{self, Facts, Warning},
 };
@@ -440,6 +441,12 @@ pub async fn ask(cx: &Context, actor: &Actor, written: &Written) -> Result<bool,
     audit::record(&mut tx, now, actor, Change::new(Act::AskedToRelease, Thing::Draft, &subject)).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// Whether somebody may throw a draft away: who wrote in it, or may release it.
+pub fn may_throw_away(actor: &Actor, role: Role, written: &Written) -> bool {
+    let authors = written.authors();
+    role.may(Right::Release) || written_by(actor).iter().any(|author| authors.contains(author))
 }
 
 /// Throws an open draft away, or takes one back. False where it is neither.

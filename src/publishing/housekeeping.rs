@@ -14,6 +14,8 @@ const DELIVERIES_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const CHUNK: i64 = 2_000;
 /// How long a sign-up that nobody confirmed is kept.
 const SIGNUPS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long it is known what came of an import; the log of changes keeps its numbers.
+const IMPORTS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long it is known where somebody signed in.
 const SESSIONS_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
@@ -30,6 +32,7 @@ pub async fn keep_house(cx: &Context) -> Result<usize, Error> {
     store::user_links::delete_expired(&mut tx, now).await?;
     store::sessions::delete_old(&mut tx, now.minus(SESSIONS_KEPT)).await?;
     store::login_attempts::delete_old(&mut tx, now.minus(2 * DAY)).await?;
+    store::imports::delete_old(&mut tx, now.minus(IMPORTS_KEPT)).await?;
     store::links::forget(&mut tx, now.minus(DAY)).await?;
     store::nodes::forget_dead(&mut tx, now.minus(7 * DAY)).await?;
     store::relays::forget_hours(&mut tx, now.minus(7 * DAY).hour()).await?;

@@ -25,8 +25,8 @@ use crate::store::{self, audit::ActorKind};
 /// What became of a release.
 #[derive(Debug)]
 pub enum Release {
-    /// Until then it can be undone; then it goes out.
-    Held { issue: Uuid, until: Timestamp },
+    /// Until then it can be undone; then it goes out, to so many readers as there are now.
+    Held { issue: Uuid, audience: i64, until: Timestamp },
     /// It goes to so many by now: type that.
     Moved(i64),
     /// These stand in the way.
@@ -101,8 +101,9 @@ pub async fn release(
     // A time that can't be read blocks the release.
     let at = written.text.goes_at().ok().flatten();
     let until = now.plus(draft::hold(cx.config.newsroom.hold, second_person)).max(at.unwrap_or(now));
-    if let Some(issue) = hold(cx, actor, &written, typed, until, once).await? {
-        return Ok(Some(Release::Held { issue, until }));
+    let audience = look.audience;
+    if let Some(issue) = hold(cx, actor, &written, audience, until, once).await? {
+        return Ok(Some(Release::Held { issue, audience, until }));
     }
     // Somebody was faster, with this draft or with another outcome of its race.
     Ok(Some(barred(cx, &written).await?.map_or(Release::Changed, Release::Barred)))
@@ -118,7 +119,7 @@ async fn hold(
     cx: &Context,
     actor: &Actor,
     written: &Written,
-    typed: i64,
+    audience: i64,
     until: Timestamp,
     once: Option<Once<'_>>,
 ) -> Result<Option<Uuid>, Error> {
@@ -142,12 +143,12 @@ async fn hold(
     if !once::note(cx, &mut tx, once, Came::Issue(issue_id)).await? {
         return Ok(None);
     }
-    store::issues::expect(&mut tx, issue_id, typed).await?;
+    store::issues::expect(&mut tx, issue_id, audience).await?;
     let subject = written.draft.public_id.to_string();
-    let after = serde_json::json!({ "issue": prepared.public_id, "audience": typed, "until": until, "text": written.text });
+    let after = serde_json::json!({ "issue": prepared.public_id, "audience": audience, "until": until, "text": written.text });
     audit::record(&mut tx, now, actor, Change::new(Act::Released, Thing::Draft, &subject).to(&after)).await?;
     tx.commit().await?;
-    tracing::info!(issue = %prepared.public_id, audience = typed, %until, "alert released and held");
+    tracing::info!(issue = %prepared.public_id, audience, %until, "alert released and held");
     Ok(Some(prepared.public_id))
 }
 

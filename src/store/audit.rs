@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Tx, on, touched, unfold};
+use super::{Result, Tx, on, touched};
 use crate::domain::{change::Thing, time::Timestamp, words};
 
 words! {
@@ -100,18 +100,26 @@ impl Default for Sought {
 
 /// At most `limit` entries before the one of that id, the newest first.
 pub async fn page(tx: &mut Tx, sought: &Sought, before: i64, limit: i64) -> Result<Vec<Entry>> {
-    let sql = unfold!(
-        tx,
+    let pattern = pattern(tx, &sought.words);
+    let sql = tx.fork(
         "SELECT id, at, actor_kind, actor, action, subject_kind, subject, before, after, network FROM audit_log
          WHERE id < $1 AND at >= $2 AND at < $3
            AND ($4 = '' OR actor_kind = $4) AND ($5 = '' OR actor = $5)
            AND ($6 = '' OR subject_kind = $6) AND ($7 = '' OR subject = $7)
-           AND ($8 = '%%' OR
+           AND ($8 = '**' OR
                lower(actor || ' ' || action || ' ' || subject_kind || ' ' || subject || ' ' || coalesce(before, '') || ' ' ||
-                     coalesce(after, '') || ' ' || network) LIKE $8 ESCAPE '!'
-               OR subject IN ",
-        "$9" as TEXT,
-        ") ORDER BY id DESC LIMIT $10"
+                     coalesce(after, '') || ' ' || network) GLOB $8
+               OR subject IN (SELECT value FROM json_each($9)))
+         ORDER BY id DESC LIMIT $10",
+        "SELECT id, at, actor_kind, actor, action, subject_kind, subject, before, after, network FROM audit_log
+         WHERE id < $1 AND at >= $2 AND at < $3
+           AND ($4 = '' OR actor_kind = $4) AND ($5 = '' OR actor = $5)
+           AND ($6 = '' OR subject_kind = $6) AND ($7 = '' OR subject = $7)
+           AND ($8 = '' OR
+               lower(actor || ' ' || action || ' ' || subject_kind || ' ' || subject || ' ' || coalesce(before, '') || ' ' ||
+                     coalesce(after, '') || ' ' || network) ~ $8
+               OR subject IN (SELECT jsonb_array_elements_text($9::JSONB)))
+         ORDER BY id DESC LIMIT $10",
     );
     on!(tx, c => sqlx::query_as(sql)
         .bind(before)
@@ -121,7 +129,7 @@ pub async fn page(tx: &mut Tx, sought: &Sought, before: i64, limit: i64) -> Resu
         .bind(sought.actor.as_str())
         .bind(sought.thing.map_or("", Thing::as_str))
         .bind(sought.subject.as_str())
-        .bind(pattern(&sought.words))
+        .bind(pattern)
         .bind(super::word_list(&sought.subjects))
         .bind(limit)
         .fetch_all(c))
@@ -129,27 +137,70 @@ pub async fn page(tx: &mut Tx, sought: &Sought, before: i64, limit: i64) -> Resu
 
 /// What issues, drafts and races with these words, in lower case, are known by in the log; of each kind the newest.
 pub async fn named(tx: &mut Tx, words: &str) -> Result<Vec<Uuid>> {
-    let pattern = pattern(words);
-    let mut found: Vec<Uuid> = on!(tx, c => sqlx::query_scalar(
-        "SELECT public_id FROM issues WHERE lower(subject) LIKE $1 ESCAPE '!' ORDER BY id DESC LIMIT 200",
-    )
-    .bind(pattern.as_str())
-    .fetch_all(c))?;
-    let drafts: Vec<Uuid> = on!(tx, c => sqlx::query_scalar(
-        "SELECT public_id FROM drafts WHERE lower(text) LIKE $1 ESCAPE '!' ORDER BY id DESC LIMIT 200",
-    )
-    .bind(pattern.as_str())
-    .fetch_all(c))?;
-    let races: Vec<Uuid> = on!(tx, c => sqlx::query_scalar(
-        "SELECT public_id FROM races WHERE lower(name) LIKE $1 ESCAPE '!' ORDER BY id DESC LIMIT 200",
-    )
-    .bind(pattern.as_str())
-    .fetch_all(c))?;
-    found.extend(drafts);
-    found.extend(races);
+    let pattern = pattern(tx, words);
+    let issues = tx.fork(
+        "SELECT public_id FROM issues WHERE lower(subject) GLOB $1 ORDER BY id DESC LIMIT 200",
+        "SELECT public_id FROM issues WHERE lower(subject) ~ $1 ORDER BY id DESC LIMIT 200",
+    );
+    let drafts = tx.fork(
+        "SELECT public_id FROM drafts WHERE lower(text) GLOB $1 ORDER BY id DESC LIMIT 200",
+        "SELECT public_id FROM drafts WHERE lower(text) ~ $1 ORDER BY id DESC LIMIT 200",
+    );
+    let races = tx.fork(
+        "SELECT public_id FROM races WHERE lower(name) GLOB $1 ORDER BY id DESC LIMIT 200",
+        "SELECT public_id FROM races WHERE lower(name) ~ $1 ORDER BY id DESC LIMIT 200",
+    );
+    let mut found = Vec::new();
+    for sql in [issues, drafts, races] {
+        let some: Vec<Uuid> = on!(tx, c => sqlx::query_scalar(sql).bind(pattern.as_str()).fetch_all(c))?;
+        found.extend(some);
+    }
     Ok(found)
 }
 
-fn pattern(words: &str) -> String {
-    format!("%{}%", words.replace('!', "!!").replace('%', "!%").replace('_', "!_"))
+/// What finds these words, which are in lower case, anywhere in a text that `lower` was asked for. SQLite's folds ASCII alone,
+/// and so does PostgreSQL's in some locales: any other letter is sought in both cases, by a GLOB there and a regular expression
+/// here.
+fn pattern(tx: &Tx, words: &str) -> String {
+    match tx {
+        Tx::Sqlite(_) => {
+            format!("*{}*", words.chars().map(|letter| part(letter, &globbed)).collect::<String>())
+        }
+        Tx::Postgres(_) => words.chars().map(|letter| part(letter, &escaped)).collect(),
+    }
+}
+
+fn part(letter: char, plain: &dyn Fn(char) -> String) -> String {
+    let mut upper = letter.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(upper), None) if !letter.is_ascii() && upper != letter => format!("[{letter}{upper}]"),
+        _ => plain(letter),
+    }
+}
+
+fn globbed(letter: char) -> String {
+    if ['*', '?', '['].contains(&letter) { format!("[{letter}]") } else { letter.to_string() }
+}
+
+fn escaped(letter: char) -> String {
+    if letter.is_ascii_punctuation() { format!("\\{letter}") } else { letter.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_beyond_ascii_is_sought_in_both_cases_and_what_has_a_meaning_as_itself() {
+        let of = |words: &str, plain: &dyn Fn(char) -> String| {
+            words.chars().map(|it| part(it, plain)).collect::<String>()
+        };
+        assert_eq!(
+            (of("müller", &globbed), of("müller", &escaped)),
+            ("m[üÜ]ller".to_owned(), "m[üÜ]ller".to_owned())
+        );
+        assert_eq!(of("straße 1", &globbed), "straße 1", "ß is no one letter in capitals");
+        assert_eq!(of("what? [a*b]", &globbed), "what[?] [[]a[*]b]");
+        assert_eq!(of("a.b_(c)", &escaped), "a\\.b\\_\\(c\\)");
+    }
 }

@@ -21,6 +21,23 @@ pub async fn of(tx: &mut Tx, original: i64) -> Result<Option<Uuid>> {
     on!(tx, c => sqlx::query_scalar("SELECT public_id FROM issues WHERE corrects = $1 ORDER BY id DESC LIMIT 1").bind(original).fetch_optional(c))
 }
 
+/// A correction, as whoever comes later is told of it.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Earlier {
+    pub public_id: Uuid,
+    /// With its mark.
+    pub subject: String,
+    #[sqlx(rename = "created_by")]
+    pub by: String,
+    #[sqlx(rename = "created_at")]
+    pub at: Timestamp,
+}
+
+/// The newest correction of an issue.
+pub async fn newest(tx: &mut Tx, original: i64) -> Result<Option<Earlier>> {
+    on!(tx, c => sqlx::query_as("SELECT public_id, subject, created_by, created_at FROM issues WHERE corrects = $1 ORDER BY id DESC LIMIT 1").bind(original).fetch_optional(c))
+}
+
 /// The newest that is for everybody: when it was published, what it keeps of its text, and what its page says. One without
 /// a page was a test, unless the original has none either.
 pub async fn public_of(tx: &mut Tx, original: i64) -> Result<Option<(Timestamp, String, Option<Page>)>> {

@@ -244,6 +244,13 @@ pub async fn by_public_id(tx: &mut Tx, public_id: Uuid) -> Result<Option<Issue>>
     .fetch_optional(c))
 }
 
+/// Keeps others who want the same from an issue until this transaction ends; on SQLite any writer does.
+pub async fn lock(tx: &mut Tx, id: i64) -> Result<i64> {
+    let sql = tx
+        .fork("SELECT id FROM issues WHERE id = $1", "SELECT id FROM issues WHERE id = $1 FOR NO KEY UPDATE");
+    on!(tx, c => sqlx::query_scalar(sql).bind(id).fetch_one(c))
+}
+
 /// The two newest issues to 500 readers or more, among the last hundred, that are written and were not stopped.
 pub async fn last_large(tx: &mut Tx) -> Result<Vec<Issue>> {
     on!(tx, c => sqlx::query_as(

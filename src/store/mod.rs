@@ -21,6 +21,7 @@ pub mod corrections;
 pub mod deliveries;
 pub mod drafts;
 pub mod feeds;
+pub mod imports;
 pub mod incidents;
 pub mod issues;
 pub mod links;

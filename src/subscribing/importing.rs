@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Read, Seek};
 
 use serde_json::json;
+use uuid::Uuid;
 
-use super::Error;
+use super::{Error, imports::Summary};
 use crate::audit::{self, Act, Actor, Change, Thing};
 use crate::context::Context;
 use crate::domain::{
@@ -48,7 +49,7 @@ pub struct Report {
     pub passed_over_columns: Vec<String>,
 }
 
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct BadRow {
     pub line: u64,
     pub reason: String,
@@ -72,7 +73,7 @@ impl From<store::Error> for FileError {
 pub const CHUNK: usize = 1_000;
 
 /// What came of some rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
     pub added: u64,
     /// Readers already; a topic they lacked was added.
@@ -89,81 +90,150 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Takes a CSV file, known by `name`, with what somebody said of its columns. Who is gone by any row of it is taken by none,
-/// so it is read twice. A bad row keeps nobody else out. The log of changes has its beginning before the first reader is
-/// added, and its end with what came of it.
+/// Takes a CSV file, known by `name`, with what somebody said of its columns: [`begin`] and what follows.
 ///
 /// # Errors
 /// A file without usable columns, an unknown topic, or a database that can't be written: what was taken before stays.
 pub async fn file(
     cx: &Context,
-    mut input: impl Read + Seek + Send,
+    input: impl Read + Seek + Send,
     columns: Option<Vec<Option<Column>>>,
     defaults: &Defaults,
     name: &str,
     run: &Run,
 ) -> Result<Report, FileError> {
-    let rows = ImportReader::mapped(&mut input, columns.clone())?.filter_map(|row| row.outcome.ok());
-    let gone: HashMap<_, _> =
-        rows.filter_map(|row| Some((row.address.key().to_owned(), row.left?))).collect();
-    input.rewind().map_err(ImportError::from)?;
-    let rows = ImportReader::mapped(&mut input, columns)?;
-    let mut tx = cx.db.read().await?;
+    begin(cx, input, columns, defaults, name, run).await?.finish(cx).await
+}
+
+/// A file that was read once.
+pub struct Begun<I> {
+    /// By which it is known how far it is; of a dry run nothing is.
+    pub id: Uuid,
+    /// The key of the same.
+    row: Option<i64>,
+    input: I,
+    columns: Option<Vec<Option<Column>>>,
+    /// Who is gone by any row of it.
+    gone: HashMap<String, Gone>,
+    /// Slugs.
+    topics: Vec<String>,
+    defaults: Defaults,
+    name: String,
+    run: Run,
+}
+
+/// Reads a CSV file for the first time, for who is gone by any row of it is taken by none, and writes its beginning down before
+/// the first reader is added: in the log of changes, and as an import that is under way.
+///
+/// # Errors
+/// A file without usable columns, an unknown topic, or a database that can't be written: nothing is taken then.
+pub async fn begin<I: Read + Seek + Send>(
+    cx: &Context,
+    mut input: I,
+    columns: Option<Vec<Option<Column>>>,
+    defaults: &Defaults,
+    name: &str,
+    run: &Run,
+) -> Result<Begun<I>, FileError> {
+    let mut rows = 0;
+    let mut gone = HashMap::new();
+    for row in ImportReader::mapped(&mut input, columns.clone())? {
+        rows += 1;
+        if let Ok(ImportRow { address, left: Some(left), .. }) = row.outcome {
+            gone.insert(address.key().to_owned(), left);
+        }
+    }
+    let now = cx.clock.now();
+    let mut tx = cx.db.begin().await?;
     let topics: Vec<_> = store::topics::all(&mut tx).await?.into_iter().map(|topic| topic.slug).collect();
-    drop(tx);
     if !topics.iter().any(|topic| topic == defaults.topic.as_str()) {
         return Err(Error::UnknownTopic(defaults.topic.clone()).into());
     }
-    let of = json!({ "topic": defaults.topic, "alerts": defaults.alerts, "digest": defaults.digest, "source": defaults.source });
-    write_down(cx, run, Act::ImportBegun, name, &of).await?;
-    let mut report = Report { passed_over_columns: rows.unknown_columns().to_vec(), ..Report::default() };
-    let mut seen = HashSet::new();
-    // Duplicates come last: they may bring their reader further topics, and count as nobody.
-    let mut first = Vec::with_capacity(CHUNK);
-    let mut again = Vec::new();
-    for Row { line, outcome } in rows {
-        let outcome = outcome.map(|mut row| {
-            row.left = row.left.or_else(|| gone.get(row.address.key()).copied());
-            if let Some(gone) = row.left {
-                *report.gone.entry(gone).or_default() += u64::from(!seen.contains(row.address.key()));
-            }
-            row
-        });
-        match outcome.and_then(|row| with_known_topics(row, &topics)) {
-            Err(reason) => report.bad.push(BadRow { line, reason }),
-            Ok(row) if seen.insert(row.address.key().to_owned()) => first.push(row),
-            Ok(row) => {
-                report.duplicates += 1;
-                again.push(row);
-            }
+    let id = cx.entropy.uuid(now);
+    let row = match run {
+        Run::Dry => None,
+        Run::For(actor) => {
+            let of = json!({ "topic": defaults.topic, "alerts": defaults.alerts, "digest": defaults.digest, "source": defaults.source });
+            let change = Change::new(Act::ImportBegun, Thing::List, name).to(&of);
+            audit::record(&mut tx, now, actor, change).await?;
+            let row = store::imports::begin(&mut tx, id, (name, &actor.to_string()), rows, now).await?;
+            tx.commit().await?;
+            Some(row)
         }
-        if first.len() == CHUNK {
-            report.tally += take(cx, &first, defaults, name, run).await?;
-            first.clear();
-        }
-    }
-    report.tally += take(cx, &first, defaults, name, run).await?;
-    for rows in again.chunks(CHUNK) {
-        take(cx, rows, defaults, name, run).await?;
-    }
-    let came = json!({ "added": report.tally.added, "known": report.tally.known, "left_out": report.tally.left_out, "bad": report.bad.len() });
-    write_down(cx, run, Act::Imported, name, &came).await?;
-    Ok(report)
+    };
+    let (defaults, name, run) = (defaults.clone(), name.to_owned(), run.clone());
+    Ok(Begun { id, row, input, columns, gone, topics, defaults, name, run })
 }
 
-async fn write_down(
-    cx: &Context,
-    run: &Run,
-    act: Act,
-    name: &str,
-    what: &serde_json::Value,
-) -> Result<(), Error> {
-    if let Run::For(actor) = run {
-        let mut tx = cx.db.begin().await?;
-        audit::record(&mut tx, cx.clock.now(), actor, Change::new(act, Thing::List, name).to(what)).await?;
-        tx.commit().await?;
+impl<I: Read + Seek + Send> Begun<I> {
+    /// Takes the rows. A bad one keeps nobody else out. How far it is, is written down with each [`CHUNK`]; the log of changes
+    /// has what came of it.
+    ///
+    /// # Errors
+    /// A database that can't be written: what was taken before stays.
+    pub async fn finish(mut self, cx: &Context) -> Result<Report, FileError> {
+        let taken = self.take_all(cx).await;
+        if let (Err(_), Some(row)) = (&taken, self.row) {
+            // Where that can't be written either, it is silent from now on, which says the same a little later.
+            if let Ok(mut tx) = cx.db.begin().await
+                && store::imports::end(&mut tx, row, None, cx.clock.now()).await.is_ok()
+            {
+                let _ = tx.commit().await;
+            }
+        }
+        taken
     }
-    Ok(())
+
+    async fn take_all(&mut self, cx: &Context) -> Result<Report, FileError> {
+        let Self { row, input, columns, gone, topics, defaults, name, run, .. } = self;
+        input.rewind().map_err(ImportError::from)?;
+        let rows = ImportReader::mapped(input, columns.clone())?;
+        let mut report = Report { passed_over_columns: rows.unknown_columns().to_vec(), ..Report::default() };
+        let mut seen = HashSet::new();
+        // Duplicates come last: they may bring their reader further topics, and count as nobody.
+        let mut first = Vec::with_capacity(CHUNK);
+        let mut again = Vec::new();
+        let mut done = 0;
+        for Row { line, outcome } in rows {
+            let outcome = outcome.map(|mut row| {
+                row.left = row.left.or_else(|| gone.get(row.address.key()).copied());
+                if let Some(gone) = row.left {
+                    *report.gone.entry(gone).or_default() += u64::from(!seen.contains(row.address.key()));
+                }
+                row
+            });
+            done += 1;
+            match outcome.and_then(|row| with_known_topics(row, topics)) {
+                Err(reason) => report.bad.push(BadRow { line, reason }),
+                Ok(row) if seen.insert(row.address.key().to_owned()) => first.push(row),
+                Ok(row) => {
+                    done -= 1;
+                    report.duplicates += 1;
+                    again.push(row);
+                }
+            }
+            if first.len() == CHUNK {
+                report.tally += take(cx, &first, defaults, name, run, row.map(|row| (row, done))).await?;
+                first.clear();
+            }
+        }
+        report.tally += take(cx, &first, defaults, name, run, row.map(|row| (row, done))).await?;
+        for rows in again.chunks(CHUNK) {
+            done += i64::try_from(rows.len()).unwrap_or(i64::MAX);
+            take(cx, rows, defaults, name, run, row.map(|row| (row, done))).await?;
+        }
+        if let (Run::For(actor), Some(row)) = (&*run, *row) {
+            let now = cx.clock.now();
+            let came = json!({ "added": report.tally.added, "known": report.tally.known, "left_out": report.tally.left_out, "bad": report.bad.len() });
+            let mut tx = cx.db.begin().await?;
+            let change = Change::new(Act::Imported, Thing::List, name).to(&came);
+            audit::record(&mut tx, now, actor, change).await?;
+            let kept = json!(Summary::from(&report)).to_string();
+            store::imports::end(&mut tx, row, Some(&kept), now).await?;
+            tx.commit().await?;
+        }
+        Ok(report)
+    }
 }
 
 /// A row is bad when it names a topic that there isn't.
@@ -188,15 +258,17 @@ pub async fn import(
     defaults: &Defaults,
     file: &str,
 ) -> Result<Tally, Error> {
-    take(cx, rows, defaults, file, &Run::For(Actor::service())).await
+    take(cx, rows, defaults, file, &Run::For(Actor::service()), None).await
 }
 
+/// The same for an import of that key, of which so many rows are done with these.
 async fn take(
     cx: &Context,
     rows: &[ImportRow],
     defaults: &Defaults,
     file: &str,
     run: &Run,
+    import: Option<(i64, i64)>,
 ) -> Result<Tally, Error> {
     let now = cx.clock.now();
     let mut tx = cx.db.begin().await?;
@@ -220,6 +292,9 @@ async fn take(
     }
     let last_post = store::posts::last_id(&mut tx).await?;
     let (added, known) = store::subscribers::import(&mut tx, &imported, last_post, now).await?;
+    if let Some((import, done)) = import {
+        store::imports::advance(&mut tx, import, done, now).await?;
+    }
     match run {
         Run::For(_) => tx.commit().await?,
         Run::Dry => drop(tx),

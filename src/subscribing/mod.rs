@@ -17,6 +17,7 @@ use crate::store::{self, Tx, signups::Signup};
 mod confirming;
 pub mod exporting;
 pub mod importing;
+pub mod imports;
 mod leaving;
 pub mod reasons;
 pub mod records;

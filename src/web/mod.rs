@@ -17,11 +17,14 @@ pub mod routes;
 mod unread;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use tokio::sync::watch;
 
 use crate::context::Context;
 use crate::store;
@@ -38,6 +41,25 @@ pub fn router(cx: Context) -> Router {
         .layer(map_response(with_strict_headers))
         .layer(from_fn(unread::read_on))
         .with_state(cx)
+}
+
+/// The same, whose streams of events end when `stop` says so: who listens asks anew, and a service that stops waits for none.
+/// A download goes on.
+pub fn router_until(cx: Context, stop: watch::Receiver<bool>) -> Router {
+    router(cx).layer(map_response(move |response: Response| {
+        let mut stop = stop.clone();
+        async move {
+            let kind = response.headers().get(header::CONTENT_TYPE);
+            if kind.is_none_or(|kind| kind != "text/event-stream") {
+                return response;
+            }
+            let (parts, body) = response.into_parts();
+            // An error means that the sender is gone, which is a stop as well.
+            let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
+            let events = body.into_data_stream().take_until(Box::pin(stopped));
+            Response::from_parts(parts, Body::from_stream(events))
+        }
+    }))
 }
 
 /// What no page of ours needs, no page of ours may do.

@@ -48,8 +48,8 @@ pub struct Table {
 /// Everything, in the order: for readers and the site, for programs, for the newsroom.
 pub fn table(cx: &Context) -> Table {
     use admin::{
-        account, audit, codes, deliveries, desk, desk_reader, issues as published, links, lists, live,
-        overview, race, races, sign_in, sources, subscribers, tokens, users,
+        account, audit, codes, deliveries, desk, desk_reader, imports, issues as published, links, lists,
+        live, overview, race, races, sign_in, sources, subscribers, tokens, users,
     };
     use api::{alerts, docs, drafts, issues, openapi, posts};
     use public::{archive, confirm, issue, preferences, sign_up, unsubscribe};
@@ -161,6 +161,8 @@ pub fn table(cx: &Context) -> Table {
         .post("/admin/subscribers/export", User(Manage), lists::export)
         .get("/admin/subscribers/import", User(Manage), lists::import_page)
         .post("/admin/subscribers/import", User(Manage), lists::import)
+        .get("/admin/subscribers/import/{id}", User(Manage), imports::page)
+        .get("/admin/subscribers/import/{id}/state", User(Manage), imports::state)
         .get("/admin/subscribers/{id}", User(Read), subscribers::one)
         .post("/admin/subscribers/{id}/suppress", User(Release), subscribers::suppress)
         .post("/admin/subscribers/{id}/erase", User(Manage), subscribers::erase)
@@ -224,6 +226,7 @@ fn programs(t: Table) -> Table {
         .post("/api/v1/schedules/{name}/restore", Token(Manage, Area::Sources), sources::schedules::restore)
         .get("/api/v1/subscribers", Token(Read, Area::Subscribers), subscribers::list)
         .post("/api/v1/subscribers/import", Token(Manage, Area::Subscribers), lists::import)
+        .get("/api/v1/subscribers/imports", Token(Manage, Area::Subscribers), lists::imports)
         .post("/api/v1/subscribers/export", Token(Manage, Area::Subscribers), lists::export)
         .get("/api/v1/subscribers/{id}", Token(Read, Area::Subscribers), subscribers::show)
         .get("/api/v1/subscribers/{id}/why", Token(Read, Area::Subscribers), subscribers::why)

@@ -147,7 +147,7 @@ impl Walk {
 }
 
 /// What a GET gives that is no page of its own.
-const NO_PAGES: [&str; 14] = [
+const NO_PAGES: [&str; 15] = [
     "/robots.txt",
     "/healthz",
     "/readyz",
@@ -158,6 +158,7 @@ const NO_PAGES: [&str; 14] = [
     // A step of signing in and the second factor's: the stories of the newsroom look at them.
     "/admin/login/code",
     "/admin/live/{issue}/state",
+    "/admin/subscribers/import/{id}/state",
     "/admin/live/{issue}/events",
     "/admin/races/{id}/state",
     "/admin/races/{id}/events",

@@ -115,7 +115,7 @@ async fn a_newsletter_is_seen_while_it_is_written_goes_out_at_its_time_and_stand
     })
     .await;
 
-    let zone = browser.one("#zone").await;
+    let zone = browser.one("#timezone").await;
     zone.clear().await.unwrap();
     zone.send_keys("UTC").await.unwrap();
     browser.press("form[data-desk] summary").await;

@@ -82,6 +82,7 @@ async fn corrects(stage: &Stage, issue: Uuid) {
         subject: "The harbour is open".to_owned(),
         body: "We were wrong.".to_owned(),
         link: None,
+        seen: None,
     };
     let corrected =
         correcting::correct(&stage.cx, &Actor::service(), issue, &correction, None).await.unwrap();

@@ -104,7 +104,7 @@ impl World {
         let draft = self.drafts[outcome];
         let released = releasing::release(&self.stage.cx, &actor(), draft, 2, 1, None).await.unwrap();
         match released.unwrap() {
-            Release::Held { issue, until } => Some((issue, until)),
+            Release::Held { issue, until, .. } => Some((issue, until)),
             _ => None,
         }
     }

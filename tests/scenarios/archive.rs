@@ -26,6 +26,7 @@ async fn corrected(stage: &Stage, issue: Uuid, subject: &str) {
         subject: subject.to_owned(),
         body: "It was never *closed*.".to_owned(),
         link: Some("https://site.example.org/open/".to_owned()),
+        seen: stage.correction_of(issue).await,
     };
     let actor = Actor::user("desk@example.org", "");
     let done = correcting::correct(&stage.cx, &actor, issue, &correction, None).await.unwrap();

@@ -4,14 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bellwether::app::{self, StartError};
+use bellwether::audit::Actor;
 use bellwether::clock::Clock;
 use bellwether::context::Context;
 use bellwether::delivering::{Engine, Until};
-use bellwether::domain::{issue::Level, time::Timestamp};
+use bellwether::domain::{draft::Text, issue::Level, role::Role, time::Timestamp};
+use bellwether::newsroom::tokens::{self, Wanted};
+use bellwether::publishing::{
+    desk,
+    releasing::{self, Release},
+};
 use bellwether::store::{self, Db, Tx};
 use bellwether::subscribing;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::stage::sink::{Answer, Moment, Script, Sink, Step};
 use crate::stage::{Backend, Setup, Span, Stage, both};
@@ -107,6 +113,35 @@ both! {
         assert!(!stage.cx.cancelled.contains(&issue, stage.now()));
         stage.engine.tend().await.unwrap();
         assert!(stage.cx.cancelled.contains(&issue, stage.now()));
+    }
+
+    async fn a_stop_ends_a_stream_of_events_at_once(stage: Stage) {
+        stage.imported(ADA).await;
+        let cx = app::connect((*stage.cx.config).clone(), Clock::System, stage.cx.entropy.clone()).await.unwrap();
+        let fill = |text: &mut Text| {
+            (text.subject, text.body) = ("Polls close at eight".to_owned(), "Two more hours.".to_owned());
+            text.topics = vec!["election-alerts".to_owned()];
+        };
+        let grace = Actor::user("grace@example.org", "");
+        let draft = desk::create_with(&cx, &grace, desk::Begin::default(), fill, None).await.unwrap().unwrap();
+        let released = releasing::release(&cx, &grace, draft, 1, 1, None).await.unwrap();
+        let Some(Release::Held { issue, .. }) = released else { panic!("{released:?}") };
+        let wanted = Wanted { name: "screen".to_owned(), role: Role::Viewer, areas: vec![], holds: None };
+        let token = tokens::create(&cx, &Actor::command(), &wanted).await.unwrap();
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/api/v1/issues/{issue}/events", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel();
+        let service = app::run(cx, listener, async { stopped.await.unwrap() });
+        let screen = async {
+            let mut events = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap();
+            assert!(events.chunk().await.unwrap().is_some(), "it is held for half a minute");
+            stop.send(()).unwrap();
+            while events.chunk().await.unwrap().is_some() {}
+        };
+        let all = async { tokio::join!(service, screen) };
+        let (served, ()) = tokio::time::timeout(20.seconds(), all).await.expect("the stream holds the stop up");
+        served.unwrap();
     }
 
     async fn a_stop_finishes_what_is_in_flight(setup: Setup) {

@@ -16,6 +16,7 @@ async fn corrects(stage: &Stage, issue: Uuid) -> Uuid {
         subject: "The harbour is open".to_owned(),
         body: "What we said was wrong.".to_owned(),
         link: None,
+        seen: None,
     };
     let done = correcting::correct(&stage.cx, &Actor::service(), issue, &correction, None).await.unwrap();
     let Corrected::Now(correction) = done else { panic!("{done:?}") };

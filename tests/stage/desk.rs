@@ -13,6 +13,7 @@ use bellwether::once::Once;
 use bellwether::publishing::{
     self, Cancelled,
     alerting::{AlertRequest, Body, Preview, Published},
+    live,
 };
 use bellwether::store::{self, issues::Issue};
 use uuid::Uuid;
@@ -41,6 +42,11 @@ impl Stage {
             public: None,
         };
         Alert { stage: self, request }
+    }
+
+    /// The newest correction of an issue, as its page names it.
+    pub async fn correction_of(&self, issue: Uuid) -> Option<Uuid> {
+        live::live(&self.cx, issue).await.unwrap().and_then(|it| it.correction)
     }
 
     /// A site pushes a post to the first topic.

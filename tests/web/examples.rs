@@ -211,6 +211,7 @@ async fn sources_and_readers(tour: &mut Tour<'_>) {
     let rows = "email,alerts,digest\nada@example.com,true,daily\ngrace@example.com,false,weekly\n451-1-finn@example.com,true,none\n";
     let list = "/subscribers/import?topic=election-alerts&source=Reader%20survey%202026&name=survey.csv&dry_run=false";
     tour.import(list, rows).await;
+    tour.get("/subscribers/imports").await;
     let weekly = json!({ "name": "monday", "digest": "weekly", "cron": "0 7 * * MON", "timezone": "America/New_York", "public": true });
     tour.office.posts("/schedules/weekly/retire", &json!({})).await.is(200);
     tour.post("/schedules", weekly).await;

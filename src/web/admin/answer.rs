@@ -20,11 +20,20 @@ pub struct Refusal {
     status: StatusCode,
     title: &'static str,
     text: String,
+    /// A page that helps, and what leads there.
+    way: Option<(String, &'static str)>,
 }
 
 impl Refusal {
     pub fn new(status: StatusCode, title: &'static str, text: impl Into<String>) -> Self {
-        Self { status, title, text: text.into() }
+        Self { status, title, text: text.into(), way: None }
+    }
+
+    /// With a way to a page that helps.
+    #[must_use]
+    pub fn leading(mut self, path: String, words: &'static str) -> Self {
+        self.way = Some((path, words));
+        self
     }
 
     /// What was asked can't be done; `why` is a sentence.
@@ -41,7 +50,7 @@ impl Refusal {
     }
 
     pub fn page(&self, frame: &Frame) -> Response {
-        frame.message(self.status, self.title, &self.text)
+        frame.message(self.status, self.title, &self.text, self.way.as_ref())
     }
 }
 

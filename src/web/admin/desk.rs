@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::races::{Fields, Refused, listed_race};
 use super::{
     Answer, At, Refusal, done,
-    figures::{counted, number, typed},
+    figures::{counted, number, seconds, typed},
     frame::Frame,
     go, missing, newsletter, race, when,
 };
@@ -249,6 +249,10 @@ async fn refused(
 
 /// `POST /admin/desk/{id}/discard`
 pub async fn discard(State(cx): State<Context>, me: Me, At(id): At<Uuid>) -> Answer {
+    if !desk::may_throw_away(&me.actor(), me.user.role, &find(&cx, id).await?) {
+        let text = "Only who wrote in it, or may release it, throws a draft away. Nothing was changed.";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "This draft is somebody else’s", text));
+    }
     put_away(&cx, &me, id, false).await
 }
 
@@ -333,10 +337,11 @@ pub(super) async fn show(
         "by": draft.updated_by,
         "at": when(draft.updated_at),
         "may_write": open && may(frame, Right::Compose),
+        "may_throw_away": open && may(frame, Right::Compose) && desk::may_throw_away(&me.actor(), me.user.role, written),
         "may_release": open && may(frame, Right::Release) && !two_people && bar.is_none(),
         "two_people": two_people,
         "stands": stands(two_people, bar.as_ref()),
-        "hold": hold(cx.config.newsroom.hold, second_person).as_secs(),
+        "hold": seconds(hold(cx.config.newsroom.hold, second_person)),
         "fault": fault,
     });
     frame.show("draft.html", status, &content)
@@ -423,7 +428,8 @@ fn text_of(kind: Kind, body: &[u8]) -> Text {
             "outcome" => text.outcome = value.into_owned(),
             "topic" => text.topics.push(value.into_owned()),
             "send_at" => text.send_at = value.into_owned(),
-            "zone" => text.zone = value.into_owned(),
+            // As a page names it that was open over an upgrade.
+            "timezone" | "zone" => text.timezone = value.into_owned(),
             "public" => text.public = ARCHIVE.iter().find(|(word, ..)| *word == value).and_then(|it| it.1),
             "useful_for" => text.useful_for = value.parse().unwrap_or(0),
             _ => {}

@@ -1,5 +1,7 @@
 //! Numbers as people read them, and pictures of them: bars and curves as paths, drawn by the templates in `figures.html`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::domain::{delivery::State, spread::Place, time::Timestamp};
@@ -44,6 +46,11 @@ pub fn typed(text: &str) -> Option<i64> {
 /// As in "1 mail", "2 mails".
 pub fn counted(count: i64, one: &str, more: &str) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { more })
+}
+
+/// As in "1 second", "30 seconds".
+pub fn seconds(span: Duration) -> String {
+    counted(i64::try_from(span.as_secs()).unwrap_or(i64::MAX), "second", "seconds")
 }
 
 /// A state in the newsroom's words, and how it looks.
@@ -158,6 +165,7 @@ mod tests {
         let told = [0, 12, 999, 1_000, 49_812, 1_234_567, -1_200].map(number);
         assert_eq!(told, ["0", "12", "999", "1,000", "49,812", "1,234,567", "−1,200"]);
         assert_eq!(counted(1, "mail", "mails"), "1 mail");
+        assert_eq!([1, 30].map(|it| seconds(Duration::from_secs(it))), ["1 second", "30 seconds"]);
     }
 
     #[test]

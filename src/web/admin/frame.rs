@@ -141,9 +141,15 @@ impl Frame {
         self.show(template, StatusCode::OK, content)
     }
 
-    /// A headline and a sentence.
-    pub(super) fn message(&self, status: StatusCode, title: &str, text: &str) -> Response {
-        match self.html("message.html", &json!({ "title": title, "text": text })) {
+    /// A headline and a sentence, with a path that helps and its words where there is one.
+    pub(super) fn message(
+        &self,
+        status: StatusCode,
+        title: &str,
+        text: &str,
+        way: Option<&(String, &str)>,
+    ) -> Response {
+        match self.html("message.html", &json!({ "title": title, "text": text, "way": way })) {
             Ok(html) => (status, Html(html)).into_response(),
             Err(error) => {
                 tracing::error!(%error, "a page of the newsroom could not be rendered");

@@ -106,7 +106,7 @@ fn check(cx: &Context, who: Who, visit: &Visit, frame: &Frame, parts: &Parts) ->
                 Role::ALL.iter().filter(|role| role.may(right)).map(|role| role.as_str()).collect();
             let text =
                 format!("This takes one of these roles: {}. An owner can give it to you.", able.join(", "));
-            Err(Box::new(frame.message(StatusCode::FORBIDDEN, "You may not do this", &text)))
+            Err(Box::new(frame.message(StatusCode::FORBIDDEN, "You may not do this", &text, None)))
         }
         // Those are for others than the newsroom, and never come here.
         (Who::Anyone | Who::Link | Who::Token(..), _) => {
@@ -124,7 +124,7 @@ fn signed_out(frame: &Frame, parts: &Parts) -> Response {
         return Redirect::to(&format!("/admin/login?next={wanted}")).into_response();
     }
     let text = "Your session has ended. Sign in and do it once more; nothing was changed.";
-    frame.message(StatusCode::UNAUTHORIZED, "You are signed out", text)
+    frame.message(StatusCode::UNAUTHORIZED, "You are signed out", text, None)
 }
 
 /// Hands the request on; of one that may change something only after a look at where it comes from.
@@ -143,7 +143,7 @@ async fn pass(
     let foreign = || {
         tracing::warn!(path = parts.uri.path(), "a form from elsewhere was refused");
         let text = "This form was too old, or it came from another site. Open the page anew and try once more; nothing was changed.";
-        frame.message(StatusCode::FORBIDDEN, "Please try once more", text)
+        frame.message(StatusCode::FORBIDDEN, "Please try once more", text, None)
     };
     if !is_ours(cx, &parts.headers) {
         return foreign();
@@ -152,7 +152,7 @@ async fn pass(
     let (token, body) = if beside.is_none() && is_form(&parts.headers) {
         let Ok(bytes) = body::read(body, LARGEST, PATIENCE).await else {
             let text = "It was too large, or it didn’t arrive. Nothing was changed.";
-            return frame.message(StatusCode::BAD_REQUEST, "We couldn’t read this form", text);
+            return frame.message(StatusCode::BAD_REQUEST, "We couldn’t read this form", text, None);
         };
         let token = field(&bytes, "csrf");
         (token, Body::from(bytes))

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::figures::number;
-use super::{Answer, Refusal, frame::Frame};
+use super::{Answer, frame::Frame, go};
 use crate::context::Context;
 use crate::domain::{
     import::{self, Seen},
@@ -19,15 +19,16 @@ use crate::domain::{
 use crate::newsroom::{Error, Me};
 use crate::store;
 use crate::subscribing::exporting::Export;
-use crate::subscribing::importing::{self, Defaults, Report, Run};
+use crate::subscribing::importing::{self, Defaults, Run};
+use crate::subscribing::imports::{self, Summary};
 use crate::web::readers_csv;
 
 /// The largest file, in bytes: some 200,000 readers. A larger list is imported at the terminal.
 const LARGEST: usize = 16 * 1024 * 1024;
 /// How many columns can be mapped; a list that has more goes by their names.
 const MAPPED: usize = 200;
-/// How many bad rows are told one by one.
-const TOLD: usize = 50;
+/// How many of the last imports are listed.
+const LISTED: i64 = 5;
 
 /// `POST /admin/subscribers/export`
 pub async fn export(State(cx): State<Context>, me: Me) -> Answer {
@@ -41,7 +42,8 @@ pub async fn import_page(State(cx): State<Context>, frame: Frame) -> Answer {
     show(&cx, &frame, StatusCode::OK, &fields, None, Value::Null).await
 }
 
-/// `POST /admin/subscribers/import`, as multipart with the form's token in its address: a dry run, unless it says `go`.
+/// `POST /admin/subscribers/import`, as multipart with the form's token in its address: a dry run, or, where it says
+/// `go`, one that goes on by itself and has a page of its own.
 pub async fn import(State(cx): State<Context>, frame: Frame, me: Me, mut request: Request) -> Answer {
     DefaultBodyLimit::max(LARGEST).apply(&mut request);
     let unreadable = "The file could not be read. It may be larger than 16 MB: import it at the terminal, by \
@@ -65,22 +67,34 @@ pub async fn import(State(cx): State<Context>, frame: Frame, me: Me, mut request
     if fields.source.trim().is_empty() {
         return refuse(&fields, "Say where these people agreed to get your mail.").await;
     }
-    let go = fields.go && fields.agreed;
-    if fields.go && !go {
+    if fields.go && !fields.agreed {
         return refuse(&fields, "Say that everybody in the file agreed.").await;
     }
     let digest = fields.digest.parse().unwrap_or(cx.config.signup.digest);
     let source = Some(fields.source.trim().to_owned());
     let defaults = Defaults { topic, alerts: fields.alerts, digest, source };
-    let run = if go { Run::For(me.actor()) } else { Run::Dry };
-    // On its own, so that a browser that is closed doesn't leave half a list.
-    let (context, rows, name) = (cx.clone(), fields.rows.clone(), fields.file.clone());
-    let columns = fields.said();
-    let imported = tokio::spawn(async move {
-        importing::file(&context, Cursor::new(rows), columns, &defaults, &name, &run).await
-    });
-    match imported.await.map_err(|error| Refusal::ours(&error))? {
-        Ok(report) => show(&cx, &frame, StatusCode::OK, &fields, None, told(&report, go, &fields)).await,
+    let run = if fields.go { Run::For(me.actor()) } else { Run::Dry };
+    let rows = Cursor::new(fields.rows.clone());
+    let begun = importing::begin(&cx, rows, fields.said(), &defaults, &fields.file, &run).await;
+    let done = match begun {
+        Ok(begun) if fields.go => {
+            let path = format!("/admin/subscribers/import/{}", begun.id);
+            // On its own: the page that it leads to tells how far it is.
+            tokio::spawn(async move {
+                if let Err(error) = begun.finish(&cx).await {
+                    tracing::error!(%error, "an import broke off");
+                }
+            });
+            return go(&path);
+        }
+        Ok(begun) => begun.finish(&cx).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(report) => {
+            let told = told(&Summary::from(&report), false, &fields.file);
+            show(&cx, &frame, StatusCode::OK, &fields, None, told).await
+        }
         Err(importing::FileError::Unreadable(error)) => refuse(&fields, &sentence(&error.to_string())).await,
         Err(importing::FileError::Failed(crate::subscribing::Error::UnknownTopic(_))) => {
             refuse(&fields, "There is no such topic any more.").await
@@ -154,8 +168,8 @@ async fn read(mut form: Multipart) -> Result<Fields, axum::extract::multipart::M
     Ok(fields)
 }
 
-fn told(report: &Report, done: bool, fields: &Fields) -> Value {
-    let Report { tally, duplicates, bad, passed_over_columns, gone } = report;
+pub(super) fn told(summary: &Summary, done: bool, file: &str) -> Value {
+    let Summary { tally, duplicates, bad, bad_rows, passed_over_columns, gone } = summary;
     let count = |count: u64| number(i64::try_from(count).unwrap_or(i64::MAX));
     let there: u64 = gone.values().sum();
     let mut numbers = vec![
@@ -166,7 +180,7 @@ fn told(report: &Report, done: bool, fields: &Fields) -> Value {
     numbers.extend(gone.iter().map(|(gone, count)| (*count, gone.told())));
     numbers.extend([
         (*duplicates, "stand in the file more than once"),
-        (u64::try_from(bad.len()).unwrap_or(0), "rows that can’t be read"),
+        (u64::try_from(*bad).unwrap_or(0), "rows that can’t be read"),
     ]);
     let numbers: Vec<_> = numbers
         .iter()
@@ -174,13 +188,12 @@ fn told(report: &Report, done: bool, fields: &Fields) -> Value {
         .map(|(number, word)| json!({ "count": count(*number), "word": word }))
         .collect();
     json!({
-        "done": done,
-        "file": fields.file,
+        "file": file,
         "numbers": numbers,
         "added": count(tally.added),
         "any": tally.added + tally.known > 0,
-        "bad": bad.iter().take(TOLD).collect::<Vec<_>>(),
-        "more_bad": bad.len().checked_sub(TOLD).filter(|more| *more > 0),
+        "bad": bad_rows,
+        "more_bad": bad.checked_sub(bad_rows.len()).filter(|more| *more > 0),
         "passed_over": passed_over_columns.join(", "),
     })
 }
@@ -204,7 +217,6 @@ async fn show(
         .collect();
     let digests: Vec<_> =
         Digest::WORDS.iter().map(|word| json!({ "word": word, "chosen": *word == fields.digest })).collect();
-    let done = report["done"] == true;
     let content = json!({
         "topics": topics,
         "topic": fields.topic,
@@ -214,9 +226,10 @@ async fn show(
         "source": fields.source,
         "fault": fault,
         "file": fields.file,
-        "columns": if done { Vec::new() } else { fields.offered() },
+        "columns": fields.offered(),
         // Only UTF-8 is ever read, so nothing is lost here.
-        "rows": if done { String::new() } else { String::from_utf8_lossy(&fields.rows).into_owned() },
+        "rows": String::from_utf8_lossy(&fields.rows),
+        "imports": imports::page(cx, i64::MAX, LISTED).await?.iter().map(super::imports::listed).collect::<Vec<_>>(),
         "report": report,
     });
     frame.show("import.html", status, &content)

@@ -205,19 +205,23 @@ pub async fn correct(
     Form(words): Form<Words>,
 ) -> Answer {
     let progress = find(&cx, issue).await?;
-    if progress.correction.map(|it| it.to_string()).unwrap_or_default() != words.seen {
-        let text = "Somebody corrected it since you opened this page, and all who have it are told already. Go back and reload: see what \
-                    they wrote, and correct it once more where that is not enough. Nothing was changed.";
-        return Err(Refusal::new(StatusCode::CONFLICT, "It was corrected a moment ago", text));
-    }
     let link = words.link.trim();
     let correction = Correction {
         subject: words.subject,
         body: words.body,
         link: (!link.is_empty()).then(|| link.to_owned()),
+        // What can't be read is no correction, and that is told.
+        seen: (!words.seen.is_empty()).then(|| words.seen.parse().unwrap_or_default()),
     };
     match correcting::correct(&cx, &me.actor(), progress.issue, &correction, None).await {
         Ok(Corrected::Now(correction)) => done(&format!("/admin/live/{correction}"), "corrected"),
+        Ok(Corrected::Already(earlier)) => {
+            let text = format!(
+                "{earlier} Read that; where it is not enough, go back, reload the page, and correct it once more. Nothing was changed."
+            );
+            let refusal = Refusal::new(StatusCode::CONFLICT, "It was corrected a moment ago", text);
+            Err(refusal.leading(format!("/admin/live/{}", earlier.public_id), "See that correction"))
+        }
         Ok(Corrected::Blank) => {
             let text = "A correction has a subject and a text. Go back; what you wrote is still there. Nothing was changed.";
             Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Write what is right", text))
@@ -227,7 +231,9 @@ pub async fn correct(
             Err(Refusal::new(StatusCode::CONFLICT, "This can’t be corrected", text))
         }
         // A person may correct alone, and has no key.
-        Ok(Corrected::Unknown | Corrected::Before | Corrected::SecondPerson) => Err(missing()),
+        Ok(Corrected::Unknown | Corrected::NotSeen | Corrected::Before | Corrected::SecondPerson) => {
+            Err(missing())
+        }
         Err(publishing::Error::Phrase(phrase)) => {
             let text = format!(
                 "“{phrase}” stands in it, which must not go out. Go back; what you wrote is still there. Nothing was changed."

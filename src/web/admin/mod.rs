@@ -13,6 +13,7 @@ pub mod desk_reader;
 mod figures;
 pub mod frame;
 pub mod gate;
+pub mod imports;
 pub mod issues;
 pub mod links;
 pub mod lists;

@@ -21,7 +21,7 @@ pub fn form(cx: &Context, text: &Text) -> Option<Value> {
     let usual = schedule.unwrap_or("UTC");
     Some(json!({
         "zones": wall::zones(),
-        "zone": if text.zone.is_empty() { usual } else { &text.zone },
+        "timezone": if text.timezone.is_empty() { usual } else { &text.timezone },
         "latest": LATEST.as_secs() / 3_600,
     }))
 }
@@ -29,7 +29,7 @@ pub fn form(cx: &Context, text: &Text) -> Option<Value> {
 /// When it would go, in words; none for at once, or where the time can't be read.
 pub fn goes(text: &Text) -> Option<String> {
     let at = text.goes_at().ok().flatten()?;
-    Some(wall::told(at, text.zone_or_utc()))
+    Some(wall::told(at, text.timezone_or_utc()))
 }
 
 /// When a held issue goes, in words, where that is not in a moment.
@@ -44,7 +44,7 @@ pub async fn waits_until(cx: &Context, progress: &Live) -> Result<Option<String>
         Some(draft) => publishing::desk::find(cx, draft).await?,
         None => None,
     };
-    Ok(Some(wall::told(until, written.as_ref().map_or("UTC", |written| written.text.zone_or_utc()))))
+    Ok(Some(wall::told(until, written.as_ref().map_or("UTC", |written| written.text.timezone_or_utc()))))
 }
 
 /// What was released and hasn't gone yet, the next first.

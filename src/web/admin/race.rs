@@ -11,7 +11,13 @@ use uuid::Uuid;
 
 use super::races::{Fields, Refused, tag, topics};
 use super::{
-    Answer, At, Refusal, desk::warned, done, figures::number, frame::Frame, gate::Visit, go, missing, when,
+    Answer, At, Refusal,
+    desk::warned,
+    done,
+    figures::{number, seconds},
+    frame::Frame,
+    gate::Visit,
+    go, missing, when,
 };
 use crate::context::Context;
 use crate::domain::{
@@ -146,7 +152,7 @@ fn outcome(cx: &Context, me: &Me, race: &Race, written: &Written, look: &Look) -
         "may_release": releases,
         "may_ask": open && !releases && me.user.role.may(Right::Compose),
         "two_people": open && two_people,
-        "hold": hold(cx.config.newsroom.hold, second_person).as_secs(),
+        "hold": seconds(hold(cx.config.newsroom.hold, second_person)),
     })
 }
 

@@ -69,6 +69,7 @@ pub struct Held {
     /// The issue's.
     pub id: Uuid,
     pub state: State,
+    /// How many readers it goes to, as counted at the release.
     pub audience: Option<i64>,
     /// Nobody gets it before.
     pub held_until: Option<Timestamp>,
@@ -227,10 +228,10 @@ pub struct Draft {
     pub useful_for: u32,
     /// Whether it stands in the public archive; null for where all of its topics do.
     pub public: Option<bool>,
-    /// When a newsletter goes out, on the clock of `zone`, as in `2026-11-03T07:00`; null for at once.
+    /// When a newsletter goes out, on the clock of `timezone`, as in `2026-11-03T07:00`; null for at once.
     pub send_at: Option<String>,
     /// An IANA time zone.
-    pub zone: String,
+    pub timezone: String,
     /// That moment: a time that the clock skips is where it goes on, one that it shows twice the first.
     pub goes_at: Option<Timestamp>,
     /// What it says will have come true; empty but for an outcome of a race.
@@ -249,7 +250,7 @@ pub struct Draft {
 impl From<&Written> for Draft {
     fn from(written: &Written) -> Self {
         let (draft, text, authors) = (&written.draft, written.text.clone(), written.authors());
-        let (zone, goes_at) = (text.zone_or_utc().to_owned(), text.goes_at().ok().flatten());
+        let (timezone, goes_at) = (text.timezone_or_utc().to_owned(), text.goes_at().ok().flatten());
         Self {
             id: draft.public_id,
             kind: text.kind,
@@ -264,7 +265,7 @@ impl From<&Written> for Draft {
             useful_for: text.useful_for,
             public: text.public,
             send_at: Some(text.send_at).filter(|at| !at.is_empty()),
-            zone,
+            timezone,
             goes_at,
             outcome: text.outcome,
             authors,

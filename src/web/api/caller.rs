@@ -145,14 +145,12 @@ impl Caller {
         if self.token.role.may(right) {
             return Ok(());
         }
-        let able: Vec<_> =
-            Role::ALL.iter().filter(|role| role.may(right)).map(|role| role.as_str()).collect();
         let (role, to) = (self.token.role, right.as_verb());
         let detail = format!(
             "This token has the role {role}, which may not {to}. Use one of the role {}; an owner makes it.",
-            able.join(" or ")
+            able(right).join(" or ")
         );
-        Err(kinds::ROLE.problem(StatusCode::FORBIDDEN, detail).with_member("roles", able))
+        Err(role_lacks(right, detail))
     }
 
     fn may_use(&self, area: Area) -> Result<(), Problem> {
@@ -168,4 +166,13 @@ impl Caller {
         );
         Err(kinds::SCOPE.problem(StatusCode::FORBIDDEN, detail).with_member("scope", area.as_str()))
     }
+}
+
+/// 403 with the roles that have the right.
+pub fn role_lacks(right: Right, detail: impl Into<String>) -> Problem {
+    kinds::ROLE.problem(StatusCode::FORBIDDEN, detail).with_member("roles", able(right))
+}
+
+fn able(right: Right) -> Vec<&'static str> {
+    Role::ALL.iter().filter(|role| role.may(right)).map(|role| role.as_str()).collect()
 }

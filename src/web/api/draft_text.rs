@@ -40,12 +40,13 @@ macro_rules! with_parts {
             /// Of an alert: in minutes, from the release; 0 for no end.
             #[schemars(range(max = LONGEST_USE))]
             useful_for: Option<u32>,
-            /// When a newsletter goes out, on the clock of `zone`, as in `2026-11-03T07:00`; null for at once.
+            /// When a newsletter goes out, on the clock of `timezone`, as in `2026-11-03T07:00`; null for at once.
             #[serde(default, deserialize_with = "given")]
             #[schemars(with = "Option<String>")]
             send_at: Option<Option<String>>,
             /// An IANA time zone.
-            zone: Option<String>,
+            #[serde(alias = "zone")]
+            timezone: Option<String>,
             /// Whether it stands in the public archive; null for where all of its topics do.
             #[serde(default, deserialize_with = "given")]
             #[schemars(with = "Option<bool>")]
@@ -65,7 +66,7 @@ macro_rules! with_parts {
                 one_line("/url", self.url.as_deref(), LONGEST_LINK)?;
                 lines("/markdown", self.markdown.as_deref(), kind.longest_body())?;
                 let send_at = self.send_at.as_ref().and_then(Option::as_deref);
-                time(kind, send_at, self.zone.as_deref())?;
+                time(kind, send_at, self.timezone.as_deref())?;
                 if kind == Kind::Broadcast && self.level.is_some_and(|level| level != Level::All) {
                     return Err(invalid("/level", "is for an alert; a newsletter has none"));
                 }
@@ -96,7 +97,7 @@ macro_rules! with_parts {
                 if let Some(send_at) = &self.send_at {
                     text.send_at = send_at.clone().unwrap_or_default();
                 }
-                over(&mut text.zone, &self.zone);
+                over(&mut text.timezone, &self.timezone);
                 if let Some(topics) = &self.topics {
                     text.topics = topics.iter().map(ToString::to_string).collect();
                 }
@@ -131,12 +132,12 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Opti
 }
 
 /// Only a newsletter goes out at a time, and only at one that there is.
-fn time(kind: Kind, send_at: Option<&str>, zone: Option<&str>) -> Result<(), Problem> {
-    if kind == Kind::Alert && (send_at.is_some() || zone.is_some()) {
+fn time(kind: Kind, send_at: Option<&str>, timezone: Option<&str>) -> Result<(), Problem> {
+    if kind == Kind::Alert && (send_at.is_some() || timezone.is_some()) {
         return Err(invalid("/send_at", "is for a draft of the kind broadcast"));
     }
-    if let Some(zone) = zone {
-        wall::check_zone(zone).map_err(|why| invalid("/zone", why))?;
+    if let Some(timezone) = timezone {
+        wall::check_zone(timezone).map_err(|why| invalid("/timezone", why))?;
     }
     if let Some(send_at) = send_at {
         wall::instant(send_at, "UTC", Twice::First).map_err(|why| invalid("/send_at", why))?;

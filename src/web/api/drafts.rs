@@ -12,6 +12,7 @@ use super::{
     Caller,
     alerts::{test_address, tested},
     answers::{self, Draft, Held, Looked, Warned},
+    caller::role_lacks,
     draft_text::{self, Begin, Edit},
     id::Id,
     invalid, kinds,
@@ -26,6 +27,7 @@ use crate::domain::{
     address::EmailAddress,
     draft::{Kind, State as DraftState, Text},
     issue::State as IssueState,
+    role::Right,
     time::Timestamp,
     warning::Warning,
 };
@@ -57,6 +59,7 @@ pub fn operations() -> Vec<Operation> {
             .gives::<Looked>(200, "The draft.")
             .conflicts(&[kinds::CLASH, kinds::CLOSED]),
         Operation::delete("/api/v1/drafts/{id}", "Throws a draft away; it can be taken back.")
+            .note("For who wrote in it, or may release it.")
             .gives::<Looked>(200, "The draft.")
             .conflicts(&[kinds::CLOSED]),
         one("/api/v1/drafts/{id}/restore", "Takes a draft back that was thrown away.").conflicts(&[kinds::CLOSED]),
@@ -152,6 +155,11 @@ pub async fn edit(
 
 /// Throws an open draft away: 200 with it, also when it was before.
 pub async fn discard(State(cx): State<Context>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
+    let written = find(&cx, &id).await?;
+    if !desk::may_throw_away(&caller.actor(), caller.token.role, &written) {
+        let detail = "Only who wrote in it, or may release it, throws a draft away.";
+        return Err(role_lacks(Right::Release, detail));
+    }
     put_away(&cx, &caller, &id, DraftState::ThrownAway).await
 }
 
@@ -229,8 +237,8 @@ pub async fn release(
     let version = input.version.unwrap_or(draft.version);
     let once = Some(key.once());
     let released = releasing::release(&cx, &actor, draft.public_id, version, input.audience, once).await?;
-    if let Some(Release::Held { issue, until }) = released {
-        let released = Released { issue, audience: Some(input.audience), held_until: Some(until) };
+    if let Some(Release::Held { issue, audience, until }) = released {
+        let released = Released { issue, audience: Some(audience), held_until: Some(until) };
         return Ok(accepted(&released));
     }
     if let Some(used) = key.earlier(&cx).await? {

@@ -44,6 +44,13 @@ pub const BLOCKED: Kind = Kind {
     means: "`warnings` says what stands in the way.",
 };
 
+pub const CORRECTED: Kind = Kind {
+    uri: "/api/v1/docs#corrected",
+    title: "It was corrected before",
+    means: "All who have it are told already: `correction` is the issue that does it, `by` who made it and `at` when. A call that \
+            names that `correction` corrects it once more.",
+};
+
 pub const SECOND_PERSON: Kind = Kind {
     uri: "/api/v1/docs#second-person",
     title: "Two people are asked for",
@@ -100,6 +107,7 @@ pub const ALL: &[Kind] = &[
     CHANGED,
     CLASH,
     CLOSED,
+    CORRECTED,
     NAME_TAKEN,
     RACE_CLOSED,
     RETIRED,

@@ -9,19 +9,23 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
     Caller, broken,
-    listing::{asked, parameter},
+    listing::{self, asked, page, parameter},
     operation::Operation,
     sent::Raw,
 };
 use crate::context::Context;
-use crate::domain::{import_columns::Column, subscription::Digest, topic::Slug};
+use crate::domain::{
+    import_columns::Column, import_progress, subscription::Digest, time::Timestamp, topic::Slug,
+};
 use crate::subscribing::{
     self,
     exporting::Export,
     importing::{self, Defaults, FileError, Report, Run},
+    imports,
 };
 use crate::web::{problem::Problem, readers_csv};
 
@@ -44,6 +48,10 @@ pub fn operations() -> Vec<Operation> {
             .asks::<Asked>()
             .takes_csv()
             .gives::<Imported>(200, "What came of it; of a dry run, what would."),
+        Operation::get("/api/v1/subscribers/imports", "The imports of the last 30 days, the newest first, and how far each is.")
+            .note("Also while a call that imports waits for its answer. A dry run is none.")
+            .asks::<listing::Asked>()
+            .gives::<Imports>(200, "A page of them."),
         Operation::post("/api/v1/subscribers/export", "All readers as CSV, as an import reads it.")
             .note("Nothing in it is a formula to a spreadsheet. Who took it out stands in the log of changes.")
             .hands(200, "The list, a reader a line, while it is read.", "text/csv"),
@@ -109,6 +117,69 @@ pub struct BadRow {
     pub reason: String,
 }
 
+/// An import of a list.
+#[derive(Serialize, JsonSchema)]
+pub struct Import {
+    pub id: Uuid,
+    /// What the list is called.
+    pub name: String,
+    pub by: String,
+    /// `broken-off` where the service ended in the middle of it: what was taken stays, and a repeat adds nobody twice.
+    pub state: import_progress::State,
+    /// How many rows it has, and how many are done.
+    pub rows: i64,
+    pub rows_done: i64,
+    pub percent: i64,
+    /// In seconds to its end, as far as that is known.
+    pub left: Option<u64>,
+    pub begun_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    /// What came of it, once it is done.
+    pub report: Option<Came>,
+}
+
+/// What came of an import.
+#[derive(Serialize, JsonSchema)]
+pub struct Came {
+    pub added: u64,
+    pub known: u64,
+    pub left_out: u64,
+    pub duplicates: u64,
+    pub bad: usize,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Imports {
+    pub imports: Vec<Import>,
+    pub next_cursor: Option<String>,
+}
+
+impl From<imports::Import> for Import {
+    fn from(import: imports::Import) -> Self {
+        let imports::Import { row, state, percent, left, summary } = import;
+        let came = |it: imports::Summary| Came {
+            added: it.tally.added,
+            known: it.tally.known,
+            left_out: it.tally.left_out,
+            duplicates: it.duplicates,
+            bad: it.bad,
+        };
+        Self {
+            id: row.public_id,
+            name: row.file,
+            by: row.created_by,
+            state,
+            rows: row.rows_all,
+            rows_done: row.rows_done,
+            percent,
+            left: left.map(|left| left.as_secs()),
+            begun_at: row.begun_at,
+            ended_at: row.ended_at,
+            report: summary.map(came),
+        }
+    }
+}
+
 impl Imported {
     fn of(report: Report, dry_run: bool) -> Self {
         let Report { tally, duplicates, bad, passed_over_columns, .. } = report;
@@ -156,6 +227,19 @@ pub async fn import(
         }
         Err(FileError::Failed(error)) => Err(error.into()),
     }
+}
+
+/// A page of the imports, the newest first.
+pub async fn imports(
+    State(cx): State<Context>,
+    query: Result<Query<listing::Asked>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let asked: listing::Asked = asked(query)?;
+    let (before, limit) = (asked.cursor()?.unwrap_or(i64::MAX), asked.limit()?);
+    let found = imports::page(&cx, before, limit + 1).await?;
+    let (found, next_cursor) = page(found, limit, |import| import.row.id);
+    let imports = found.into_iter().map(Into::into).collect();
+    Ok(Json(Imports { imports, next_cursor }).into_response())
 }
 
 fn defaults(cx: &Context, asked: &Asked) -> Result<Defaults, Problem> {

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -28,7 +29,7 @@ use crate::domain::{
     issue::State as IssueState,
 };
 use crate::publishing::{
-    correcting::{self, Corrected, Correction},
+    correcting::{self, Corrected, Correction, Earlier},
     pausing::{self, Paused, Resumed},
 };
 use crate::store;
@@ -47,10 +48,11 @@ pub fn operations() -> Vec<Operation> {
             "/api/v1/issues/{id}/correct",
             "Stops what is left of it and mails those who got it, or may have, and have not left since, before all other alerts.",
         )
+        .note("Of several at once one goes out; who means to correct it once more names the newest `correction`.")
         .takes::<Words>()
         .key(Takes::Needed)
         .gives::<Begun>(202, "The correction.")
-        .conflicts(&[kinds::SECOND_PERSON])
+        .conflicts(&[kinds::CORRECTED, kinds::SECOND_PERSON])
         .refuses("It is nothing that left, or it is no longer known who got it."),
     ]
 }
@@ -99,6 +101,8 @@ pub struct Words {
     /// The button's link, http or https.
     #[schemars(length(max = LONGEST_LINK), extend("format" = "uri"))]
     url: Option<String>,
+    /// The newest correction of it that you know of, where it was corrected before.
+    correction: Option<Uuid>,
 }
 
 /// 202 with the correction, on its way to those who got the alert or may have, which nobody more gets. 409 where it is no
@@ -119,13 +123,15 @@ pub async fn correct(
     if let Some(used) = key.earlier(&cx).await? {
         return accepted(&cx, used.issue_id).await;
     }
-    let correction = Correction { subject, body: words.markdown, link };
+    let correction = Correction { subject, body: words.markdown, link, seen: words.correction };
     let once = Some(key.once());
     match correcting::correct(&cx, &caller.actor(), original.public_id, &correction, once).await? {
         Corrected::Now(_) | Corrected::Before => {
             let used = key.earlier(&cx).await?.ok_or_else(once::at_work)?;
             accepted(&cx, used.issue_id).await
         }
+        Corrected::Already(earlier) => Err(corrected(&earlier)),
+        Corrected::NotSeen => Err(invalid("/correction", "is no correction of this issue, which has none")),
         Corrected::Blank => Err(invalid("/markdown", "shows nothing; say what was wrong, and what is right")),
         Corrected::NotThis => {
             let detail = "Only an alert or a newsletter that left can be corrected, as long as it is known who got it.";
@@ -143,6 +149,17 @@ async fn accepted(cx: &Context, issue_id: Option<i64>) -> Result<Response, Probl
     let issue = store::issues::expected(&mut tx, issue_id).await?;
     let begun = Begun { id: issue.public_id, state: IssueState::Publishing };
     Ok((StatusCode::ACCEPTED, Json(begun)).into_response())
+}
+
+fn corrected(earlier: &Earlier) -> Problem {
+    let detail = format!(
+        "{earlier} Read that; where it is not enough, send this once more with a fresh Idempotency-Key and its id as `correction`."
+    );
+    kinds::CORRECTED
+        .conflict(detail)
+        .with_member("correction", earlier.public_id.to_string())
+        .with_member("by", earlier.by.as_str())
+        .with_member("at", json!(earlier.at))
 }
 
 fn second_person() -> Problem {

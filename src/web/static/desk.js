@@ -25,7 +25,7 @@ const listed = (outward, inward) => ({
 const parts = {
   outcome: typed, subject: typed, preheader: typed, body: typed, link: typed, send_at: typed,
   // One stands there from the first; it is the draft's once there is a time.
-  zone: { ...typed, read: (name) => field("send_at").value && field(name).value, put: (name, value) => { if (value) typed.put(name, value); } },
+  timezone: { ...typed, read: (name) => field("send_at").value && field(name).value, put: (name, value) => { if (value) typed.put(name, value); } },
   useful_for: listed(Number, String),
   public: listed((word) => ARCHIVE[word], (value) => Object.keys(ARCHIVE).find((word) => ARCHIVE[word] === value)),
   level: {

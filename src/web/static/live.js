@@ -134,7 +134,10 @@ function shows(progress) {
 }
 
 setInterval(() => {
-  if (until !== null && at("left")) at("left").textContent = Math.max(0, Math.ceil((until - Date.now() - ahead) / 1000));
+  if (until === null || !at("left")) return;
+  const left = Math.max(0, Math.ceil((until - Date.now() - ahead) / 1000));
+  at("left").textContent = left;
+  at("seconds").textContent = left === 1 ? "second" : "seconds";
 }, 200);
 
 async function ask() {

@@ -22,7 +22,7 @@ fn letter() -> Value {
 fn letter_at(local: &str, zone: &str) -> Value {
     let mut letter = letter();
     letter["send_at"] = json!(local);
-    letter["zone"] = json!(zone);
+    letter["timezone"] = json!(zone);
     letter
 }
 
@@ -176,7 +176,7 @@ both! {
         let desk = stage.program("desk", Role::Editor).await;
         let (_, issue) = releases(&desk, &letter(), 1).await;
         stage.advance(30.seconds()).await;
-        let right = Correction { subject: "Our real week".to_owned(), body: "It was *longer*.".to_owned(), link: None };
+        let right = Correction { subject: "Our real week".to_owned(), body: "It was *longer*.".to_owned(), link: None, seen: None };
         let done = correcting::correct(&stage.cx, &Actor::user("kim@example.org", ""), issue, &right, None).await.unwrap();
         assert!(matches!(done, Corrected::Now(_)));
         stage.advance(2.seconds()).await;
@@ -196,7 +196,7 @@ both! {
         page.says("1 reader<");
         assert!(!page.body.contains("How much it matters") && !page.body.contains("name=\"useful_for\""));
         let long = "word+".repeat(6_000);
-        let text = format!("subject=Our+week&body={long}&topic=election-alerts&send_at=2026-10-31T07%3A00&zone=Europe%2FBerlin&level=critical");
+        let text = format!("subject=Our+week&body={long}&topic=election-alerts&send_at=2026-10-31T07%3A00&timezone=Europe%2FBerlin&level=critical");
         assert_eq!(editor.sends(&path, &path, &text).await.status, 303);
         let page = editor.opens(&path).await;
         page.says("It goes out on Sat 31 Oct 2026, 07:00 CET (Europe/Berlin)");
@@ -234,7 +234,7 @@ both! {
             ("kind", json!("digest")),
             ("send_at", json!("tomorrow")),
             ("send_at", json!("2026-11-02T25:00")),
-            ("zone", json!("Mars/Olympus")),
+            ("timezone", json!("Mars/Olympus")),
             ("post_id", json!("019a0000-0000-7000-8000-000000000000")),
             ("markdown", json!("x".repeat(100_001))),
             ("level", json!("critical")),
@@ -248,7 +248,9 @@ both! {
         assert_eq!((&draft["kind"], &draft["level"]), (&json!("broadcast"), &json!("all")), "it has no levels");
         let path = format!("/drafts/{}", draft["id"].as_str().unwrap());
         let later = json!({ "version": 1, "send_at": "2026-11-02T07:00", "zone": "Europe/Berlin" });
-        assert_eq!(desk.patches(&path, &later).await.is(200)["goes_at"], "2026-11-02T06:00:00Z");
+        let later = desk.patches(&path, &later).await.is(200);
+        assert_eq!(later["goes_at"], "2026-11-02T06:00:00Z", "by the word that it had before");
+        assert_eq!((&later["timezone"], &later["zone"]), (&json!("Europe/Berlin"), &Value::Null));
         let at_once = json!({ "version": 2, "send_at": null });
         assert_eq!(desk.patches(&path, &at_once).await.is(200)["goes_at"], Value::Null);
         desk.patches(&path, &json!({ "version": 3, "kind": "alert" })).await.fails(422, "");

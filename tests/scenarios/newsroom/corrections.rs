@@ -1,7 +1,10 @@
 //! Corrections: exactly those who got the wrong word get the right one, before anything else.
 
 use bellwether::audit::Actor;
+use bellwether::domain::role::Role;
 use bellwether::publishing::correcting::{self, Corrected, Correction};
+use futures_util::future::join_all;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::stage::{Setup, Span, Stage, both};
@@ -11,8 +14,12 @@ const EVE: &str = "eve@example.com";
 const KIM: &str = "kim@example.com";
 
 async fn corrects(stage: &Stage, issue: Uuid, subject: &str) -> Corrected {
-    let correction =
-        Correction { subject: subject.to_owned(), body: "What we said was wrong.".to_owned(), link: None };
+    let correction = Correction {
+        subject: subject.to_owned(),
+        body: "What we said was wrong.".to_owned(),
+        link: None,
+        seen: stage.correction_of(issue).await,
+    };
     correcting::correct(&stage.cx, &Actor::user("desk@example.org", ""), issue, &correction, None)
         .await
         .unwrap()
@@ -172,6 +179,75 @@ both! {
         let mut contributor = stage.contributor("sam").await;
         let page = contributor.sends(&live, &format!("{live}/correct"), fields).await;
         assert_eq!(page.status, 403);
+    }
+
+    async fn of_two_desks_that_correct_in_the_same_instant_one_does_and_the_other_is_told(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("The harbour is closed").sent().await;
+        let correct = format!("/issues/{issue}/correct");
+        let desk = stage.program("desk", Role::Editor).await;
+        let words = |n: usize| json!({ "subject": format!("The harbour is open, says {n}"), "markdown": "We were wrong." });
+        let calls = (0..6).map(|n| {
+            let (desk, correct, words) = (&desk, &correct, words(n));
+            async move { desk.posts_once(&format!("key-{n}"), correct, &words).await }
+        });
+        let (won, lost): (Vec<_>, Vec<_>) = join_all(calls).await.into_iter().partition(|it| it.status == 202);
+        assert_eq!((won.len(), lost.len()), (1, 5), "{lost:?}");
+        let first = won[0].body["id"].as_str().unwrap().to_owned();
+        for answer in lost {
+            let problem = answer.fails(409, "corrected");
+            assert_eq!(problem["correction"], first.as_str());
+            assert_eq!((&problem["by"], &problem["at"]), (&json!("token desk"), &json!(stage.now())));
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.starts_with("token desk corrected it on ") && detail.contains("“Correction: The harbour is open, says"), "{detail}");
+        }
+        let again = |n: usize, correction: &str| {
+            let mut words = words(n);
+            words["correction"] = json!(correction);
+            words
+        };
+        desk.posts_once("key-7", &correct, &words(7)).await.fails(409, "corrected");
+        let meant = join_all((8..10).map(|n| {
+            let (desk, correct, words) = (&desk, &correct, again(n, &first));
+            async move { desk.posts_once(&format!("key-{n}"), correct, &words).await.status }
+        }));
+        let mut meant = meant.await;
+        meant.sort_unstable();
+        assert_eq!(meant, [202, 409], "what is meant goes out once as well");
+        stage.settle().await;
+        stage.advance(2.seconds()).await;
+        assert_eq!(stage.subjects(ADA).len(), 3, "{:?}", stage.subjects(ADA));
+    }
+
+    async fn a_correction_that_there_is_not_can_not_be_corrected_over(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("The harbour is closed").sent().await;
+        let desk = stage.program("desk", Role::Editor).await;
+        let words = json!({ "subject": "The harbour is open", "markdown": "We were wrong.", "correction": issue });
+        let problem = desk.posts_once("key-1", &format!("/issues/{issue}/correct"), &words).await.fails(422, "");
+        assert_eq!(problem["errors"][0]["pointer"], "/correction");
+    }
+
+    async fn two_pages_that_correct_the_same_send_one_correction_and_lead_to_it(stage: Stage) {
+        stage.imported(ADA).await;
+        let issue = stage.alert("The harbour is closed").sent().await;
+        let (mut kim, mut eve) = (stage.editor("kim").await, stage.editor("eve").await);
+        let live = format!("/admin/live/{issue}");
+        let correct = format!("{live}/correct");
+        let fields = "subject=The+harbour+is+open&body=It+was+never+closed.&link=&seen=";
+        let (one, other) = tokio::join!(kim.sends(&live, &correct, fields), eve.sends(&live, &correct, fields));
+        let (won, lost, winner) = if one.status == 303 { (one, other, "kim") } else { (other, one, "eve") };
+        assert_eq!((won.status, lost.status), (303, 409), "{}", lost.body);
+        let correction = won.header("location").split('?').next().unwrap().to_owned();
+        lost.says(&format!("{winner}@example.org corrected it on "));
+        lost.says("“Correction: The harbour is open”");
+        assert!(lost.body.contains(&format!("href=\"{correction}\"")), "{}", lost.body);
+        stage.settle().await;
+        assert_eq!(stage.subjects(ADA), ["The harbour is closed", "Correction: The harbour is open"]);
+
+        let seen = correction.rsplit('/').next().unwrap();
+        let again = kim.sends(&live, &correct, &format!("{fields}{seen}")).await;
+        assert_eq!(again.status, 303, "once more is possible, for who has seen it: {}", again.body);
     }
 
     async fn a_digest_made_after_a_correction_says_what_is_right(stage: Stage) {

@@ -375,6 +375,80 @@ both! {
         assert!(stage.subjects(ADA).is_empty());
     }
 
+    async fn who_may_not_release_throws_away_only_what_they_wrote_in(stage: Stage) {
+        let (mut editor, mut sam) = (stage.editor("kim").await, stage.contributor("sam").await);
+        let path = writes(&mut editor, READY).await;
+        assert!(!sam.opens(&path).await.body.contains("Throw away"));
+        let refused = sam.sends(&path, &format!("{path}/discard"), "").await;
+        assert_eq!(refused.status, 403);
+        refused.says("Only who wrote in it, or may release it, throws a draft away.");
+        let writer = stage.program("writer", Role::Contributor).await;
+        let draft = format!("/drafts/{}", path.rsplit('/').next().unwrap());
+        let problem = writer.deletes(&draft).await.fails(403, "role");
+        assert_eq!(problem["roles"], json!(["owner", "editor"]));
+        editor.opens("/admin/desk").await.says("Polls are closed");
+
+        let own = writes(&mut sam, READY).await;
+        sam.opens(&own).await.says("Throw away");
+        sam.sends(&own, &format!("{own}/discard"), "").await;
+        sam.opens(&own).await.says("This draft is in the bin");
+        let begun = writer.posts("/drafts", &json!({ "subject": "Ours" })).await.is(201);
+        writer.deletes(&format!("/drafts/{}", begun["id"].as_str().unwrap())).await.is(200);
+        let desk = stage.program("desk", Role::Editor).await;
+        desk.deletes(&draft).await.is(200);
+    }
+
+    async fn a_release_answers_to_how_many_it_goes_and_not_what_was_typed(stage: Stage) {
+        let readers: Vec<_> = (0..200).map(|n| format!("reader{n}@example.com")).collect();
+        stage.imported_all(&readers).await;
+        let desk = stage.program("desk", Role::Editor).await;
+        let text = json!({ "subject": "Polls are closed", "markdown": "At last.", "topics": ["election-alerts"] });
+        let draft = desk.posts("/drafts", &text).await.is(201);
+        let release = format!("/drafts/{}/release", draft["id"].as_str().unwrap());
+        for typed in [json!(20.0), json!("200"), json!(null)] {
+            desk.posts_once("key-0", &release, &json!({ "audience": typed })).await.fails(422, "");
+        }
+        let held = desk.posts_once("key-1", &release, &json!({ "audience": 199 })).await.is(202);
+        assert_eq!(held["audience"], 200, "{held}");
+        assert_eq!(desk.posts_once("key-1", &release, &json!({ "audience": 199 })).await.is(202), held);
+        let issue = held["id"].as_str().unwrap();
+        assert_eq!(desk.gets(&format!("/issues/{issue}/progress")).await.is(200)["audience"], 200);
+    }
+
+    async fn a_number_is_typed_as_it_stands_there_or_refused(stage: Stage) {
+        let readers: Vec<_> = (0..200).map(|n| format!("reader{n}@example.com")).collect();
+        stage.imported_all(&readers).await;
+        let mut editor = stage.editor("kim").await;
+        let path = writes(&mut editor, READY).await;
+        for typed in ["20.0", "%2B200", "200%2C", "-200", "2e2", "", "200+readers"] {
+            let page = releases(&mut editor, &path, typed).await;
+            assert_eq!(page.status, 422, "{typed}");
+            page.says("Type the number of readers as it stands here.");
+        }
+        assert_eq!(releases(&mut editor, &path, "+200+").await.status, 303);
+    }
+
+    async fn a_hold_says_its_seconds_and_is_ten_at_least_for_who_releases_alone(setup: Setup) {
+        let stage = setup.with("newsroom.hold", "1s").open().await;
+        stage.imported(ADA).await;
+        let (mut editor, mut grace) = (stage.editor("kim").await, stage.editor("grace").await);
+        let path = writes(&mut editor, READY).await;
+        editor.opens(&path).await.says("It is held for 10 seconds, and can be undone");
+        grace.opens(&path).await.says("It is held for 1 second, and can be undone");
+        let issue = issue_of(&releases(&mut editor, &path, "1").await);
+        stage.advance(9.seconds()).await;
+        assert_eq!(stage.outcome(issue).await, "", "one person alone has ten seconds");
+        editor.opens(&format!("/admin/live/{issue}")).await.says("<span data-seconds>seconds</span>");
+        stage.advance(1.seconds()).await;
+        assert_eq!(stage.outcome(issue).await, "1 sent");
+
+        let path = writes(&mut editor, READY).await;
+        let issue = issue_of(&releases(&mut grace, &path, "1").await);
+        grace.opens(&format!("/admin/live/{issue}")).await.says("<span data-seconds>second");
+        stage.advance(1.seconds()).await;
+        assert_eq!(stage.outcome(issue).await, "1 sent");
+    }
+
     async fn what_is_thrown_away_can_be_taken_back(stage: Stage) {
         let mut editor = stage.editor("kim").await;
         let path = writes(&mut editor, READY).await;

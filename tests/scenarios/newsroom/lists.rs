@@ -1,6 +1,13 @@
 //! Lists in and out: an import is looked at before it is done, an export runs nothing.
 
-use crate::stage::{Colleague, Page, Stage, both};
+use std::io::Cursor;
+
+use bellwether::audit::Actor;
+use bellwether::domain::{role::Role, subscription::Digest};
+use bellwether::subscribing::importing::{self, Begun, Defaults, Run};
+use serde_json::{Value, json};
+
+use crate::stage::{Colleague, Page, Span, Stage, both};
 
 const IMPORT: &str = "/admin/subscribers/import";
 const LIST: &str =
@@ -16,8 +23,34 @@ fn fields<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&all[..], more].concat()
 }
 
+/// The page of an import, once it is over.
+async fn imported(olga: &mut Colleague<'_>, sent: &Page) -> Page {
+    assert_eq!(sent.status, 303, "{}", sent.body);
+    let path = sent.header("location").to_owned();
+    let over = async {
+        loop {
+            let page = olga.opens(&path).await;
+            if !page.body.contains("data-bar") {
+                return page;
+            }
+        }
+    };
+    tokio::time::timeout(60.seconds(), over).await.expect("it is over")
+}
+
 async fn looks(olga: &mut Colleague<'_>, list: &str) -> Page {
     olga.uploads(IMPORT, &fields(&[]), Some(("file", "old \"list\".csv", list))).await
+}
+
+/// An import of this list that waits for its rows to be taken.
+async fn begun(stage: &Stage, list: &str) -> Begun<Cursor<String>> {
+    let topic = "election-alerts".parse().unwrap();
+    let defaults =
+        Defaults { topic, alerts: true, digest: Digest::None, source: Some("elsewhere".to_owned()) };
+    let run = Run::For(Actor::user("olga@example.org", ""));
+    importing::begin(&stage.cx, Cursor::new(list.to_owned()), None, &defaults, "list.csv", &run)
+        .await
+        .unwrap()
 }
 
 /// What the hidden field of a page holds.
@@ -51,6 +84,7 @@ both! {
         assert_eq!(unsaid.status, 422);
         unsaid.says("Say that everybody in the file agreed");
         let page = olga.uploads(IMPORT, &[&go[..], &[("agreed", "1")]].concat(), None).await;
+        let page = imported(&mut olga, &page).await;
         page.says("<strong>2</strong></dt><dd>added");
         olga.opens("/admin/subscribers").await.says("2 active");
         let changes = stage.changes().await;
@@ -86,7 +120,8 @@ both! {
         assert!(!page.body.contains("undeliverable before"), "{}", page.body);
         let rows = hidden(&page.body, "rows");
         let go = fields(&[("go", "1"), ("agreed", "1"), ("name", "l.csv"), ("rows", &rows), ("column", ""), ("column", "email"), ("column", "state")]);
-        olga.uploads(IMPORT, &go, None).await.says("<strong>1</strong></dt><dd>added");
+        let page = olga.uploads(IMPORT, &go, None).await;
+        imported(&mut olga, &page).await.says("<strong>1</strong></dt><dd>added");
         olga.opens("/admin/subscribers").await.says("1 active");
         olga.opens("/admin/subscribers?q=gil").await.says("Nobody");
     }
@@ -109,10 +144,70 @@ both! {
         page.says("<input type=\"hidden\" name=\"column\" value=\"confirmed_at\">");
         olga.opens("/admin/subscribers").await.says("0 active");
         let go = [&mapped[..], &[("go", "1"), ("agreed", "1")]].concat();
-        olga.uploads(IMPORT, &go, None).await.says("<strong>2</strong></dt><dd>added");
+        let page = olga.uploads(IMPORT, &go, None).await;
+        imported(&mut olga, &page).await.says("<strong>2</strong></dt><dd>added");
         let mut tx = stage.cx.db.read().await.unwrap();
         let rows = bellwether::store::subscribers::readers(&mut tx, 0, i64::MAX).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.alerts).collect::<Vec<_>>(), [false, true]);
+    }
+
+    async fn an_import_tells_how_far_it_is_and_how_long_the_rest_takes(stage: Stage) {
+        let mut olga = stage.owner("olga").await;
+        let office = stage.program("office", Role::Owner).await;
+        let rows: String = (0..4_500).map(|n| format!("reader{n}@example.org\n")).collect();
+        let begun = begun(&stage, &format!("email\n{rows}reader0@example.org\nno address\n")).await;
+        let path = format!("{IMPORT}/{}", begun.id);
+        let page = olga.opens(&path).await;
+        page.says("<progress max=\"100\" value=\"0\"");
+        page.says("0 % of 4,502 rows<");
+        page.says("<meta http-equiv=\"refresh\"");
+        olga.opens(IMPORT).await.says(&format!("href=\"{path}\">list.csv"));
+        let (finishing, watching) = (begun.finish(&stage.cx), async {
+            let mut seen = Vec::<Value>::new();
+            loop {
+                let import = office.gets("/subscribers/imports").await.is(200)["imports"][0].clone();
+                // Each thousand rows take a second, however often it is looked at meanwhile.
+                if seen.last().is_none_or(|last| last["rows_done"] != import["rows_done"]) {
+                    stage.cx.clock.advance(1.seconds());
+                }
+                let over = import["state"] != "running";
+                seen.push(import);
+                if over {
+                    return seen;
+                }
+            }
+        });
+        let (report, seen) = tokio::join!(finishing, watching);
+        assert_eq!(report.unwrap().tally.added, 4_500);
+        let percents: Vec<_> = seen.iter().map(|it| it["percent"].as_i64().unwrap()).collect();
+        assert!(percents.is_sorted() && percents.iter().any(|it| (1..100).contains(it)), "{percents:?}");
+        let tells = |it: &Value| it["state"] == "running" && it["percent"].as_i64() > Some(0) && it["left"].as_u64() > Some(0);
+        assert!(seen.iter().any(tells), "{seen:?}");
+        let last = seen.last().unwrap();
+        assert_eq!((&last["state"], &last["percent"], &last["left"]), (&json!("done"), &json!(100), &json!(null)));
+        assert_eq!(last["report"], json!({ "added": 4_500, "known": 0, "left_out": 0, "duplicates": 1, "bad": 1 }));
+        let page = olga.opens(&path).await;
+        page.says("<strong>4,500</strong></dt><dd>added");
+        page.says("line 4503:");
+        assert!(!page.body.contains("http-equiv"), "there is nothing to wait for");
+        stage.editor("grace").await.opens(&path).await.says("You may not do this");
+        office.gets("/subscribers/imports?limit=0").await.fails(400, "");
+    }
+
+    async fn an_import_whose_service_ended_in_the_middle_says_so(stage: Stage) {
+        let mut olga = stage.owner("olga").await;
+        let begun = begun(&stage, LIST).await;
+        let path = format!("{IMPORT}/{}", begun.id);
+        stage.cx.clock.advance(121.seconds());
+        let page = olga.opens(&path).await;
+        page.says("It broke off: 0 % of 4 rows. Who was taken stays.");
+        assert!(!page.body.contains("data-bar"), "{}", page.body);
+        olga.opens(IMPORT).await.says("broke off at 0 %");
+        let office = stage.program("office", Role::Owner).await;
+        assert_eq!(office.gets("/subscribers/imports").await.is(200)["imports"][0]["state"], "broken-off");
+        stage.cx.clock.advance(31.days());
+        bellwether::publishing::keep_house(&stage.cx).await.unwrap();
+        assert_eq!(office.gets("/subscribers/imports").await.is(200)["imports"], json!([]));
     }
 
     async fn a_list_that_cannot_be_read_says_what_to_do(stage: Stage) {

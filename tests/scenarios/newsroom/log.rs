@@ -156,6 +156,23 @@ both! {
         assert_eq!(commands.last().unwrap(), "Somebody at the command line made an account for ada");
     }
 
+    async fn words_are_found_in_any_case_also_beyond_ascii_and_nothing_in_them_is_a_pattern(stage: Stage) {
+        let mut ada = stage.owner("ada").await;
+        let mut kim = stage.editor("kim").await;
+        writes(&mut kim, "subject=%C3%9Cberfahrt+nach+%C3%85land&body=What+we+know.").await;
+        ada.sends("/admin/account", "/admin/account/name", "name=Zo%C3%8B").await;
+        let mut found = async |query: &str| told(&ada.opens(&format!("/admin/audit?kind=draft&q={query}")).await.body);
+        let one = ["kim began the alert “Überfahrt nach Åland”"];
+        for words in ["%C3%BCBERFAHRT", "%C3%9Cberfahrt", "NACH+%C3%A5land", "%C3%85LAND"] {
+            assert_eq!(found(words).await, one, "{words}");
+        }
+        for pattern in ["nach*", "berfahrt?nach", "berfahrt.nach", "nach+_", "%5B%C3%BCx%5D", "nach%5C", "(nach)"] {
+            assert!(found(pattern).await.is_empty(), "{pattern}");
+        }
+        let hers = told(&ada.opens("/admin/audit?q=zo%C3%AB").await.body);
+        assert_eq!(hers.len(), 3, "what she did, and what was done to her, by her name: {hers:?}");
+    }
+
     async fn what_programs_change_is_written_down_too(stage: Stage) {
         let token = stage.operator_reads(&["token", "create", "--name", "site", "--role", "editor"]).await;
         let issue = stage.alert("Polls close at eight").accepted().await.id;

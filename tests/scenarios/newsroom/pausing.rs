@@ -136,7 +136,7 @@ both! {
         pauses(&stage, issue).await;
         stage.advance(1.minutes()).await;
         let with_it: Vec<_> = eight().into_iter().filter(|reader| !stage.subjects(reader).is_empty()).collect();
-        let words = Correction { subject: "The harbour is open".to_owned(), body: "We were wrong.".to_owned(), link: None };
+        let words = Correction { subject: "The harbour is open".to_owned(), body: "We were wrong.".to_owned(), link: None, seen: None };
         let corrected = correcting::correct(&stage.cx, &kim(), issue, &words, None).await.unwrap();
         assert!(matches!(corrected, Corrected::Now(_)));
         let stage = stage.restarted().await;

@@ -33,7 +33,7 @@ async fn open(setup: Setup) -> Stage {
 
 async fn corrects(stage: &Stage, issue: Uuid) -> Uuid {
     let correction =
-        Correction { subject: "Not so".to_owned(), body: "It was wrong.".to_owned(), link: None };
+        Correction { subject: "Not so".to_owned(), body: "It was wrong.".to_owned(), link: None, seen: None };
     let corrected =
         correcting::correct(&stage.cx, &Actor::command(), issue, &correction, None).await.unwrap();
     let Corrected::Now(correction) = corrected else { panic!("{corrected:?}") };

@@ -133,7 +133,7 @@ fn field(name: &str) -> String {
         "stopped" => "stopped on its way",
         "until" => "held until",
         "useful_for" => "useful for",
-        "zone" => "on the clock of",
+        "timezone" | "zone" => "on the clock of",
         other => return other.replace('_', " "),
     }
     .to_owned()
