@@ -158,6 +158,8 @@ impl Db {
             .busy_timeout(Duration::from_secs(30))
             .pragma("secure_delete", "on")
             .pragma("cache_size", "-8000");
+        // Nothing is measured (`PRAGMA optimize`): what held while the database was small made for plans that read whole
+        // tables later. Without figures the plans are those that `tests/store/plans.rs` looks at.
         if let Some(folder) = options.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty())
         {
             std::fs::create_dir_all(folder).map_err(Error::Io)?;
