@@ -40,7 +40,8 @@ async fn has_two_of_all(stage: &Stage, office: &Program<'_>) {
         office.posts("/races", &race).await.is(201);
         office.posts("/drafts", &json!({ "subject": name })).await.is(201);
         stage.pushes(name, name, false).await;
-        stage.imported(&format!("{name}@example.com")).await;
+        let list = format!("/subscribers/import?topic=election-alerts&source=fair&name={name}.csv");
+        office.uploads(&list, &format!("email\n{name}@example.com\n")).await.is(200);
     }
     stage.alert("Polls close at eight").sent().await;
     stage.alert("Polls are closed").sent().await;
