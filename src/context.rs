@@ -50,6 +50,8 @@ pub struct Context {
 pub struct Counts {
     /// How far issues are at relays and domains, and how many were accepted, waited and bounced then.
     pub spreads: Counted<Uuid, ([i64; 3], Spread)>,
+    /// How many had an issue, and its curve: seconds, and how many had it by then.
+    pub curves: Counted<Uuid, (i64, Vec<(f64, i64)>)>,
     /// How many readers drafts go to, by what is written, the keys of its topics, and how much it matters.
     pub audiences: Counted<(Kind, Vec<i64>, Level), i64>,
     /// By the topic's key: who get alerts on it, and who find them in their digest.

@@ -85,7 +85,7 @@ pub struct Text {
     /// When a newsletter goes out, on the clock of `timezone`, as in `2026-11-03T07:00`; empty for at once.
     pub send_at: String,
     /// An IANA time zone.
-    /// (As it was called before.)
+    // As it was called before.
     #[serde(alias = "zone")]
     pub timezone: String,
     /// What it says will have come true, as in "Moss wins"; of an outcome of a race alone.

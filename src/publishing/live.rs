@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Error, progress::Progress};
+use super::{
+    Error,
+    progress::{Progress, acceptance},
+};
 use crate::context::Context;
 use crate::domain::{
     delivery,
@@ -103,6 +106,29 @@ pub async fn live(cx: &Context, issue: Uuid) -> Result<Option<Live>, Error> {
     };
     live.spread = spread(cx, &mut tx, found.id, &live).await?;
     Ok(Some(live))
+}
+
+/// What its curve begins with: seconds since it was published, and how many had it by then; counted as seldom as the spread.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn curve(cx: &Context, live: &Live) -> Result<Vec<(f64, i64)>, Error> {
+    let does = |(accepted, _): &(i64, _)| match *accepted == live.accepted {
+        true => Duration::MAX,
+        false => Spread::does_for(live.audience),
+    };
+    let count = async {
+        let mut points = vec![(0.0, 0)];
+        let mut tx = cx.db.read().await?;
+        if let Some(issue) = store::issues::by_public_id(&mut tx, live.issue).await?
+            && let Some(curve) = acceptance(&mut tx, &issue).await?
+        {
+            let seconds = |micros: i64| Duration::from_micros(micros.unsigned_abs()).as_secs_f64();
+            points.extend(curve.points.iter().skip(1).map(|(at, count)| (seconds(*at), *count)));
+        }
+        Ok::<_, Error>((live.accepted, points))
+    };
+    Ok(cx.counts.curves.get(live.issue, live.now, does, count).await?.1)
 }
 
 /// As it was counted last, where that still does.

@@ -25,7 +25,7 @@ use crate::store::{self, audit::ActorKind};
 /// What became of a release.
 #[derive(Debug)]
 pub enum Release {
-    /// Until then it can be undone; then it goes out, to so many readers as there are now.
+    /// Until then it can be undone; then it goes out to so many readers, as they were counted at the release.
     Held { issue: Uuid, audience: i64, until: Timestamp },
     /// It goes to so many by now: type that.
     Moved(i64),

@@ -18,7 +18,7 @@ pub async fn original(tx: &mut Tx, issue_id: i64) -> Result<Option<i64>> {
 
 /// The name of the newest correction of an issue.
 pub async fn of(tx: &mut Tx, original: i64) -> Result<Option<Uuid>> {
-    on!(tx, c => sqlx::query_scalar("SELECT public_id FROM issues WHERE corrects = $1 ORDER BY id DESC LIMIT 1").bind(original).fetch_optional(c))
+    Ok(newest(tx, original).await?.map(|correction| correction.public_id))
 }
 
 /// A correction, as whoever comes later is told of it.

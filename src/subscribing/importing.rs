@@ -228,7 +228,9 @@ impl<I: Read + Seek + Send> Begun<I> {
             let mut tx = cx.db.begin().await?;
             let change = Change::new(Act::Imported, Thing::List, name).to(&came);
             audit::record(&mut tx, now, actor, change).await?;
-            let kept = json!(Summary::from(&report)).to_string();
+            // Of a file without a header its columns are called as its first person is.
+            let kept = Summary { passed_over_columns: Vec::new(), ..Summary::from(&report) };
+            let kept = json!(kept).to_string();
             store::imports::end(&mut tx, row, Some(&kept), now).await?;
             tx.commit().await?;
         }

@@ -231,6 +231,52 @@ async fn what_is_typed_without_a_connection_or_a_session_is_saved_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_one_typed_is_saved_in_nobody_elses_name_and_outlives_a_release_that_is_undone() {
+    let Some(chromedriver) = find("chromedriver", "two people at one machine") else { return };
+    let begun = Begun::new("[newsroom]\nhold = \"5m\"").await;
+    let browser = begun.editor(&chromedriver, "Grace").await;
+    browser.shows("[data-saved]", "Saved").await;
+    let desk = browser.driver.window().await.unwrap();
+    browser.driver.delete_all_cookies().await.unwrap();
+    browser.writes("#body", "By Grace alone.").await;
+    browser.shows("[data-saved]", "You are signed out").await;
+    let ada = ["user", "create", "--email", "ada@example.org", "--name", "Ada", "--role", "editor"];
+    let link = begun.installation.bellwether(&ada);
+    let tab = browser.driver.new_tab().await.unwrap();
+    browser.driver.switch_to_window(tab).await.unwrap();
+    browser.goto(link.trim()).await;
+    browser.one("#password").await.send_keys(PASSWORD).await.unwrap();
+    browser.press("main button").await;
+    browser.shows("h1", "Hello, Ada").await;
+    browser.driver.switch_to_window(desk.clone()).await.unwrap();
+    browser.shows("[data-saved]", "ada@example.org is signed in here now").await;
+    assert_eq!(begun.draft().await["markdown"], "What we know.");
+
+    // Meanwhile it is released, and then that is undone: her words are still there, and become hers.
+    let path = format!("/api/v1/drafts/{}/release", begun.id);
+    let (status, held) = begun.installation.api(&path, Some("a"), &json!({ "audience": 3 })).await;
+    assert_eq!(status, 202, "{held}");
+    browser.driver.close_window().await.unwrap();
+    let tab = browser.driver.windows().await.unwrap().remove(0);
+    browser.driver.switch_to_window(tab).await.unwrap();
+    browser.press(".me button").await;
+    browser.shows(".notice", "You are signed out").await;
+    browser.one("#email").await.send_keys("grace@example.org").await.unwrap();
+    browser.one("#password").await.send_keys(PASSWORD).await.unwrap();
+    browser.press("main button").await;
+    browser.shows("h1", "Hello, Grace").await;
+    begun.open(&browser).await;
+    browser.shows(".notice", "This draft was released").await;
+    let undo = format!("/api/v1/issues/{}/undo", held["id"].as_str().unwrap());
+    assert_eq!(begun.installation.api(&undo, None, &json!({})).await.0, 200);
+    begun.open(&browser).await;
+    begun.has("markdown", &json!("By Grace alone.")).await;
+    let authors = begun.draft().await["authors"].to_string();
+    assert!(authors.contains("grace@example.org") && !authors.contains("ada@example.org"), "{authors}");
+    leaves([browser], begun).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_field_keeps_what_one_typed_as_one_typed_it() {
     let Some(chromedriver) = find("chromedriver", "long texts and pauses at the desk") else { return };
     let begun = Begun::new("").await;

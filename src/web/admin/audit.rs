@@ -14,6 +14,7 @@ use super::{Answer, frame::Frame, when};
 use crate::context::Context;
 use crate::domain::address::EmailAddress;
 use crate::domain::change::{Act, Thing};
+use crate::domain::text::one_line;
 use crate::domain::time::{DAY, Timestamp};
 use crate::newsroom::Error;
 use crate::store::{
@@ -65,7 +66,7 @@ impl Asked {
         let (kind, name) = self.who.split_once(':').unwrap_or((&self.who, ""));
         let all = Sought::default();
         Sought {
-            words: self.q.trim().to_lowercase(),
+            words: one_line(&self.q, LONGEST_WORDS).to_lowercase(),
             subjects: Vec::new(),
             actor_kind: kind.parse().ok(),
             actor: name.to_owned(),
@@ -76,6 +77,9 @@ impl Asked {
         }
     }
 }
+
+/// The most that is looked for at once, in characters.
+const LONGEST_WORDS: usize = 200;
 
 /// The beginning of a day, in UTC.
 fn day(day: &str) -> Option<Timestamp> {

@@ -110,8 +110,9 @@ pub async fn save(
 ) -> Answer {
     let written = find(&cx, id).await?;
     let kind = written.text.kind;
-    let by_script = headers.get(header::CONTENT_TYPE).is_some_and(|it| it == "application/json");
-    let Save { base, mine } = match by_script {
+    let is_json = |name| headers.get(name).is_some_and(|kind| kind == "application/json");
+    let by_script = is_json(header::ACCEPT);
+    let Save { base, mine } = match is_json(header::CONTENT_TYPE) {
         true => serde_json::from_slice(&body).map_err(|error| {
             Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "We couldn’t read this", error.to_string())
         })?,

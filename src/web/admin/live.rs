@@ -1,8 +1,6 @@
 //! `/admin/live/{issue}`: a released alert, held and then on its way, with the button that undoes or stops it. The page
 //! is told of every change by server-sent events, and asks where these don't come through.
 
-use std::time::Duration;
-
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -31,13 +29,11 @@ use crate::publishing::{
     self, Cancelled,
     correcting::{self, Corrected, Correction},
     desk::{self, Written},
-    live::{Live, live},
+    live::{Live, curve, live},
     pausing::{self, Paused, Resumed},
-    progress::acceptance,
     races::{self, Race},
     releasing::{self, Undone},
 };
-use crate::store;
 use crate::web;
 
 #[derive(Default, Deserialize)]
@@ -79,7 +75,7 @@ pub async fn page(
         "share": share(progress.accepted),
         "reached": reached(&progress),
         "spread": places(&progress.spread),
-        "points": points(&cx, &progress).await?,
+        "points": json!(curve(&cx, &progress).await?).to_string(),
         "held_for": held_for,
         "later": later,
         "is_held": progress.state == IssueState::Held,
@@ -92,19 +88,6 @@ pub async fn page(
         "paused_at": progress.paused_at.map(when),
     });
     frame.ok("live.html", &content)
-}
-
-/// As JSON, what its curve begins with: the seconds since it was released, and how many had it by then.
-async fn points(cx: &Context, progress: &Live) -> Result<String, publishing::Error> {
-    let mut points = vec![(0.0, 0)];
-    let mut tx = cx.db.read().await?;
-    if let Some(issue) = store::issues::by_public_id(&mut tx, progress.issue).await?
-        && let Some(curve) = acceptance(&mut tx, &issue).await?
-    {
-        let seconds = |micros: i64| Duration::from_micros(micros.unsigned_abs()).as_secs_f64();
-        points.extend(curve.points.iter().skip(1).map(|(at, count)| (seconds(*at), *count)));
-    }
-    Ok(json!(points).to_string())
 }
 
 /// After how long the first and the last so far had it.

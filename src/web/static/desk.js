@@ -68,8 +68,8 @@ function counted() {
     ? `${count} characters: a phone cuts it to “${[...subject.value].slice(0, phone).join("")}…”`
     : `${count} characters; a phone shows about ${phone}.`;
   at("subject").textContent = subject.value || "No subject yet";
-  const words = field("body").value.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[*_`#>]+/g, "").replace(/\s+/g, " ");
-  at("preheader").textContent = field("preheader").value || words.slice(0, 120);
+  const beginning = field("body").value.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[*_`#>]+/g, "").replace(/\s+/g, " ");
+  at("preheader").textContent = field("preheader").value || beginning.slice(0, 120);
 }
 
 function shows(standing) {
@@ -141,8 +141,8 @@ function asks({ text, conflicts }) {
     box.setAttribute("role", "alert");
     box.append(made("p", "", `Somebody else changed the ${words[name]} as well: ${parts[name].tell(name, text[name])}`), choices);
     const theirs = () => { parts[name].put(name, text[name]); stood[name] = parts[name].read(name); };
-    for (const [words, choose] of [["Take theirs", theirs], ["Keep mine", () => {}]]) {
-      const button = made("button", "second", words);
+    for (const [label, choose] of [["Take theirs", theirs], ["Keep mine", () => {}]]) {
+      const button = made("button", "second", label);
       button.type = "button";
       button.addEventListener("click", () => { choose(); goesFrom({ ...base, [name]: text[name] }); box.remove(); later(); });
       choices.append(button);
@@ -153,31 +153,29 @@ function asks({ text, conflicts }) {
   }
 }
 
-// What isn't saved yet outlives a lost connection, a closed tab and a dead battery in this browser.
+// What isn't saved yet outlives a lost connection, a closed tab and a dead battery in this browser, and waits where the draft is
+// closed: a release may be undone.
 const kept = `draft ${id} ${form.dataset.me}`;
+// Some browsers keep nothing.
+function storage(use) {
+  try { return use(localStorage); } catch { return null; }
+}
 function keeps() {
-  try {
-    const changed = mine();
-    if (changed.length === 0) {
-      // Another tab may keep something.
-      if (keeping) localStorage.removeItem(kept);
-      keeping = false;
-      return;
-    }
-    keeping = true;
-    const of = (text) => Object.fromEntries(changed.map((name) => [name, text[name]]));
-    localStorage.setItem(kept, JSON.stringify({ base: of(base), mine: of(read()) }));
-  } catch { /* A browser that keeps nothing. */ }
+  const changed = mine();
+  const of = (text) => Object.fromEntries(changed.map((name) => [name, text[name]]));
+  if (changed.length > 0) storage((it) => it.setItem(kept, JSON.stringify({ base: of(base), mine: of(read()) })));
+  // Another tab may keep something.
+  else if (keeping) storage((it) => it.removeItem(kept));
+  keeping = changed.length > 0;
 }
 function remembers() {
-  try {
-    const found = JSON.parse(localStorage.getItem(kept));
-    if (!found) return;
-    keeping = true;
-    for (const name of names.filter((name) => name in found.mine)) parts[name].put(name, found.mine[name]);
-    goesFrom({ ...base, ...found.base });
-    later();
-  } catch { localStorage.removeItem(kept); }
+  const found = storage((it) => JSON.parse(it.getItem(kept)));
+  if (!found) return;
+  keeping = true;
+  for (const name of names.filter((name) => name in found.mine)) parts[name].put(name, found.mine[name]);
+  // What was saved on the way out goes from what stands there.
+  goesFrom({ ...base, ...Object.fromEntries(mine().map((name) => [name, found.base[name]])) });
+  later();
 }
 
 const request = (now) => ({
@@ -186,10 +184,11 @@ const request = (now) => ({
   body: JSON.stringify({ base, mine: { ...base, ...Object.fromEntries(mine(now).map((name) => [name, now[name]])) } }),
 });
 
-// Whoever signed in again, in another tab, has another token.
+// Whoever signed in again, in another tab, has another token. What one wrote is saved in nobody else's name.
 async function renews() {
   const page = new DOMParser().parseFromString(await (await fetch(`/admin/desk/${id}`)).text(), "text/html");
-  const token = page.querySelector("[data-desk] [name=csrf]")?.value;
+  const there = page.querySelector("[data-desk]"), token = there?.elements.csrf.value;
+  if (there && there.dataset.me !== form.dataset.me) throw new NotSaved(`Not saved: ${there.dataset.me} is signed in here now. Sign in as ${form.dataset.me}.`);
   if (!token || token === field("csrf").value) return false;
   for (const input of document.querySelectorAll("[name=csrf]")) input.value = token;
   return true;
@@ -199,7 +198,10 @@ class NotSaved extends Error {}
 async function sends(sent) {
   let answer = await fetch(`/admin/desk/${id}`, request(sent));
   if (answer.status === 403 && await renews()) answer = await fetch(`/admin/desk/${id}`, request(sent));
-  if (answer.ok && !answer.redirected) return answer.json();
+  if (answer.ok && !answer.redirected) {
+    closed = false;
+    return answer.json();
+  }
   // A way to sign in, to the end.
   const status = answer.redirected ? 401 : answer.status;
   closed = status === 404 || status === 409;
@@ -207,7 +209,7 @@ async function sends(sent) {
     401: "You are signed out. Sign in in another tab; what you wrote is still here.",
     403: "Not saved: you may not change this draft any more.",
     404: "Not saved: this draft is gone.",
-    409: "Not saved: this draft was released or thrown away meanwhile. What you wrote since then is not in it.",
+    409: "Not saved: this draft was released or thrown away meanwhile. What you wrote since then is not in it; this browser keeps it.",
     413: "Not saved: the text is longer than can be kept. Cut it.",
   }[status] ?? "Not saved: the service can’t do it now. Trying again.");
 }
@@ -227,8 +229,8 @@ async function once() {
     const mail = `/admin/desk/${id}/mail?v=${standing.version}${reader}`;
     if (mail !== shown) frame.src = shown = mail;
     // What was typed meanwhile is saved next.
-    const all = mine().length > 0 ? "…" : "Saved.";
-    saved.textContent = undecided() ? "Saved, but for what is asked above." : all;
+    const now = mine().length > 0 ? "…" : "Saved.";
+    saved.textContent = undecided() ? "Saved, but for what is asked above." : now;
     saved.classList.remove("bad");
   } catch (error) {
     failed = true;
@@ -276,10 +278,15 @@ if (inUse()) {
   form.addEventListener("submit", (event) => { event.preventDefault(); save(); });
   // What is tested, asked for and released is what stands here.
   for (const other of all("saves-first")) {
+    let waits = false;
     other.addEventListener("submit", async (event) => {
       if (mine().length === 0 && !busy) return;
       event.preventDefault();
+      // Pressed once more, it is still one press.
+      if (waits) return;
+      waits = true;
       await save();
+      waits = false;
       if (mine().length > 0 || failed) return (at("conflict") ?? at("saved")).scrollIntoView({ block: "center" });
       if (!event.submitter?.disabled) other.requestSubmit(event.submitter);
     });
@@ -288,8 +295,6 @@ if (inUse()) {
   addEventListener("beforeunload", (event) => { if (failed && mine().length > 0) event.preventDefault(); });
   // Who else is here, and what they wrote.
   setInterval(() => { if (!document.hidden && !busy && !failed && at("saved").textContent !== "…") save(); }, LOOK);
-} else {
-  localStorage.removeItem(kept);
 }
 for (const button of all("view")) {
   button.addEventListener("click", () => {

@@ -144,8 +144,10 @@ async function ask() {
   let over = false;
   try {
     const answer = await fetch(`/admin/live/${issue}/state`);
-    // Signed out: the way in leads back here.
-    if (answer.status === 401 || answer.redirected) location.reload();
+    // Signed out: the way in leads back here. A correction that is begun stays.
+    const begun = [...document.querySelectorAll("[data-correct] input, [data-correct] textarea")].some((it) => it.value !== it.defaultValue);
+    if ((answer.status === 401 || answer.redirected) && begun) at("pace").textContent = "You are signed out. Copy what you wrote, then reload this page and sign in.";
+    else if (answer.status === 401 || answer.redirected) location.reload();
     else if (answer.ok) over = shows(await answer.json());
   } catch {
     at("pace").textContent = "No connection. Trying again.";
