@@ -133,7 +133,11 @@ impl Db {
                 // What is known of the queue's size is always old: by a bitmap all of it is read and sorted for each claim,
                 // where its index has it in order.
                 .options([("idle_in_transaction_session_timeout", ABANDONED), ("enable_bitmapscan", "off")]);
+            // A pool that lets connections grow old has a loop for it, which counts its idle ones by a number that can be below
+            // none for a moment: then it goes round 2^64 times, without a rest (sqlx 0.9.0, pool/inner.rs). So none grows old.
             let pool = PgPoolOptions::new()
+                .idle_timeout(None)
+                .max_lifetime(None)
                 .max_connections(10)
                 .acquire_timeout(Duration::from_secs(10))
                 .test_before_acquire(false)
@@ -166,10 +170,11 @@ impl Db {
         }
         // On a full disk SQLite ends the transaction by itself, which sqlx doesn't hear of: it would begin none on that
         // connection again.
-        let pool = SqlitePoolOptions::new().before_acquire(|connection, _| {
-            let usable = !connection.is_in_transaction();
-            Box::pin(async move { Ok(usable) })
-        });
+        let pool =
+            SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            });
         let one = pool.clone().max_connections(1).acquire_timeout(Duration::from_secs(60));
         let mut tries = 0;
         let write = loop {
