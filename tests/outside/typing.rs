@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 
 use super::{
     browser::Browser,
-    desk::signed_in,
+    desk::{comes_in, signed_in, signs_in},
     find,
     installation::{Installation, Service, TOPIC},
-    newsroom::PASSWORD,
     until,
 };
 use crate::stage::Backend;
@@ -203,10 +202,7 @@ async fn what_is_typed_without_a_connection_or_a_session_is_saved_later() {
     let tab = browser.driver.new_tab().await.unwrap();
     browser.driver.switch_to_window(tab).await.unwrap();
     browser.goto(&format!("{}/admin/login", begun.installation.url)).await;
-    browser.one("#email").await.send_keys("grace@example.org").await.unwrap();
-    browser.one("#password").await.send_keys(PASSWORD).await.unwrap();
-    browser.press("main button").await;
-    browser.shows("h1", "Hello, Grace").await;
+    signs_in(&browser, "Grace").await;
     browser.driver.switch_to_window(desk).await.unwrap();
     begun.has("markdown", &json!("Written while signed out.")).await;
     browser.shows("[data-saved]", "Saved.").await;
@@ -244,10 +240,7 @@ async fn what_one_typed_is_saved_in_nobody_elses_name_and_outlives_a_release_tha
     let link = begun.installation.bellwether(&ada);
     let tab = browser.driver.new_tab().await.unwrap();
     browser.driver.switch_to_window(tab).await.unwrap();
-    browser.goto(link.trim()).await;
-    browser.one("#password").await.send_keys(PASSWORD).await.unwrap();
-    browser.press("main button").await;
-    browser.shows("h1", "Hello, Ada").await;
+    comes_in(&browser, &link, "Ada").await;
     browser.driver.switch_to_window(desk.clone()).await.unwrap();
     browser.shows("[data-saved]", "ada@example.org is signed in here now").await;
     assert_eq!(begun.draft().await["markdown"], "What we know.");
@@ -261,10 +254,7 @@ async fn what_one_typed_is_saved_in_nobody_elses_name_and_outlives_a_release_tha
     browser.driver.switch_to_window(tab).await.unwrap();
     browser.press(".me button").await;
     browser.shows(".notice", "You are signed out").await;
-    browser.one("#email").await.send_keys("grace@example.org").await.unwrap();
-    browser.one("#password").await.send_keys(PASSWORD).await.unwrap();
-    browser.press("main button").await;
-    browser.shows("h1", "Hello, Grace").await;
+    signs_in(&browser, "Grace").await;
     begun.open(&browser).await;
     browser.shows(".notice", "This draft was released").await;
     let undo = format!("/api/v1/issues/{}/undo", held["id"].as_str().unwrap());

@@ -40,7 +40,8 @@ const parts = {
   },
 };
 const words = JSON.parse(form.dataset.words);
-const names = Object.keys(parts).filter((name) => field(name === "topics" ? "topic" : name));
+const control = (name) => form.querySelector(`[name=${name === "topics" ? "topic" : name}]`);
+const names = Object.keys(parts).filter(control);
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 const read = () => Object.fromEntries(names.map((name) => [name, parts[name].read(name)]));
 
@@ -147,9 +148,9 @@ function asks({ text, conflicts }) {
       button.addEventListener("click", () => { choose(); goesFrom({ ...base, [name]: text[name] }); box.remove(); later(); });
       choices.append(button);
     }
-    const control = form.querySelector(`[name=${name === "topics" ? "topic" : name}]`);
-    control.closest("details")?.setAttribute("open", "");
-    (control.closest(".field") ?? control.closest("fieldset")).after(box);
+    const beside = control(name);
+    beside.closest("details")?.setAttribute("open", "");
+    (beside.closest(".field") ?? beside.closest("fieldset")).after(box);
   }
 }
 
